@@ -1,1 +1,32 @@
-//! To be written.
+//! What the release's programs on a BOSH VM have in common: where things lie, what the operator asked for,
+//! how errors and logs look, and how processes are recognised, run and ended.
+//!
+//! Nothing here talks to Docker; `docker-engine` does. Nothing here knows Compose; `recipe` does.
+
+pub mod command;
+pub mod config;
+pub mod logging;
+pub mod marker;
+pub mod pidfile;
+pub mod process;
+pub mod verdict;
+
+mod atomic_write;
+mod exit_code;
+mod options;
+mod paths;
+mod problems;
+mod report;
+mod secret;
+
+pub use atomic_write::{Owner, atomic_write, atomic_write_owned, make_dir};
+pub use exit_code::ExitCode;
+pub use marker::Marker;
+pub use options::Options;
+pub use paths::Paths;
+pub use pidfile::Pidfile;
+pub use problems::{Problem, Problems};
+pub use process::{Process, ProcessInfo};
+pub use report::{Advise, exit_code_of, report_error};
+pub use rustix::process::{Pid, Signal};
+pub use secret::Secret;

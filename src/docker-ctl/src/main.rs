@@ -1,3 +1,125 @@
-//! To be written.
+//! docker-ctl: prepares, starts, stops and drains dockerd on a BOSH VM.
+//!
+//! monit calls `start` and `stop`, BOSH calls `pre-stop`, `drain` and `wait` (post-start), people call `status`.
 
-fn main() {}
+use std::process::ExitCode as Status;
+
+use anyhow::Context;
+use bosh_job::config::{JobConfig, LogLevel};
+use bosh_job::{Advise, ExitCode, Options, Problems, exit_code_of, logging, report_error};
+use clap::{Parser, Subcommand};
+use recipe::Recipe;
+
+mod carry;
+mod cgroups;
+mod daemon_json;
+mod directories;
+mod dockerd;
+mod drain;
+mod kernel;
+mod leftovers;
+mod live_restore;
+mod lock;
+mod mounts;
+mod project;
+mod settings;
+mod start;
+mod status;
+mod stop;
+mod tls_files;
+mod wait;
+
+/// Prepares, starts, stops and drains dockerd on a BOSH VM
+#[derive(Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make all that dockerd needs, start it, and wait until it answers
+    Start,
+    /// Stop dockerd, and the containers unless an update is going on
+    Stop,
+    /// Learn from BOSH's drain what kind of stop is coming; prints 0
+    Drain {
+        /// The agent's words: change of the job, change of the hash, packages that change
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Learn from BOSH's pre-stop whether the instance goes for good
+    PreStop,
+    /// Wait until dockerd answers and the recipe is up, and say so, or why not
+    Wait,
+    /// Show the engine, the containers, and what became of the recipe
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Form of the output
+        #[arg(short, long, value_enum, default_value_t = status::Form::Table)]
+        output: status::Form,
+    },
+    /// Become dockerd, in a session of its own
+    #[command(hide = true)]
+    ExecDockerd,
+}
+
+fn main() -> Status {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            report_error(&error);
+            exit_code_of(&error).into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let paths = cli.options.paths();
+    // monit's programs inherit whatever umask it has
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let config = JobConfig::load(&cli.options.config_path());
+    let level = config
+        .as_ref()
+        .ok()
+        .and_then(|config| config.log_level().ok())
+        .unwrap_or(LogLevel::Info);
+    logging::init("docker-ctl", level);
+    if cli.options.check_config {
+        check(&config.exits(ExitCode::BadConfig)?)?;
+        return Ok(ExitCode::Ok);
+    }
+    match &cli.command {
+        None => Err(anyhow::anyhow!("no command was given")).exits(ExitCode::BadConfig),
+        Some(Command::Start) => {
+            start::run(&paths, config.exits(ExitCode::BadConfig)).map(|()| ExitCode::Ok)
+        }
+        Some(Command::Stop) => stop::run(&paths).map(|()| ExitCode::Ok),
+        Some(Command::Drain { args }) => Ok(drain::run(&paths, args)),
+        Some(Command::PreStop) => drain::pre_stop(&paths).map(|()| ExitCode::Ok),
+        Some(Command::Wait) => wait::run(&paths, &config.exits(ExitCode::BadConfig)?),
+        Some(Command::Status { json, output }) => {
+            let form = if *json { status::Form::Json } else { *output };
+            status::run(&paths, form)
+        }
+        Some(Command::ExecDockerd) => dockerd::exec(&paths),
+    }
+}
+
+/// Everything that can be known to be wrong before anything is done.
+fn check(config: &JobConfig) -> anyhow::Result<()> {
+    let mut problems = Problems::default();
+    problems.note_all(config.daemon());
+    problems.note_all(config.supervision());
+    problems.note_all(Recipe::parse(&config.recipe));
+    problems
+        .into_result(Some(()))
+        .context("checking the job's configuration")
+}

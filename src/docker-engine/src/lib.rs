@@ -1,1 +1,44 @@
-//! To be written.
+//! The Engine API on dockerd's UNIX socket, with a blocking face.
+//!
+//! [`Engine`] is cheap to clone and safe to share between threads: every call makes a connection of its own and drives
+//! it on a single-threaded runtime that lives as long as the reply does, so that nothing runs in the background while
+//! no call is under way.
+//!
+//! Engines from 20.10 (API 1.41) to 29 (which refuses less than 1.44) are spoken to: the version is negotiated with the
+//! first call, see [`ApiVersion`].
+
+mod api_version;
+mod connector;
+mod container;
+mod containers;
+mod daemon;
+mod engine;
+mod error;
+mod events;
+mod images;
+mod load;
+mod logs;
+mod nullable;
+mod request;
+mod transport;
+mod upload;
+mod wait;
+
+#[cfg(any(test, feature = "test-support"))]
+pub mod fake;
+#[cfg(test)]
+mod faults;
+
+pub use api_version::ApiVersion;
+pub use container::{
+    Container, ContainerConfig, ContainerState, ContainerSummary, Health, HealthProbe,
+    HealthStatus, HostConfig, Port, RestartPolicy, Status,
+};
+pub use containers::Filters;
+pub use daemon::{ImageStore, Info, Version};
+pub use engine::Engine;
+pub use error::{Error, Result};
+pub use events::{Actor, Event, Events};
+pub use images::{Image, ImageData, ImageManifest, ImageSize, ImageSummary, Platform, RootFs};
+pub use load::LoadReport;
+pub use request::Timeouts;

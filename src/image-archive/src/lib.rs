@@ -1,1 +1,45 @@
-//! To be written.
+//! Container images as files: references, digests, manifests, docker-archive tarballs and OCI image layouts.
+//!
+//! Everything here reads files and writes streams; nothing knows of networks or engines. The way of an image is
+//! [`Source::open`] -> [`Image`] -> [`Image::verify`] -> [`VerifiedImage`] -> [`DockerArchive`]: only a verified image can
+//! be written, so an engine never sees bytes whose digests, sizes and diff IDs were not checked.
+//!
+//! Input is taken as hostile: no name leaves its tarball or directory, JSON documents, names and numbers of entries are
+//! capped ([`Limits`]), and layers are streamed.
+
+mod compression;
+mod config;
+mod digest;
+mod docker_archive;
+mod error;
+mod exactly;
+mod files;
+mod image;
+mod layout;
+mod limits;
+mod manifest;
+mod oci;
+mod platform;
+mod reference;
+mod source;
+mod stream;
+mod tar_archive;
+mod tar_entries;
+mod tar_stream;
+mod verify;
+mod writer;
+
+pub use compression::Compression;
+pub use config::ImageConfig;
+pub use digest::{Digest, HashingReader};
+pub use error::{Error, Result};
+pub use image::{Image, Layer};
+pub use layout::Layouts;
+pub use limits::Limits;
+pub use manifest::{Descriptor, Index, Manifest, MediaType};
+pub use platform::Platform;
+pub use reference::Reference;
+pub use source::Source;
+pub use stream::ArchiveStream;
+pub use verify::{VerifiedImage, VerifiedLayer};
+pub use writer::{DockerArchive, Plan, ZstdLayers};

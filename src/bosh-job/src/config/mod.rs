@@ -1,0 +1,322 @@
+//! The job's configuration, as its template rendered it.
+//!
+//! `config.json` is `{"instance": {…}, "properties": {…}}` and has every property of the job spec, null when unset.
+//! It is read in two steps. The first is strict on the shape: an unknown or a missing property means that template
+//! and program are of different releases. The second parses values, one section at a time, and says all that is
+//! wrong with a section at once. Sections are apart because a bad recipe must not keep dockerd from starting, nor a
+//! bad daemon setting the recipe that runs from being watched. Defaults are in the job spec alone.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+mod bind;
+mod daemon;
+mod level;
+mod supervision;
+mod tls;
+mod values;
+
+pub use bind::{Listen, TcpAccess};
+pub use daemon::{Daemon, ImageStore, InsecureRegistry};
+pub use level::LogLevel;
+pub use supervision::{RestartLimit, Supervision};
+pub use tls::TlsMaterial;
+
+use crate::Problems;
+
+/// The whole configuration of the job `docker`.
+#[derive(Debug)]
+pub struct JobConfig {
+    /// The BOSH instance that this is.
+    pub instance: Instance,
+    /// What the recipe is made of, for crate `recipe` to parse.
+    pub recipe: RecipeConfig,
+    daemon: daemon::Raw,
+    supervision: supervision::Raw,
+    log_level: Value,
+}
+
+/// What BOSH says about the instance (`spec` in a job template).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// Instance group.
+    pub name: String,
+    /// Index in the instance group.
+    pub index: Option<u64>,
+    /// Instance's UUID.
+    pub id: String,
+    /// Availability zone.
+    pub az: Option<String>,
+    /// Address in the default network.
+    pub ip: Option<String>,
+    /// Address or DNS name for others.
+    pub address: Option<String>,
+    /// Deployment.
+    pub deployment: String,
+    /// Whether it is the instance group's first.
+    pub bootstrap: Option<bool>,
+    /// Size of the persistent disk in MB; 0 or none without one.
+    pub persistent_disk: Option<u64>,
+}
+
+/// The properties that make the recipe, not yet parsed. `Debug` does not show them: recipes carry secrets.
+#[derive(Clone)]
+pub struct RecipeConfig {
+    /// `recipe`: a map or a string.
+    pub recipe: Value,
+    /// `project_name`.
+    pub project_name: Value,
+    /// `variables`.
+    pub variables: Value,
+    /// `files`: a map, or an array of maps.
+    pub files: Value,
+    /// `on_duplicate_files`.
+    pub on_duplicate_files: Value,
+    /// `prep`.
+    pub prep: Value,
+}
+
+impl std::fmt::Debug for RecipeConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecipeConfig").finish_non_exhaustive()
+    }
+}
+
+/// Why `config.json` could not be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("reading the job's configuration {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not JSON.
+    #[error("the job's configuration {} is not JSON", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        source: serde_json::Error,
+    },
+    /// It is JSON of another shape than this program's.
+    #[error("the job's configuration {} does not fit this program: {what}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// What differs; never a property's value.
+        what: String,
+    },
+}
+
+/// Every property of the job spec. A missing one is an error, since the template renders them all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Properties {
+    recipe: Value,
+    project_name: Value,
+    variables: Value,
+    files: Value,
+    on_duplicate_files: Value,
+    prep: Value,
+    bind: Value,
+    bind_without_tls: Value,
+    tls_cacert: Value,
+    tls_cert: Value,
+    tls_key: Value,
+    #[serde(rename = "insecure-registries")]
+    insecure_registries: Value,
+    image_store: Value,
+    stable_seconds: Value,
+    start_timeout: Value,
+    stop_timeout: Value,
+    restart_limit: Value,
+    log_level: Value,
+}
+
+impl JobConfig {
+    /// Reads the file, and checks its shape; the sections' values are parsed when they are asked for.
+    ///
+    /// # Errors
+    /// The file is not there, is not JSON, or has other properties than this program knows.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let bytes = std::fs::read(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let value = serde_json::from_slice(&bytes).map_err(|source| ConfigError::Syntax {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::from_value(value).map_err(|what| ConfigError::Shape {
+            path: path.to_owned(),
+            what,
+        })
+    }
+
+    /// The configuration in a JSON value; the error says what is wrong with its shape.
+    ///
+    /// # Errors
+    /// It has other keys than this program knows, or lacks some.
+    pub fn from_value(value: Value) -> Result<Self, String> {
+        let Value::Object(mut sections) = value else {
+            return Err("it is not a map".to_owned());
+        };
+        let mut section = |name: &str| match sections.remove(name) {
+            Some(Value::Object(section)) => Ok(Value::Object(section)),
+            // serde would print what stands there, which may be a secret
+            Some(_) => Err(format!("`{name}` is not a map")),
+            None => Err(format!("`{name}` is missing")),
+        };
+        let instance = serde_json::from_value(section("instance")?)
+            .map_err(|error| format!("`instance`: {error}"))?;
+        let properties: Properties = serde_json::from_value(section("properties")?)
+            .map_err(|error| format!("`properties`: {error}"))?;
+        if let Some(unknown) = sections.keys().next() {
+            return Err(format!("`{unknown}` is unknown"));
+        }
+        Ok(Self {
+            instance,
+            recipe: RecipeConfig {
+                recipe: properties.recipe,
+                project_name: properties.project_name,
+                variables: properties.variables,
+                files: properties.files,
+                on_duplicate_files: properties.on_duplicate_files,
+                prep: properties.prep,
+            },
+            daemon: daemon::Raw {
+                bind: properties.bind,
+                bind_without_tls: properties.bind_without_tls,
+                tls_cacert: properties.tls_cacert,
+                tls_cert: properties.tls_cert,
+                tls_key: properties.tls_key,
+                insecure_registries: properties.insecure_registries,
+                image_store: properties.image_store,
+            },
+            supervision: supervision::Raw {
+                stable_seconds: properties.stable_seconds,
+                start_timeout: properties.start_timeout,
+                stop_timeout: properties.stop_timeout,
+                restart_limit: properties.restart_limit,
+            },
+            log_level: properties.log_level,
+        })
+    }
+
+    /// The settings of dockerd.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn daemon(&self) -> Result<Daemon, Problems> {
+        daemon::parse(&self.daemon, &self.log_level)
+    }
+
+    /// How the recipe is watched, and how long things may take.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn supervision(&self) -> Result<Supervision, Problems> {
+        supervision::parse(&self.supervision)
+    }
+
+    /// How much the programs and dockerd log.
+    ///
+    /// # Errors
+    /// It is no level.
+    pub fn log_level(&self) -> Result<LogLevel, Problems> {
+        level::parse(&self.log_level).map_err(Problems::from)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    pub(crate) fn rendered() -> Value {
+        json!({
+            "instance": {
+                "name": "docker", "index": 0, "id": "5f0a", "az": "z1", "ip": "10.0.0.2", "address": "10.0.0.2",
+                "deployment": "containers", "bootstrap": true, "persistent_disk": 0
+            },
+            "properties": {
+                "recipe": null, "project_name": "running", "variables": {}, "files": null,
+                "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
+                "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
+                "stable_seconds": 10, "start_timeout": 600, "stop_timeout": 180,
+                "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info"
+            }
+        })
+    }
+
+    pub(crate) fn with(changes: &[(&str, Value)]) -> JobConfig {
+        let mut value = rendered();
+        for (name, property) in changes {
+            value["properties"][*name] = property.clone();
+        }
+        JobConfig::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_spec_s_defaults_are_good() {
+        let config = with(&[]);
+        config.daemon().unwrap();
+        config.supervision().unwrap();
+        assert_eq!(config.log_level().unwrap(), LogLevel::Info);
+    }
+
+    #[test]
+    fn refuses_an_unknown_and_a_missing_property_by_name() {
+        let mut value = rendered();
+        value["properties"]["binds"] = json!(1);
+        assert!(JobConfig::from_value(value).unwrap_err().contains("binds"));
+        for name in rendered()["properties"].as_object().unwrap().keys() {
+            let mut value = rendered();
+            value["properties"].as_object_mut().unwrap().remove(name);
+            let error = JobConfig::from_value(value).unwrap_err();
+            assert!(error.contains(name), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn refuses_another_shape_without_showing_what_is_in_it() {
+        let mut value = rendered();
+        value["properties"] = json!("hunter2");
+        let error = JobConfig::from_value(value).unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(JobConfig::from_value(json!([])).is_err());
+        let mut value = rendered();
+        value["extra"] = json!(1);
+        assert!(JobConfig::from_value(value).unwrap_err().contains("extra"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_or_not_json_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        assert!(
+            JobConfig::load(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("config.json")
+        );
+        std::fs::write(&path, "{").unwrap();
+        assert!(matches!(
+            JobConfig::load(&path).unwrap_err(),
+            ConfigError::Syntax { .. }
+        ));
+    }
+
+    #[test]
+    fn debug_shows_no_recipe() {
+        let config = with(&[("recipe", json!("hunter2")), ("tls_key", json!("hunter2"))]);
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,308 @@
+//! The one author of paths under `/var/vcap`.
+//!
+//! The root can be moved (`--root`), so that tests and `bosh-solo` run the real programs without touching a VM.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where everything lies, below a root that is `/var/vcap` on a VM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    /// The root on a BOSH VM.
+    pub const DEFAULT_ROOT: &'static str = "/var/vcap";
+
+    /// Paths below `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The root itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What the job's templates rendered.
+    #[must_use]
+    pub fn job_config(&self) -> PathBuf {
+        self.root.join("jobs/docker/config/config.json")
+    }
+
+    /// Directory of the release's own programs.
+    #[must_use]
+    pub fn programs_dir(&self) -> PathBuf {
+        self.root.join("packages/containers/bin")
+    }
+
+    /// One of the release's own programs.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs_dir().join(name)
+    }
+
+    /// Directory of dockerd and what belongs to it.
+    #[must_use]
+    pub fn docker_bin_dir(&self) -> PathBuf {
+        self.root.join("packages/docker/bin")
+    }
+
+    /// dockerd or what belongs to it.
+    #[must_use]
+    pub fn docker_bin(&self, name: &str) -> PathBuf {
+        self.docker_bin_dir().join(name)
+    }
+
+    /// Compose.
+    #[must_use]
+    pub fn compose_bin(&self) -> PathBuf {
+        self.root.join("packages/docker-compose/bin/docker-compose")
+    }
+
+    /// Pidfiles, sockets, markers and verdicts: a small tmpfs that a reboot empties.
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        self.root.join("sys/run/docker")
+    }
+
+    /// The Engine API's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.run_dir().join("docker.sock")
+    }
+
+    /// dockerd's own pidfile.
+    #[must_use]
+    pub fn docker_pidfile(&self) -> PathBuf {
+        self.run_dir().join("docker.pid")
+    }
+
+    /// compose-runner's pidfile.
+    #[must_use]
+    pub fn compose_pidfile(&self) -> PathBuf {
+        self.run_dir().join("compose.pid")
+    }
+
+    /// The socket by which monit learns whether the recipe is well.
+    #[must_use]
+    pub fn health_socket(&self) -> PathBuf {
+        self.run_dir().join("health.sock")
+    }
+
+    /// What compose-runner found.
+    #[must_use]
+    pub fn verdict(&self) -> PathBuf {
+        self.run_dir().join("verdict.json")
+    }
+
+    /// Why docker-ctl did not take the new daemon settings.
+    #[must_use]
+    pub fn refused(&self) -> PathBuf {
+        self.run_dir().join("refused.json")
+    }
+
+    /// Marker of an update: the coming stop leaves the containers running.
+    #[must_use]
+    pub fn keep_containers(&self) -> PathBuf {
+        self.run_dir().join("keep-containers")
+    }
+
+    /// Marker of a deletion: the coming stop is the last one.
+    #[must_use]
+    pub fn going_for_good(&self) -> PathBuf {
+        self.run_dir().join("going-for-good")
+    }
+
+    /// Held while docker-ctl starts or stops dockerd.
+    #[must_use]
+    pub fn docker_lock(&self) -> PathBuf {
+        self.run_dir().join("docker.lock")
+    }
+
+    /// dockerd's exec root: `/run/docker`, or below the root when that was moved.
+    #[must_use]
+    pub fn exec_root(&self) -> PathBuf {
+        if self.root == Path::new(Self::DEFAULT_ROOT) {
+            PathBuf::from("/run/docker")
+        } else {
+            self.root.join("run/docker")
+        }
+    }
+
+    /// The job's directory on the ephemeral disk.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.root.join("data/docker")
+    }
+
+    /// The recipe's directory: `docker-compose.yml`, the `files`, and `$PWD` of recipe and prep.
+    #[must_use]
+    pub fn running(&self) -> PathBuf {
+        self.data_dir().join("running")
+    }
+
+    /// The compose file.
+    #[must_use]
+    pub fn compose_file(&self) -> PathBuf {
+        self.running().join("docker-compose.yml")
+    }
+
+    /// The daemon configuration that dockerd runs on.
+    #[must_use]
+    pub fn daemon_json(&self) -> PathBuf {
+        self.data_dir().join("etc/daemon.json")
+    }
+
+    /// CA, certificate and key for the TCP socket.
+    #[must_use]
+    pub fn tls_dir(&self) -> PathBuf {
+        self.data_dir().join("tls")
+    }
+
+    /// `TMPDIR` of all programs: `/tmp` is noexec on a VM.
+    #[must_use]
+    pub fn tmp(&self) -> PathBuf {
+        self.data_dir().join("tmp")
+    }
+
+    /// `DOCKER_CONFIG` and `HOME` of Compose.
+    #[must_use]
+    pub fn cli_dir(&self) -> PathBuf {
+        self.data_dir().join("cli")
+    }
+
+    /// The CLI's configuration file.
+    #[must_use]
+    pub fn cli_config(&self) -> PathBuf {
+        self.cli_dir().join("config.json")
+    }
+
+    /// Where the `docker` client finds Compose as its plugin.
+    #[must_use]
+    pub fn cli_plugins(&self) -> PathBuf {
+        self.root.join("packages/docker-compose/cli-plugins")
+    }
+
+    /// What compose-runner remembers: the override file, what was applied, the list of files written.
+    #[must_use]
+    pub fn compose_dir(&self) -> PathBuf {
+        self.data_dir().join("compose")
+    }
+
+    /// The operator's `prep` script, beside the recipe's directory and not in it.
+    #[must_use]
+    pub fn prep(&self) -> PathBuf {
+        self.compose_dir().join("prep")
+    }
+
+    /// What compose-runner last brought up: JSON with at least `project`.
+    #[must_use]
+    pub fn applied(&self) -> PathBuf {
+        self.compose_dir().join("applied.json")
+    }
+
+    /// dockerd's data root, on the persistent disk when there is one.
+    #[must_use]
+    pub fn data_root(&self) -> PathBuf {
+        self.root.join("store/docker")
+    }
+
+    /// Log directory of the job.
+    #[must_use]
+    pub fn log_dir(&self) -> PathBuf {
+        self.root.join("sys/log/docker")
+    }
+
+    /// A log file of the job: `<name>.log`.
+    #[must_use]
+    pub fn log_file(&self, name: &str) -> PathBuf {
+        self.log_dir().join(format!("{name}.log"))
+    }
+
+    /// Every `docker-bosh-release-import/*.lst` of every colocated job, sorted by path.
+    ///
+    /// # Errors
+    /// A directory that is there cannot be read.
+    pub fn import_lists(&self) -> io::Result<Vec<PathBuf>> {
+        let mut lists = Vec::new();
+        for job in entries(&self.root.join("jobs"))? {
+            for list in entries(&job.join("docker-bosh-release-import"))? {
+                if list.extension() == Some(OsStr::new("lst")) {
+                    lists.push(list);
+                }
+            }
+        }
+        lists.sort();
+        Ok(lists)
+    }
+}
+
+/// The entries of a directory; none if there is no such directory.
+fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(dir) {
+        Ok(found) => found.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("{}: {error}", dir.display()),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exec_root_is_under_run_on_a_vm_and_under_the_root_elsewhere() {
+        assert_eq!(
+            Paths::new("/var/vcap").exec_root(),
+            Path::new("/run/docker")
+        );
+        assert_eq!(
+            Paths::new("/srv/x").exec_root(),
+            Path::new("/srv/x/run/docker")
+        );
+    }
+
+    #[test]
+    fn import_lists_of_all_jobs_come_sorted() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path());
+        assert_eq!(paths.import_lists().unwrap(), Vec::<PathBuf>::new());
+        for list in [
+            "b/docker-bosh-release-import/1.lst",
+            "a/docker-bosh-release-import/2.lst",
+            "a/docker-bosh-release-import/no.txt",
+        ] {
+            let path = dir.path().join("jobs").join(list);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        std::fs::write(dir.path().join("jobs/stray"), "").unwrap();
+        let names: Vec<_> = paths
+            .import_lists()
+            .unwrap()
+            .iter()
+            .map(|path| path.strip_prefix(dir.path()).unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                PathBuf::from("jobs/a/docker-bosh-release-import/2.lst"),
+                "jobs/b/docker-bosh-release-import/1.lst".into()
+            ]
+        );
+    }
+}

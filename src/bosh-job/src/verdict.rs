@@ -1,0 +1,242 @@
+//! What the programs leave for each other in `sys/run`: `verdict.json` (compose-runner on the recipe) and
+//! `refused.json` (docker-ctl on the daemon's settings). `docker-ctl wait` and `status` read both.
+
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::report::reports;
+use crate::{ExitCode, atomic_write, exit_code_of};
+
+/// One thing that is wrong, for an operator to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorReport {
+    /// What is wrong.
+    pub what: String,
+    /// Why, from the outermost to the innermost cause.
+    #[serde(default)]
+    pub causes: Vec<String>,
+    /// The property it comes from.
+    pub property: Option<String>,
+    /// The Compose service it is about.
+    pub service: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The last lines that the service or program wrote.
+    #[serde(default)]
+    pub log_tail: Vec<String>,
+}
+
+impl ErrorReport {
+    /// One report for each thing that an error is about.
+    #[must_use]
+    pub fn all_of(error: &anyhow::Error) -> Vec<Self> {
+        reports(error)
+    }
+
+    /// The lines for stderr, in the form of [`crate::report_error`].
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("error: {}", self.what)];
+        lines.extend(
+            self.causes
+                .iter()
+                .map(|cause| format!("  caused by: {cause}")),
+        );
+        lines.extend(self.log_tail.iter().map(|line| format!("  | {line}")));
+        lines.extend(self.hint.iter().map(|hint| format!("hint: {hint}")));
+        lines
+    }
+}
+
+/// Where a recipe stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// On the way; no verdict yet.
+    Starting,
+    /// Every service is stable.
+    Up,
+    /// It was refused, or did not get stable, or is not well any more.
+    Failed,
+}
+
+/// A service of the recipe, as it was seen last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceReport {
+    /// Its name in the recipe.
+    pub name: String,
+    /// The engine's word for its container's state: running, exited, …; "missing" without a container.
+    pub state: String,
+    /// healthy, unhealthy, starting; none without a health check.
+    pub health: Option<String>,
+    /// How often the engine restarted it.
+    pub restarts: u64,
+    /// Exit code of its last end.
+    pub exit_code: Option<i64>,
+}
+
+/// compose-runner's word on the recipe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// Where it stands.
+    pub state: State,
+    /// The compose-runner that says so; its word counts while it lives.
+    pub pid: i32,
+    /// What a program that hands the verdict on exits with.
+    pub exit_code: ExitCode,
+    /// What is wrong.
+    pub errors: Vec<ErrorReport>,
+    /// The services.
+    pub services: Vec<ServiceReport>,
+    /// Since when the state is so (RFC 3339).
+    pub since: String,
+}
+
+impl Verdict {
+    /// A verdict of this process, as of now.
+    #[must_use]
+    pub fn new(
+        state: State,
+        exit_code: ExitCode,
+        errors: Vec<ErrorReport>,
+        services: Vec<ServiceReport>,
+    ) -> Self {
+        Self {
+            state,
+            pid: i32::try_from(std::process::id()).unwrap_or_default(),
+            exit_code,
+            errors,
+            services,
+            since: Timestamp::now().to_string(),
+        }
+    }
+
+    /// Writes it for the other programs.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        write(self, path)
+    }
+
+    /// Reads it; `None` if there is none.
+    ///
+    /// # Errors
+    /// There is one that cannot be read.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        read(path)
+    }
+}
+
+/// docker-ctl's word on daemon settings that it did not take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// What `docker-ctl wait` exits with.
+    pub exit_code: ExitCode,
+    /// What is wrong.
+    pub errors: Vec<ErrorReport>,
+    /// What happened instead, and what to do.
+    pub hint: Option<String>,
+    /// Since when (RFC 3339).
+    pub since: String,
+}
+
+impl Refused {
+    /// The refusal that an error stands for.
+    #[must_use]
+    pub fn new(error: &anyhow::Error, hint: Option<String>) -> Self {
+        Self {
+            exit_code: exit_code_of(error),
+            errors: ErrorReport::all_of(error),
+            hint,
+            since: Timestamp::now().to_string(),
+        }
+    }
+
+    /// Writes it for the other programs.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        write(self, path)
+    }
+
+    /// Reads it; `None` if there is none.
+    ///
+    /// # Errors
+    /// There is one that cannot be read.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        read(path)
+    }
+}
+
+fn write(value: &impl Serialize, path: &Path) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    atomic_write(path, &bytes, 0o600)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("reading {}: {error}", path.display()))
+    };
+    match std::fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| named(error.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(named(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Advise, Problem, Problems};
+
+    #[test]
+    fn a_verdict_comes_back_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("verdict.json");
+        assert_eq!(Verdict::read(&path).unwrap(), None);
+        let error = ErrorReport {
+            what: "service web exited".to_owned(),
+            service: Some("web".to_owned()),
+            ..ErrorReport::default()
+        };
+        let verdict = Verdict::new(State::Failed, ExitCode::Unhealthy, vec![error], Vec::new());
+        verdict.write(&path).unwrap();
+        assert_eq!(Verdict::read(&path).unwrap(), Some(verdict));
+        std::fs::write(&path, "{").unwrap();
+        assert!(
+            Verdict::read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("verdict.json")
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_every_property() {
+        let mut problems = Problems::default();
+        problems.push(Problem::new("bind", "x"));
+        problems.push(Problem::new("log_level", "y"));
+        let error = Err::<(), _>(problems).hint("z").unwrap_err();
+        let refused = Refused::new(&error, None);
+        assert_eq!(refused.exit_code, ExitCode::BadConfig);
+        let named: Vec<_> = refused
+            .errors
+            .iter()
+            .filter_map(|error| error.property.as_deref())
+            .collect();
+        assert_eq!(named, ["bind", "log_level"]);
+    }
+}

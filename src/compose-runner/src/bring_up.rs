@@ -1,0 +1,243 @@
+//! From a recipe that passed its checks to containers: `prep`, the labels, an earlier project, and `up`.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use bosh_job::{ExitCode, Paths, atomic_write, verdict::ErrorReport};
+use docker_engine::Engine;
+use jiff::Timestamp;
+use recipe::Recipe;
+
+use crate::{
+    applied,
+    cancel::Cancel,
+    child::{End, Lines, Logged, clean_command, ended},
+    compose::Compose,
+    failure::{Failure, Outcome, error},
+    job::Settings,
+    model::Model,
+    mounts::RecipeFiles,
+    observe,
+    preflight::{message, service_in},
+    redact::Redactor,
+    watch::{Watch, Whole},
+};
+
+/// `up` and `prep` are given at least this long, however long the import took.
+const SHORTEST: Duration = Duration::from_secs(30);
+
+/// Exit codes by which Compose says that the recipe is at fault: a file that it names is missing, the recipe cannot be
+/// parsed, wrong usage (docker/compose, `pkg/api/errors.go` and `cmd/compose`).
+const RECIPE_AT_FAULT: [i32; 3] = [14, 15, 16];
+
+/// What it takes to bring the recipe up.
+pub struct BringUp<'a> {
+    pub paths: &'a Paths,
+    pub settings: &'a Settings,
+    pub engine: &'a Engine,
+    pub compose: &'a Compose<'a>,
+    pub environment: &'a [(String, String)],
+    pub redactor: &'a Redactor,
+    pub cancel: &'a Cancel,
+    /// When the start must be over.
+    pub deadline: Instant,
+}
+
+impl BringUp<'_> {
+    fn recipe(&self) -> &Recipe {
+        &self.settings.recipe
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline
+            .saturating_duration_since(Instant::now())
+            .max(SHORTEST)
+    }
+
+    /// Runs the operator's script in the recipe's directory.
+    pub fn prep(&self) -> Outcome<()> {
+        if self.recipe().prep.is_none() {
+            return Ok(());
+        }
+        tracing::info!("running prep");
+        let command = clean_command(&self.paths.prep(), self.environment, self.paths.running());
+        let limit = self.left();
+        let lines = Lines::From("prep");
+        let (what, tail) = match (Logged {
+            command,
+            lines,
+            limit,
+            redactor: self.redactor,
+            cancel: self.cancel,
+        })
+        .run()
+        {
+            End::Cancelled => return Err(Failure::Cancelled),
+            End::Exited { status, .. } if status.success() => return Ok(()),
+            End::Exited { status, tail } => (ended(status), tail),
+            End::TimedOut { tail } => (format!("did not end within {} s", limit.as_secs()), tail),
+            End::NotStarted(error) => (format!("could not be started: {error}"), Vec::new()),
+        };
+        let mut found = error(format!("property `prep`: the script {what}"));
+        found.property = Some("prep".to_owned());
+        found.log_tail = tail;
+        found.hint = Some("mend the script; it runs in the recipe's directory at each start and must then exit with 0".to_owned());
+        Err(Failure::one(ExitCode::Failed, found))
+    }
+
+    /// Writes the label of each service that mounts files of the recipe, after seeing that they are there.
+    pub fn label(&self, model: &Model) -> Outcome<()> {
+        let running = self.paths.running();
+        let written = self
+            .recipe()
+            .files
+            .iter()
+            .map(|file| (Path::new(file.path.as_str()), file.digest()));
+        let files = RecipeFiles {
+            directory: &running,
+            written: written.collect(),
+        };
+        let missing = files.missing(model);
+        if !missing.is_empty() {
+            return Err(Failure::Found {
+                exit_code: ExitCode::BadConfig,
+                errors: missing,
+            });
+        }
+        let text = files
+            .override_file(model)
+            .context("comparing the files that services mount")?;
+        atomic_write(&Compose::override_file(self.paths), text.as_bytes(), 0o600)
+            .map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
+    /// Stops and removes the containers of a project that the recipe had before; its volumes stay.
+    pub fn retire_earlier_project(&self) -> Outcome<()> {
+        let project = &self.recipe().project;
+        if let Some(earlier) =
+            applied::project(self.paths).filter(|earlier| earlier != project.as_str())
+        {
+            tracing::info!(
+                earlier,
+                now = project.as_str(),
+                "the project has another name now, removing the earlier one's containers"
+            );
+            match self.compose.on_project(&earlier, &["down"], self.left()) {
+                End::Cancelled => return Err(Failure::Cancelled),
+                End::Exited { status, .. } if status.success() => {}
+                End::Exited { status, tail } => {
+                    return Err(self.compose_failed("down", &ended(status), status.code(), tail));
+                }
+                End::TimedOut { tail } => {
+                    return Err(self.compose_failed("down", "did not end in time", None, tail));
+                }
+                End::NotStarted(error) => {
+                    return Err(self.compose_failed("down", &error.to_string(), None, Vec::new()));
+                }
+            }
+        }
+        applied::remember(self.paths, project)
+            .context("remembering the project")
+            .map_err(Failure::from)
+    }
+
+    /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
+    pub fn up(&self, model: &Model, began: Timestamp) -> Outcome<()> {
+        let limit = self.left();
+        let up = ["up", "-d", "--remove-orphans"];
+        let failure = match self
+            .compose
+            .on_recipe(self.recipe().project.as_str(), &up, limit)
+        {
+            End::Cancelled => return Err(Failure::Cancelled),
+            End::Exited { status, .. } if status.success() => return Ok(()),
+            End::Exited { status, tail } => {
+                self.compose_failed("up", &ended(status), status.code(), tail)
+            }
+            End::TimedOut { tail } => self.compose_failed(
+                "up",
+                &format!("did not end within {} s", limit.as_secs()),
+                None,
+                tail,
+            ),
+            End::NotStarted(error) => {
+                return Err(self.compose_failed(
+                    "up",
+                    &format!("could not be started: {error}"),
+                    None,
+                    Vec::new(),
+                ));
+            }
+        };
+        Err(match failure {
+            Failure::Found {
+                exit_code,
+                mut errors,
+            } if exit_code != ExitCode::BadConfig => {
+                let services = self.failed_services(model, began);
+                // Compose waits for services that others depend on: if one of them failed, that is why.
+                let exit_code = if services.is_empty() {
+                    exit_code
+                } else {
+                    ExitCode::Unhealthy
+                };
+                errors.extend(services);
+                Failure::Found { exit_code, errors }
+            }
+            other => other,
+        })
+    }
+
+    fn compose_failed(
+        &self,
+        command: &str,
+        how: &str,
+        code: Option<i32>,
+        tail: Vec<String>,
+    ) -> Failure {
+        let reason = tail.last().map_or(how, |line| message(line)).to_owned();
+        let mut found = error(format!("docker-compose {command} {how}: {reason}"));
+        found.service = service_in(&reason).or_else(|| self.service_of_container_in(&reason));
+        found.log_tail = tail;
+        if !code.is_some_and(|code| RECIPE_AT_FAULT.contains(&code)) {
+            return Failure::one(ExitCode::Failed, found);
+        }
+        found.what = format!("property `recipe`: Compose refuses it: {reason}");
+        found.property = Some("recipe".to_owned());
+        found.hint =
+            Some("mend the recipe; `docker compose config` shows how Compose reads it".to_owned());
+        Failure::one(ExitCode::BadConfig, found)
+    }
+
+    /// The service of a container that Compose names (`container running-db-1 is unhealthy`).
+    fn service_of_container_in(&self, reason: &str) -> Option<String> {
+        let (_, rest) = reason.split_once("container ")?;
+        let name = rest.split_whitespace().next()?;
+        let name = name
+            .strip_prefix(self.recipe().project.as_str())?
+            .trim_start_matches(['-', '_']);
+        name.rsplit_once(['-', '_'])
+            .map(|(service, _)| service.to_owned())
+    }
+
+    /// The services that have failed by now, with their last words.
+    fn failed_services(&self, model: &Model, began: Timestamp) -> Vec<ErrorReport> {
+        let expected = model
+            .services
+            .iter()
+            .map(|(name, service)| (name.clone(), service.replicas))
+            .collect();
+        let mut watch = Watch::new(&self.settings.supervision, expected, began);
+        let Ok(seen) = observe::containers(self.engine, self.recipe().project.as_str()) else {
+            return Vec::new();
+        };
+        match watch.look(&seen, Instant::now(), Timestamp::now()) {
+            Whole::Failed(wrong) => observe::errors(self.engine, &wrong, self.redactor),
+            Whole::Well | Whole::Pending(_) => Vec::new(),
+        }
+    }
+}

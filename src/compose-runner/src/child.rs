@@ -1,0 +1,285 @@
+//! Programs that run for a while: each line they write goes into the log as it comes, without secrets, and the last
+//! lines are kept for the error.
+
+use std::{
+    collections::VecDeque,
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    time::{Duration, Instant},
+};
+
+use bosh_job::command::end_group;
+
+use crate::{cancel::Cancel, redact::Redactor};
+
+/// Lines kept for the error.
+const KEPT: usize = 20;
+/// A longer line is cut.
+const LINE: u64 = 16 << 10;
+/// Between SIGTERM and SIGKILL. The runner has 2 s to end, with its children.
+const GRACE: Duration = Duration::from_millis(700);
+/// How long what an ended program leaves behind may keep its output open.
+const LEFTOVER: Duration = Duration::from_millis(500);
+
+/// How lines reach the log.
+#[derive(Clone, Copy, Debug)]
+pub enum Lines {
+    /// As events of this program, named for the one that wrote them.
+    From(&'static str),
+    /// As they are: the program writes log lines of its own.
+    AsTheyAre,
+}
+
+/// A program that runs for a while.
+pub struct Logged<'a> {
+    pub command: Command,
+    pub lines: Lines,
+    pub limit: Duration,
+    pub redactor: &'a Redactor,
+    pub cancel: &'a Cancel,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum End {
+    /// By itself.
+    Exited {
+        /// Its status.
+        status: ExitStatus,
+        /// Its last lines.
+        tail: Vec<String>,
+    },
+    /// Its time was over; it was ended with its children.
+    TimedOut {
+        /// Its last lines.
+        tail: Vec<String>,
+    },
+    /// This program was told to end; it was ended with its children.
+    Cancelled,
+    /// It could not be started.
+    NotStarted(std::io::Error),
+}
+
+/// "exited with 1", "was killed by signal 9".
+pub fn ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// A command with nothing of this program's environment.
+pub fn clean_command(
+    program: &Path,
+    environment: &[(String, String)],
+    directory: PathBuf,
+) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(directory);
+    command
+}
+
+impl Logged<'_> {
+    /// Runs it to its end, or ends it.
+    pub fn run(mut self) -> End {
+        let Some(_announced) = self.cancel.child() else {
+            return End::Cancelled;
+        };
+        self.command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut child = match self.command.spawn() {
+            Ok(child) => child,
+            Err(error) => return End::NotStarted(error),
+        };
+        let (sender, lines) = mpsc::sync_channel(64);
+        let streams: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|stream| Box::new(stream) as _),
+            child.stderr.take().map(|stream| Box::new(stream) as _),
+        ];
+        for stream in streams.into_iter().flatten() {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let mut stream = BufReader::new(stream);
+                while let Some(line) = next_line(&mut stream) {
+                    if sender.send(line).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        self.follow(&mut child, &lines)
+    }
+
+    fn follow(&self, child: &mut Child, lines: &Receiver<String>) -> End {
+        let deadline = Instant::now() + self.limit;
+        let mut tail = VecDeque::new();
+        // Both streams may close before the program ends, or be held open after: so both are looked at.
+        let mut open = true;
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                Err(error) => return End::NotStarted(error),
+                Ok(None) => {}
+            }
+            if self.cancel.is_set() || Instant::now() >= deadline {
+                // What cannot be waited for has ended.
+                let _ = end_group(child, GRACE);
+                if self.cancel.is_set() {
+                    return End::Cancelled;
+                }
+                self.drain(lines, &mut tail);
+                return End::TimedOut { tail: tail.into() };
+            }
+            let pause = Duration::from_millis(50);
+            if !open {
+                self.cancel.sleep(pause);
+                continue;
+            }
+            match lines.recv_timeout(pause) {
+                Ok(line) => self.log(&line, &mut tail),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => open = false,
+            }
+        };
+        self.drain(lines, &mut tail);
+        End::Exited {
+            status,
+            tail: tail.into(),
+        }
+    }
+
+    /// The lines that are still on their way.
+    fn drain(&self, lines: &Receiver<String>, tail: &mut VecDeque<String>) {
+        let end = Instant::now() + LEFTOVER;
+        while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.log(&line, tail);
+        }
+    }
+
+    fn log(&self, line: &str, tail: &mut VecDeque<String>) {
+        let line = self.redactor.clean(line.trim_end());
+        if line.trim().is_empty() {
+            return;
+        }
+        match self.lines {
+            Lines::From(program) => tracing::info!("{program}: {line}"),
+            // A log that cannot be written is no reason to stop.
+            Lines::AsTheyAre => drop(writeln!(std::io::stderr(), "{line}")),
+        }
+        if tail.len() == KEPT {
+            tail.pop_front();
+        }
+        tail.push_back(line.trim_start().to_owned());
+    }
+}
+
+/// The next line, cut at [`LINE`] bytes; nothing at the end.
+fn next_line(stream: &mut impl BufRead) -> Option<String> {
+    let mut line = Vec::new();
+    match stream.by_ref().take(LINE).read_until(b'\n', &mut line) {
+        Ok(1..) => Some(String::from_utf8_lossy(&line).into_owned()),
+        Ok(0) | Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, limit: Duration, cancel: &Cancel) -> End {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        let redactor = Redactor::new(["hunter2"]);
+        Logged {
+            command,
+            lines: Lines::From("sh"),
+            limit,
+            redactor: &redactor,
+            cancel,
+        }
+        .run()
+    }
+
+    #[test]
+    fn keeps_the_last_lines_of_both_streams_without_secrets() {
+        let script = "i=0; while [ $i -lt 30 ]; do echo line $i; i=$((i+1)); done; sleep 0.2; echo with hunter2 >&2; exit 3";
+        let End::Exited { status, tail } = sh(script, Duration::from_secs(10), &Cancel::default())
+        else {
+            panic!()
+        };
+        assert_eq!(ended(status), "exited with 3");
+        assert_eq!(tail.len(), KEPT);
+        assert_eq!(tail[KEPT - 2..], ["line 29", "with [redacted]"]);
+    }
+
+    #[test]
+    fn ends_a_program_and_its_children_when_its_time_is_over() {
+        let began = Instant::now();
+        let end = sh(
+            "echo on my way; sleep 100 & sleep 100",
+            Duration::from_millis(300),
+            &Cancel::default(),
+        );
+        assert!(
+            matches!(&end, End::TimedOut { tail } if tail == &["on my way"]),
+            "{end:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(3));
+    }
+
+    #[test]
+    fn ends_a_program_that_ignores_sigterm_within_two_seconds_of_being_told() {
+        let cancel = Cancel::default();
+        let other = cancel.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            other.set();
+        });
+        let began = Instant::now();
+        let end = sh(
+            "trap '' TERM; while :; do sleep 0.1; done",
+            Duration::from_mins(1),
+            &cancel,
+        );
+        assert!(matches!(end, End::Cancelled), "{end:?}");
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn does_not_wait_for_what_a_program_leaves_behind() {
+        let began = Instant::now();
+        let End::Exited { tail, .. } = sh(
+            "sleep 5 & echo done",
+            Duration::from_secs(10),
+            &Cancel::default(),
+        ) else {
+            panic!()
+        };
+        assert_eq!(tail, ["done"]);
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_line_without_end_needs_little_memory() {
+        let end = sh(
+            "head -c 50000000 /dev/zero | tr '\\0' x",
+            Duration::from_mins(1),
+            &Cancel::default(),
+        );
+        let End::Exited { tail, .. } = end else {
+            panic!()
+        };
+        assert!(tail.iter().all(|line| line.len() <= 16 << 10));
+    }
+}

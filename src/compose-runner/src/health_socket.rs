@@ -1,0 +1,142 @@
+//! `health.sock`: monit can connect to it as long as the recipe is well, or on its way. Whoever connects is told the
+//! state in one line of JSON.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// The socket, open or closed.
+#[derive(Debug)]
+pub struct HealthSocket {
+    path: PathBuf,
+    line: Arc<Mutex<String>>,
+    /// Set while it is open; tells the listening thread to end.
+    ending: Option<Arc<AtomicBool>>,
+}
+
+impl HealthSocket {
+    /// A socket that is not open yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            line: Arc::default(),
+            ending: None,
+        }
+    }
+
+    /// What is told from now on.
+    pub fn tell(&self, line: String) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
+    }
+
+    /// Listens, if it does not yet.
+    pub fn open(&mut self) -> io::Result<()> {
+        if self.ending.is_some() {
+            return Ok(());
+        }
+        // Left behind by a runner that was killed: nobody listens on it.
+        remove(&self.path)?;
+        let listener = UnixListener::bind(&self.path)?;
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600))?;
+        let ending = Arc::new(AtomicBool::new(false));
+        let (line, told) = (Arc::clone(&self.line), Arc::clone(&ending));
+        thread::Builder::new()
+            .name("health".into())
+            .stack_size(128 << 10)
+            .spawn(move || listen(&listener, &line, &told))?;
+        self.ending = Some(ending);
+        Ok(())
+    }
+
+    /// Listens no more, and removes the socket.
+    pub fn close(&mut self) -> io::Result<()> {
+        if let Some(ending) = self.ending.take() {
+            ending.store(true, Ordering::SeqCst);
+            // Wakes the thread. If that fails, nobody can connect any more either.
+            let _ = UnixStream::connect(&self.path);
+        }
+        remove(&self.path)
+    }
+}
+
+fn remove(path: &PathBuf) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn listen(listener: &UnixListener, line: &Mutex<String>, ending: &AtomicBool) {
+    for stream in listener.incoming() {
+        if ending.load(Ordering::SeqCst) {
+            return;
+        }
+        match stream {
+            Ok(mut stream) => {
+                let line = line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                // Who does not want to hear it has gone; monit only connects.
+                let _ = stream.set_write_timeout(Some(Duration::from_secs(1)));
+                let _ = writeln!(stream, "{line}");
+            }
+            // Out of descriptors, perhaps for a moment.
+            Err(_) => thread::sleep(Duration::from_secs(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn ask(path: &PathBuf) -> io::Result<String> {
+        let mut text = String::new();
+        UnixStream::connect(path)?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn tells_the_state_while_open_and_is_gone_when_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("health.sock");
+        fs::write(&path, "left behind").unwrap();
+        let mut socket = HealthSocket::new(path.clone());
+        for state in ["{\"state\":\"starting\"}", "{\"state\":\"up\"}"] {
+            socket.tell(state.into());
+            socket.open().unwrap();
+            socket.open().unwrap();
+            assert_eq!(ask(&path).unwrap(), format!("{state}\n"));
+            socket.close().unwrap();
+            socket.close().unwrap();
+            assert!(ask(&path).is_err() && !path.exists());
+        }
+    }
+
+    #[test]
+    fn who_connects_and_does_not_read_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("health.sock");
+        let mut socket = HealthSocket::new(path.clone());
+        socket.tell("x".repeat(100_000));
+        socket.open().unwrap();
+        let silent: Vec<_> = (0..5)
+            .map(|_| UnixStream::connect(&path).unwrap())
+            .collect();
+        assert_eq!(ask(&path).unwrap().len(), 100_001);
+        drop(silent);
+        socket.close().unwrap();
+    }
+}

@@ -1,0 +1,308 @@
+//! The recipe as Compose understands it: what the preflight and the watch need of `docker-compose config --format json`.
+//!
+//! The output is Compose's own, but its shape differs from version to version, and half of it is the operator's text:
+//! what is missing or of another kind is passed over, and only what cannot be a model at all is an error.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use serde_json::Value;
+
+/// What Compose will run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// By name.
+    pub services: BTreeMap<String, Service>,
+}
+
+/// A service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Its image, unless it is only built.
+    pub image: Option<String>,
+    /// Whether Compose can build its image.
+    pub built: bool,
+    /// Its `pull_policy`, if it has one.
+    pub pull_policy: Option<String>,
+    /// How many containers it shall have.
+    pub replicas: usize,
+    /// Ports of the host.
+    pub ports: Vec<PublishedPort>,
+    /// What it mounts of the host's files.
+    pub mounts: BTreeSet<Mount>,
+}
+
+/// Ports of the host, of which the service takes one for each container (a range) or the only one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedPort {
+    /// The address; empty is every address.
+    pub host_ip: String,
+    /// First of the range.
+    pub first: u16,
+    /// Last of the range.
+    pub last: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+}
+
+/// A file or directory of the host in a container.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mount {
+    /// On the host.
+    pub source: PathBuf,
+    /// Whether the container cannot change it.
+    pub read_only: bool,
+    /// What it is in the recipe.
+    pub kind: MountKind,
+}
+
+/// What a mount is in the recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MountKind {
+    /// A bind volume.
+    Volume,
+    /// A config with `file:`.
+    Config,
+    /// A secret with `file:`.
+    Secret,
+}
+
+impl MountKind {
+    /// Its place in the recipe.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Volume => "volumes",
+            Self::Config => "configs",
+            Self::Secret => "secrets",
+        }
+    }
+}
+
+/// The output was no model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Not JSON.
+    #[error("what `docker-compose config` wrote is not JSON")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but not of a project.
+    #[error("what `docker-compose config` wrote has no map of services")]
+    Services,
+}
+
+impl Model {
+    /// Reads the output of `docker-compose config --format json`.
+    pub fn parse(output: &[u8]) -> Result<Self, ModelError> {
+        let output: Value = serde_json::from_slice(output)?;
+        let project = output.as_object().ok_or(ModelError::Services)?;
+        let services = match project.get("services") {
+            Some(Value::Object(services)) => services,
+            None | Some(Value::Null) => return Ok(Self::default()),
+            Some(_) => return Err(ModelError::Services),
+        };
+        let configs = files_by_name(project.get("configs"));
+        let secrets = files_by_name(project.get("secrets"));
+        let services = services.iter().filter(|(_, service)| service.is_object());
+        let services = services.map(|(name, service)| {
+            let mut parsed = parse_service(service);
+            parsed
+                .mounts
+                .extend(mounted(&service["configs"], &configs, MountKind::Config));
+            parsed
+                .mounts
+                .extend(mounted(&service["secrets"], &secrets, MountKind::Secret));
+            (name.clone(), parsed)
+        });
+        Ok(Self {
+            services: services.collect(),
+        })
+    }
+}
+
+fn parse_service(service: &Value) -> Service {
+    Service {
+        image: text(&service["image"]).filter(|image| !image.is_empty()),
+        built: service["build"].is_object(),
+        pull_policy: text(&service["pull_policy"]),
+        replicas: replicas(service),
+        ports: each(&service["ports"]).filter_map(published).collect(),
+        mounts: each(&service["volumes"]).filter_map(bind).collect(),
+    }
+}
+
+/// `deploy.replicas` outweighs `scale` (compose-go, `types.ServiceConfig.GetScale`).
+fn replicas(service: &Value) -> usize {
+    let number = |value: &Value| {
+        value
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
+    };
+    number(&service["deploy"]["replicas"])
+        .or_else(|| number(&service["scale"]))
+        .unwrap_or(1)
+}
+
+fn published(port: &Value) -> Option<PublishedPort> {
+    // A string ("8080", "8000-8010") since Compose 2; a number in its first versions.
+    let range = match &port["published"] {
+        Value::Number(number) => number.to_string(),
+        other => text(other)?,
+    };
+    let (first, last) = range.split_once('-').unwrap_or((&range, &range));
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    if first == 0 || last < first {
+        return None;
+    }
+    let host_ip = text(&port["host_ip"]).unwrap_or_default();
+    let protocol = text(&port["protocol"]).unwrap_or_else(|| "tcp".to_owned());
+    Some(PublishedPort {
+        host_ip,
+        first,
+        last,
+        protocol,
+    })
+}
+
+fn bind(volume: &Value) -> Option<Mount> {
+    if volume["type"] != "bind" {
+        return None;
+    }
+    let source = PathBuf::from(text(&volume["source"])?);
+    let read_only = volume["read_only"].as_bool().unwrap_or(false);
+    source.is_absolute().then_some(Mount {
+        source,
+        read_only,
+        kind: MountKind::Volume,
+    })
+}
+
+/// The `file:` of each config or secret that has one.
+fn files_by_name(section: Option<&Value>) -> BTreeMap<String, PathBuf> {
+    let entries = section.and_then(Value::as_object).into_iter().flatten();
+    entries
+        .filter_map(|(name, entry)| Some((name.clone(), PathBuf::from(text(&entry["file"])?))))
+        .collect()
+}
+
+/// The files of the configs or secrets that a service uses.
+fn mounted(uses: &Value, files: &BTreeMap<String, PathBuf>, kind: MountKind) -> Vec<Mount> {
+    let names = each(uses).filter_map(|entry| text(entry).or_else(|| text(&entry["source"])));
+    let sources = names.filter_map(|name| files.get(&name).cloned());
+    sources
+        .map(|source| Mount {
+            source,
+            read_only: true,
+            kind,
+        })
+        .collect()
+}
+
+fn each(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// A string, its `$$` read as the `$` that Compose wrote that way.
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(|text| text.replace("$$", "$"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// What Compose 2.26.1 writes.
+    pub(crate) const CONFIG: &str = include_str!("../tests/data/config-2.26.1.json");
+
+    pub(crate) fn model() -> Model {
+        Model::parse(CONFIG.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn reads_what_compose_writes() {
+        let model = model();
+        assert_eq!(
+            model.services.keys().collect::<Vec<_>>(),
+            ["db", "one", "web"]
+        );
+        let web = &model.services["web"];
+        assert_eq!(web.image.as_deref(), Some("bb:1"));
+        assert_eq!(web.replicas, 1);
+        let ports: Vec<_> = web
+            .ports
+            .iter()
+            .map(|port| (port.host_ip.as_str(), port.first, port.protocol.as_str()))
+            .collect();
+        assert_eq!(
+            ports,
+            [
+                ("", 18080, "tcp"),
+                ("127.0.0.1", 19000, "udp"),
+                ("127.0.0.1", 19001, "udp")
+            ]
+        );
+        let mounts: Vec<_> = web
+            .mounts
+            .iter()
+            .map(|mount| (mount.source.to_str().unwrap(), mount.read_only, mount.kind))
+            .collect();
+        assert_eq!(
+            mounts,
+            [
+                ("/etc/hostname", false, MountKind::Volume),
+                ("/srv/running/files/a", true, MountKind::Volume),
+                ("/srv/running/files/a", true, MountKind::Config),
+                ("/srv/running/files/d", false, MountKind::Volume),
+                ("/srv/running/files/d/y", true, MountKind::Secret),
+            ]
+        );
+    }
+
+    #[test]
+    fn reads_ranges_numbers_and_dollars() {
+        let model = Model::parse(
+            br#"{"services":{"a":{"scale":3,"build":{},"pull_policy":"never","ports":[{"published":"8000-8010"},
+                {"published":81},{"target":5},{"published":"0"},{"published":"x"},{"published":"9-8"},7],
+                "volumes":[{"type":"bind","source":"/a$$b"},{"type":"bind","source":"relative"},{"type":"volume"}]},
+                "b":{"deploy":{"replicas":0},"scale":4},"c":null}}"#,
+        )
+        .unwrap();
+        let a = &model.services["a"];
+        assert_eq!(
+            (a.replicas, a.built, a.pull_policy.as_deref()),
+            (3, true, Some("never"))
+        );
+        assert_eq!(
+            a.ports
+                .iter()
+                .map(|port| (port.first, port.last))
+                .collect::<Vec<_>>(),
+            [(8000, 8010), (81, 81)]
+        );
+        assert_eq!(
+            a.mounts
+                .iter()
+                .map(|mount| mount.source.to_str().unwrap())
+                .collect::<Vec<_>>(),
+            ["/a$b"]
+        );
+        assert_eq!(model.services["b"].replicas, 0);
+        assert!(!model.services.contains_key("c"));
+    }
+
+    #[test]
+    fn refuses_what_is_no_model() {
+        for output in [
+            "",
+            "x",
+            "[]",
+            "null",
+            "7",
+            r#"{"services":[]}"#,
+            r#"{"services":"x"}"#,
+        ] {
+            assert!(Model::parse(output.as_bytes()).is_err(), "{output}");
+        }
+        assert_eq!(Model::parse(b"{}").unwrap(), Model::default());
+    }
+}

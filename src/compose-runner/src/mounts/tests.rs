@@ -1,0 +1,203 @@
+use std::{
+    collections::BTreeSet,
+    os::unix::fs::{PermissionsExt, symlink},
+};
+
+use super::*;
+use crate::model::Service;
+
+struct Bench {
+    directory: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("conf/sub")).unwrap();
+        for (path, content) in [("a", "a"), ("conf/b", "b"), ("conf/sub/c", "c")] {
+            fs::write(directory.path().join(path), content).unwrap();
+        }
+        Self { directory }
+    }
+
+    fn model(&self, services: &[(&str, &str, bool)]) -> Model {
+        let mut model = Model::default();
+        for (name, source, read_only) in services {
+            let source = if source.starts_with('/') {
+                source.into()
+            } else {
+                self.directory.path().join(source)
+            };
+            let service = model
+                .services
+                .entry((*name).to_owned())
+                .or_insert_with(|| Service {
+                    replicas: 1,
+                    ..Service::default()
+                });
+            service.mounts.insert(Mount {
+                source,
+                read_only: *read_only,
+                kind: MountKind::Volume,
+            });
+        }
+        model
+    }
+
+    fn files(&self) -> RecipeFiles<'_> {
+        RecipeFiles {
+            directory: self.directory.path(),
+            written: [
+                (Path::new("a"), "1".into()),
+                (Path::new("conf/b"), "2".into()),
+            ]
+            .into(),
+        }
+    }
+
+    /// Each service's label.
+    fn labels(&self, model: &Model) -> BTreeMap<String, String> {
+        let text = self.files().override_file(model).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let services = value["services"].as_object().unwrap();
+        services
+            .iter()
+            .map(|(name, service)| {
+                (
+                    name.clone(),
+                    service["labels"][LABEL].as_str().unwrap().to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        fs::write(self.directory.path().join(path), content).unwrap();
+    }
+}
+
+#[test]
+fn only_services_whose_mounted_content_changed_get_another_label() {
+    let bench = Bench::new();
+    let model = bench.model(&[
+        ("one", "a", false),
+        ("two", "conf", true),
+        ("three", "conf/b", true),
+        ("none", "/etc/hostname", false),
+    ]);
+    let before = bench.labels(&model);
+    assert_eq!(before.keys().collect::<Vec<_>>(), ["one", "three", "two"]);
+    assert_eq!(bench.labels(&model), before, "two looks agree");
+    bench.write("conf/b", "B");
+    let after = bench.labels(&model);
+    let changed: BTreeSet<_> = before
+        .keys()
+        .filter(|name| before[*name] != after[*name])
+        .cloned()
+        .collect();
+    assert_eq!(
+        changed,
+        BTreeSet::from(["two".to_owned(), "three".to_owned()])
+    );
+}
+
+#[test]
+fn mode_names_and_links_count() {
+    let bench = Bench::new();
+    let model = bench.model(&[("x", "conf", true)]);
+    let mut seen = BTreeSet::from([bench.labels(&model)["x"].clone()]);
+    let path = bench.directory.path().join("conf/made-by-prep");
+    bench.write("conf/made-by-prep", "x");
+    assert!(seen.insert(bench.labels(&model)["x"].clone()));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(seen.insert(bench.labels(&model)["x"].clone()));
+    fs::rename(&path, bench.directory.path().join("conf/c")).unwrap();
+    assert!(seen.insert(bench.labels(&model)["x"].clone()));
+    symlink("c", &path).unwrap();
+    assert!(seen.insert(bench.labels(&model)["x"].clone()));
+    fs::remove_file(&path).unwrap();
+    symlink("d", &path).unwrap();
+    assert!(seen.insert(bench.labels(&model)["x"].clone()));
+}
+
+#[test]
+fn what_a_container_writes_into_its_directory_does_not_count() {
+    let bench = Bench::new();
+    let model = bench.model(&[("x", "conf", false)]);
+    let before = bench.labels(&model);
+    bench.write("conf/journal", "mine");
+    bench.write("conf/sub/c", "mine");
+    assert_eq!(bench.labels(&model), before);
+    bench.write("conf/b", "the operator's");
+    assert_ne!(bench.labels(&model), before);
+}
+
+#[test]
+fn the_whole_directory_and_ways_with_dots_are_inside() {
+    let bench = Bench::new();
+    let dotted = bench.directory.path().join("./conf/../a");
+    let model = bench.model(&[("x", "", false), ("y", dotted.to_str().unwrap(), false)]);
+    assert_eq!(bench.labels(&model).len(), 2);
+    let outside = bench.directory.path().join("../..");
+    assert!(
+        bench
+            .labels(&bench.model(&[("x", outside.to_str().unwrap(), true)]))
+            .is_empty()
+    );
+}
+
+#[test]
+fn another_way_to_the_directory_is_inside_too() {
+    let bench = Bench::new();
+    let other = tempfile::tempdir().unwrap();
+    let link = other.path().join("link");
+    symlink(bench.directory.path(), &link).unwrap();
+    let model = bench.model(&[("x", link.join("a").to_str().unwrap(), true)]);
+    assert_eq!(bench.labels(&model).len(), 1);
+}
+
+#[test]
+fn names_what_is_mounted_from_the_recipes_directory_and_is_not_there() {
+    let bench = Bench::new();
+    let model = bench.model(&[
+        ("web", "conf/nope", true),
+        ("web", "a", true),
+        ("web", "/nonexistent/elsewhere", true),
+    ]);
+    let missing = bench.files().missing(&model);
+    assert_eq!(missing.len(), 1);
+    assert_eq!(
+        missing[0].what,
+        "service web, `volumes`: there is no ./conf/nope in the recipe's directory"
+    );
+    assert_eq!(missing[0].service.as_deref(), Some("web"));
+    assert!(missing[0].hint.as_ref().unwrap().contains("`files`"));
+}
+
+#[test]
+fn a_missing_file_of_a_secret_is_named_wherever_it_should_be() {
+    let bench = Bench::new();
+    let mut model = bench.model(&[("web", "a", true)]);
+    let secret = Mount {
+        source: "/nonexistent/key".into(),
+        read_only: true,
+        kind: MountKind::Secret,
+    };
+    model.services.get_mut("web").unwrap().mounts.insert(secret);
+    assert_eq!(
+        bench.files().missing(&model)[0].what,
+        "service web, `secrets`: there is no /nonexistent/key"
+    );
+}
+
+#[test]
+fn a_fifo_is_not_waited_for() {
+    let bench = Bench::new();
+    let path = bench.directory.path().join("pipe");
+    let status = std::process::Command::new("mkfifo")
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(bench.labels(&bench.model(&[("x", "pipe", true)])).len(), 1);
+}

@@ -1,0 +1,199 @@
+//! Mutations of a valid recipe and of what Compose writes of it, through everything here that reads them: nothing may
+//! panic or hang, and enough of them must get past the first step to reach the rest.
+
+use std::{collections::BTreeMap, path::Path};
+
+use bosh_job::config::JobConfig;
+use recipe::Recipe;
+use serde_json::{Value, json};
+
+use crate::{
+    model::{Model, tests::CONFIG},
+    mounts::RecipeFiles,
+    ports,
+    preflight::{message, service_in},
+};
+
+const ROUNDS: usize = 10_000;
+
+/// Something odd of each kind.
+fn odd(random: &mut fastrand::Rng) -> Value {
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(65_536),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(""),
+        json!("$$"),
+        json!("0"),
+        json!("../../x"),
+        json!("/"),
+        json!("8000-"),
+        json!("-"),
+        json!("99999-1"),
+        json!("1-65535"),
+        json!("::"),
+        json!("\u{0}\u{7f}é"),
+        json!([]),
+        json!({}),
+        json!([[[]]]),
+        json!({"": ""}),
+        json!([null, "a", {"source": "c1"}]),
+        json!("x".repeat(5000)),
+    ];
+    values[random.usize(..values.len())].clone()
+}
+
+/// Changes one place of a document: another value, gone, doubled, or moved under another name.
+fn mutate(value: &mut Value, random: &mut fastrand::Rng) {
+    match value {
+        Value::Object(map) if !map.is_empty() && random.u8(..) > 16 => {
+            let key = map.keys().nth(random.usize(..map.len())).unwrap().clone();
+            match random.u8(..12) {
+                0 => drop(map.remove(&key)),
+                1 => {
+                    let moved = map.remove(&key).unwrap();
+                    map.insert(format!("{key}$"), moved);
+                }
+                2 => drop(map.insert(key, odd(random))),
+                _ => mutate(map.get_mut(&key).unwrap(), random),
+            }
+        }
+        Value::Array(list) if !list.is_empty() && random.u8(..) > 16 => {
+            let at = random.usize(..list.len());
+            match random.u8(..12) {
+                0 => drop(list.remove(at)),
+                1 => list.push(list[at].clone()),
+                2 => list[at] = odd(random),
+                _ => mutate(&mut list[at], random),
+            }
+        }
+        other => *other = odd(random),
+    }
+}
+
+/// Changes one byte, cuts the text short, or doubles a part of it.
+fn damage(text: &mut Vec<u8>, random: &mut fastrand::Rng) {
+    let at = random.usize(..text.len());
+    match random.u8(..4) {
+        0 => text.truncate(at),
+        1 => text[at] = random.u8(..),
+        2 => text.insert(at, b"{}[]\",:$\\"[random.usize(..9)]),
+        _ => {
+            let part = text[at..(at + 20).min(text.len())].to_vec();
+            text.splice(at..at, part);
+        }
+    }
+}
+
+#[test]
+fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let directory = tempfile::tempdir().unwrap();
+    let files = RecipeFiles {
+        directory: directory.path(),
+        written: BTreeMap::from([(Path::new("files/a"), String::new())]),
+    };
+    let text = CONFIG.replace("/srv/running", directory.path().to_str().unwrap());
+    let original: Value = serde_json::from_str(&text).unwrap();
+    let mut read = 0;
+    for round in 0..ROUNDS {
+        let mutated = if round % 2 == 0 {
+            let mut value = original.clone();
+            for _ in 0..random.usize(1..4) {
+                mutate(&mut value, &mut random);
+            }
+            value.to_string().into_bytes()
+        } else {
+            let mut bytes = text.clone().into_bytes();
+            damage(&mut bytes, &mut random);
+            bytes
+        };
+        let Ok(model) = Model::parse(&mutated) else {
+            continue;
+        };
+        read += 1;
+        files.missing(&model);
+        // A source that is not there is an error, and nothing worse.
+        let _ = files.override_file(&model);
+        if round % 20 == 0 {
+            ports::check(&model, &[], &["running"]);
+        }
+    }
+    assert!(
+        read >= ROUNDS / 3,
+        "only {read} of {ROUNDS} were read at all"
+    );
+}
+
+#[test]
+fn no_mutation_of_a_recipe_makes_the_program_panic() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let map = json!({
+        "services": {"web": {"image": "busybox:1", "ports": ["80:80"], "environment": {"A": "${PW}"}, "volumes": ["./x:/x"]}},
+        "volumes": {"data": {}}, "configs": {"c": {"file": "./x"}},
+    });
+    let string = json!(
+        "services:\n  web:\n    image: busybox:1\n    ports: ['80:80']\nvolumes:\n  data: {}\n"
+    );
+    let properties = |recipe: &Value| {
+        json!({
+            "recipe": recipe, "project_name": "running", "variables": {"PW": "a$b", "N": 7},
+            "files": {"x": "y", "conf/z": {"content": "1", "owner": "root", "mode": "0600"}},
+            "on_duplicate_files": "raise-error", "prep": "#!/bin/sh\ntrue\n", "bind": null, "bind_without_tls": false,
+            "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
+            "stable_seconds": 1, "start_timeout": 60, "stop_timeout": 60,
+            "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info",
+        })
+    };
+    let instance = json!({
+        "name": "docker", "index": 0, "id": "1", "az": null, "ip": null, "address": null, "deployment": "d", "bootstrap": true,
+        "persistent_disk": 0,
+    });
+    let mut read = 0;
+    for round in 0..ROUNDS {
+        let mut changed = properties(if round % 2 == 0 { &map } else { &string });
+        if round % 4 == 1 {
+            // The string form, a byte of it changed.
+            let mut bytes = changed["recipe"].as_str().unwrap().as_bytes().to_vec();
+            damage(&mut bytes, &mut random);
+            changed["recipe"] = String::from_utf8_lossy(&bytes).into_owned().into();
+        } else {
+            mutate(&mut changed, &mut random);
+        }
+        let Ok(config) =
+            JobConfig::from_value(json!({"instance": instance, "properties": changed}))
+        else {
+            continue;
+        };
+        // Right or wrong, it must be judged.
+        let _ = config.supervision();
+        if let Ok(Some(recipe)) = Recipe::parse(&config.recipe) {
+            read += 1;
+            service_in(message(recipe.compose_yaml.reveal()));
+        }
+    }
+    assert!(
+        read >= ROUNDS / 3,
+        "only {read} of {ROUNDS} were read at all"
+    );
+}
+
+#[test]
+fn no_words_of_compose_make_the_reader_panic() {
+    let mut random = fastrand::Rng::with_seed(13);
+    let lines = [
+        "time=\"2026-11-20T16:03:31Z\" level=warning msg=\"The \\\"NOPE\\\" variable is not set\"",
+        "validating /x/docker-compose.yml: services.web Additional property imag is not allowed",
+        "service \"web\" depends on undefined service \"nope\": invalid compose project",
+    ];
+    for round in 0..ROUNDS {
+        let mut bytes = lines[round % lines.len()].as_bytes().to_vec();
+        damage(&mut bytes, &mut random);
+        let line = String::from_utf8_lossy(&bytes);
+        service_in(message(&line));
+    }
+}

@@ -1,0 +1,226 @@
+//! The recipe's containers as the engine shows them.
+
+use std::collections::BTreeSet;
+
+use bosh_job::verdict::{ErrorReport, ServiceReport};
+use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
+
+use crate::{
+    compose::{ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL},
+    failure::error,
+    redact::Redactor,
+    watch::{Policy, Seen, Wrong},
+};
+
+/// Lines of a container's output in an error.
+const TAIL: usize = 20;
+/// Characters of a health probe's output in an error.
+const PROBE: usize = 400;
+
+/// All containers of a project, without those of `docker compose run`.
+pub fn containers(engine: &Engine, project: &str) -> docker_engine::Result<Vec<Seen>> {
+    let filters = Filters::all().label(format!("{PROJECT_LABEL}={project}"));
+    let mut seen = Vec::new();
+    for summary in engine.containers(&filters)? {
+        if summary
+            .labels
+            .get(ONE_OFF_LABEL)
+            .is_some_and(|one_off| one_off.eq_ignore_ascii_case("true"))
+        {
+            continue;
+        }
+        match engine.inspect_container(&summary.id) {
+            Ok(container) => seen.extend(seen_as(&container)),
+            // It went between the two calls.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    seen.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
+    Ok(seen)
+}
+
+fn seen_as(container: &Container) -> Option<Seen> {
+    let state = &container.state;
+    Some(Seen {
+        id: container.id.clone(),
+        name: container.name().to_owned(),
+        service: container.config.labels.get(SERVICE_LABEL)?.clone(),
+        status: state.status,
+        exit_code: state.exit_code,
+        oom_killed: state.oom_killed,
+        error: state.error.clone(),
+        created_at: container.created.parse().ok(),
+        started_at: state.started_at.parse().ok(),
+        restarts: container.restart_count,
+        policy: match container.host_config.restart_policy.name.as_str() {
+            "always" | "unless-stopped" => Policy::Always,
+            "on-failure" => Policy::OnFailure,
+            _ => Policy::No,
+        },
+        health: state
+            .health
+            .as_ref()
+            .map(|health| health.status)
+            .filter(|health| *health != HealthStatus::None),
+    })
+}
+
+/// A report of each service, its containers taken together.
+pub fn reports<'a>(
+    services: impl IntoIterator<Item = &'a String>,
+    seen: &[Seen],
+) -> Vec<ServiceReport> {
+    services
+        .into_iter()
+        .map(|service| report(service, seen))
+        .collect()
+}
+
+fn report(service: &str, seen: &[Seen]) -> ServiceReport {
+    let containers: Vec<_> = seen
+        .iter()
+        .filter(|container| container.service == service)
+        .collect();
+    // The one that fares worst stands for all.
+    let health = [
+        (HealthStatus::Unhealthy, "unhealthy"),
+        (HealthStatus::Starting, "starting"),
+        (HealthStatus::Healthy, "healthy"),
+    ];
+    let worst = containers
+        .iter()
+        .find(|container| container.status != Status::Running)
+        .or(containers.first());
+    ServiceReport {
+        name: service.to_owned(),
+        state: worst
+            .map_or("missing", |container| container.status.word())
+            .to_owned(),
+        health: health
+            .into_iter()
+            .find(|(health, _)| {
+                containers
+                    .iter()
+                    .any(|container| container.health == Some(*health))
+            })
+            .map(|(_, word)| word.to_owned()),
+        restarts: containers
+            .iter()
+            .map(|container| container.restarts)
+            .fold(0, u64::saturating_add),
+        exit_code: worst
+            .filter(|container| {
+                matches!(
+                    container.status,
+                    Status::Exited | Status::Dead | Status::Restarting
+                )
+            })
+            .map(|container| container.exit_code),
+    }
+}
+
+/// Errors for what is wrong, with what the containers said last.
+pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<ErrorReport> {
+    // Replicas tend to fail alike, and one health probe or log is as good as another of the same container.
+    let mut told = BTreeSet::new();
+    wrong
+        .iter()
+        .map(|wrong| {
+            let mut found = error(match &wrong.container {
+                Some((_, name)) => format!(
+                    "service {}, container {name}: {}",
+                    wrong.service,
+                    redactor.clean(&wrong.what)
+                ),
+                None => format!("service {}: {}", wrong.service, wrong.what),
+            });
+            found.service = Some(wrong.service.clone());
+            if let Some((id, name)) = &wrong.container
+                && told.insert(id)
+            {
+                found.causes = last_probe(engine, id)
+                    .iter()
+                    .map(|probe| redactor.clean(probe))
+                    .collect();
+                // A log driver that cannot be read gives no lines; the error stands without them.
+                let tail = engine.logs_tail(id, TAIL).unwrap_or_default();
+                found.log_tail = tail.iter().map(|line| redactor.clean(line)).collect();
+                found.hint = Some(format!("all that it said: `docker logs {name}`"));
+            }
+            found
+        })
+        .collect()
+}
+
+/// What the health check said last, if it failed.
+fn last_probe(engine: &Engine, id: &str) -> Option<String> {
+    let health = engine.inspect_container(id).ok()?.state.health?;
+    let probe = health.log.last().filter(|probe| probe.exit_code != 0)?;
+    let output: String = probe.output.trim().chars().take(PROBE).collect();
+    Some(match output.as_str() {
+        "" => format!("its health check exited with {}", probe.exit_code),
+        output => format!("its health check exited with {}: {output}", probe.exit_code),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use docker_engine::fake::{FakeEngine, FakeReply};
+
+    use super::*;
+
+    fn inspected(id: &str) -> String {
+        format!(
+            r#"{{"Id":"{id}","Name":"/running-web-1","Created":"2026-11-20T12:00:00.5Z","RestartCount":2,
+            "State":{{"Status":"running","StartedAt":"2026-11-20T12:00:01Z","FinishedAt":"0001-01-01T00:00:00Z","ExitCode":0,
+              "Health":{{"Status":"unhealthy","FailingStreak":3,"Log":[{{"ExitCode":1,"Output":"no hunter2 here\n"}}]}}}},
+            "Config":{{"Labels":{{"{SERVICE_LABEL}":"web"}}}},"HostConfig":{{"RestartPolicy":{{"Name":"unless-stopped"}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn sees_containers_and_says_what_is_wrong_with_their_last_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("docker.sock");
+        let fake = FakeEngine::start(&socket, |request| match request.path.as_str() {
+            "/containers/json" => FakeReply::json(&format!(
+                r#"[{{"Id":"a","Labels":{{}}}},{{"Id":"gone"}},{{"Id":"b","Labels":{{"{ONE_OFF_LABEL}":"True"}}}}]"#
+            )),
+            "/containers/a/json" => FakeReply::json(&inspected("a")),
+            "/containers/a/logs" => FakeReply::stream(&["\u{1}\0\0\0\0\0\0\u{e}pw is hunter2\n"]),
+            _ => FakeReply::error(404, "No such container"),
+        });
+        let engine = Engine::new(&socket);
+        let seen = containers(&engine, "running").unwrap();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(
+            (seen[0].policy, seen[0].health, seen[0].restarts),
+            (Policy::Always, Some(HealthStatus::Unhealthy), 2)
+        );
+        assert!(seen[0].started_at > seen[0].created_at);
+        let services = ["db".to_owned(), "web".to_owned()];
+        let reports = reports(&services, &seen);
+        assert_eq!(
+            (reports[0].state.as_str(), reports[1].state.as_str()),
+            ("missing", "running")
+        );
+        assert_eq!(reports[1].health.as_deref(), Some("unhealthy"));
+        let wrong = Wrong {
+            service: "web".into(),
+            container: Some(("a".into(), "running-web-1".into())),
+            what: "is unhealthy".into(),
+        };
+        let errors = errors(&engine, &[wrong], &Redactor::new(["hunter2"]));
+        assert_eq!(
+            errors[0].what,
+            "service web, container running-web-1: is unhealthy"
+        );
+        assert_eq!(
+            errors[0].causes,
+            ["its health check exited with 1: no [redacted] here"]
+        );
+        assert_eq!(errors[0].log_tail, ["pw is [redacted]"]);
+        drop(fake);
+    }
+}

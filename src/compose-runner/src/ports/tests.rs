@@ -1,0 +1,164 @@
+use std::net::{TcpListener, UdpSocket};
+
+use super::*;
+use crate::model::Service;
+
+fn model(services: &[(&str, usize, &str, &str, u16, u16)]) -> Model {
+    let service =
+        |(name, replicas, protocol, host_ip, first, last): &(&str, usize, &str, &str, u16, u16)| {
+            let port = PublishedPort {
+                host_ip: (*host_ip).into(),
+                first: *first,
+                last: *last,
+                protocol: (*protocol).into(),
+            };
+            (
+                (*name).to_owned(),
+                Service {
+                    replicas: *replicas,
+                    ports: vec![port],
+                    ..Service::default()
+                },
+            )
+        };
+    Model {
+        services: services.iter().map(service).collect(),
+    }
+}
+
+fn container(project: &str, port: u16) -> ContainerSummary {
+    serde_json::from_value(serde_json::json!({
+        "Id": "0123", "Names": ["/theirs"], "State": "running", "Labels": {PROJECT_LABEL: project},
+        "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": port, "Type": "tcp"}, {"PrivatePort": 90, "Type": "tcp"}]
+    }))
+    .unwrap()
+}
+
+fn words(model: &Model, containers: &[ContainerSummary]) -> Vec<String> {
+    check(model, containers, &["running", "old"])
+        .into_iter()
+        .map(|error| error.what)
+        .collect()
+}
+
+#[test]
+fn names_service_port_and_process_in_the_way() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for host_ip in ["", "0.0.0.0", "127.0.0.1"] {
+        let found = words(&model(&[("web", 1, "tcp", host_ip, port, port)]), &[]);
+        assert_eq!(found.len(), 1, "{host_ip}");
+        assert!(
+            found[0].starts_with("service web publishes port "),
+            "{found:?}"
+        );
+        assert!(
+            found[0].contains(&format!(
+                "{port}/tcp, which process {} (",
+                std::process::id()
+            )),
+            "{found:?}"
+        );
+    }
+    assert!(words(&model(&[("web", 1, "tcp", "127.0.0.2", port, port)]), &[]).is_empty());
+    assert!(words(&model(&[("web", 0, "tcp", "", port, port)]), &[]).is_empty());
+}
+
+#[test]
+fn udp_has_ports_of_its_own() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    assert_eq!(
+        words(&model(&[("dns", 1, "udp", "127.0.0.1", port, port)]), &[]).len(),
+        1
+    );
+}
+
+#[test]
+fn a_free_port_and_a_range_with_a_free_port_are_fine() {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (first, last) = if port > 60000 {
+        (port - 20, port)
+    } else {
+        (port, port + 20)
+    };
+    assert!(words(&model(&[("web", 1, "tcp", "", first, last)]), &[]).is_empty());
+    drop(listener);
+    assert!(words(&model(&[("web", 1, "tcp", "", port, port)]), &[]).is_empty());
+}
+
+#[test]
+fn a_container_of_another_project_is_named_and_one_of_ours_is_no_hindrance() {
+    let wanted = model(&[("web", 1, "tcp", "", 47_113, 47_113)]);
+    assert_eq!(
+        words(&wanted, &[container("else", 47_113)]),
+        ["service web publishes port 47113/tcp, which container theirs holds"]
+    );
+    assert!(words(&wanted, &[container("running", 47_113)]).is_empty());
+    assert!(words(&wanted, &[container("old", 47_113)]).is_empty());
+    assert!(words(&wanted, &[container("else", 47_114)]).is_empty());
+}
+
+#[test]
+fn an_address_that_the_machine_lacks_is_named() {
+    let found = words(
+        &model(&[("web", 1, "tcp", "192.0.2.1", 47_115, 47_115)]),
+        &[],
+    );
+    assert_eq!(
+        found,
+        [
+            "service web publishes port 192.0.2.1:47115/tcp, on an address that this machine does not have"
+        ]
+    );
+}
+
+#[test]
+fn a_port_taken_twice_in_the_recipe_is_found() {
+    let found = words(
+        &model(&[
+            ("a", 1, "tcp", "", 47_116, 47_116),
+            ("b", 1, "tcp", "127.0.0.1", 47_116, 47_116),
+        ]),
+        &[],
+    );
+    assert_eq!(
+        found,
+        ["services a and b both publish port 127.0.0.1:47116/tcp"]
+    );
+    let found = words(&model(&[("a", 2, "tcp", "", 47_117, 47_117)]), &[]);
+    assert_eq!(
+        found,
+        ["service a has 2 containers, which cannot all publish port 47117/tcp"]
+    );
+    let apart = [
+        ("a", 1, "tcp", "127.0.0.1", 47_118, 47_118),
+        ("b", 1, "tcp", "127.0.0.2", 47_118, 47_118),
+    ];
+    assert!(words(&model(&apart), &[]).is_empty());
+    assert!(
+        words(
+            &model(&[
+                ("a", 1, "tcp", "", 47_119, 47_119),
+                ("b", 1, "udp", "", 47_119, 47_119)
+            ]),
+            &[]
+        )
+        .is_empty()
+    );
+}
+
+#[test]
+fn sctp_and_addresses_that_cannot_be_read_are_left_to_the_engine() {
+    assert!(
+        words(
+            &model(&[
+                ("a", 1, "sctp", "", 47_120, 47_120),
+                ("b", 1, "tcp", "nonsense", 47_121, 47_121)
+            ]),
+            &[]
+        )
+        .is_empty()
+    );
+}

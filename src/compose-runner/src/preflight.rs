@@ -1,0 +1,256 @@
+//! What can be found out before anything is touched.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use bosh_job::{ExitCode, Paths, command::CommandError, verdict::ErrorReport};
+use docker_engine::{Engine, Filters};
+use recipe::Recipe;
+
+use crate::{
+    applied,
+    child::End,
+    compose::Compose,
+    failure::{Failure, Findings, Outcome, error},
+    model::Model,
+    ports,
+    redact::Redactor,
+};
+
+/// Compose reads files for this, and nothing else.
+const CONFIG_LIMIT: Duration = Duration::from_mins(1);
+/// A registry that cannot be reached must not eat up the time of the whole start.
+const LONGEST_PULL: Duration = Duration::from_mins(10);
+
+/// The checks' inputs.
+pub struct Preflight<'a> {
+    pub paths: &'a Paths,
+    pub recipe: &'a Recipe,
+    pub engine: &'a Engine,
+    pub compose: &'a Compose<'a>,
+    pub redactor: &'a Redactor,
+    /// When the start must be over.
+    pub deadline: Instant,
+}
+
+impl Preflight<'_> {
+    /// Checks the recipe, its images and its ports, and pulls what is missing where a registry can be reached.
+    pub fn run(&self) -> Outcome<Model> {
+        let model = self.model()?;
+        let mut findings = Findings::default();
+        let ports = self.ports(&model);
+        findings.note(ports)?;
+        let images = self.images(&model);
+        findings.note(images)?;
+        findings.outcome().map(|()| model)
+    }
+
+    /// The recipe as Compose understands it.
+    pub fn model(&self) -> Outcome<Model> {
+        let output = match self
+            .compose
+            .config(self.recipe.project.as_str(), CONFIG_LIMIT)
+        {
+            Ok(output) => output,
+            Err(CommandError::Cancelled { .. }) => return Err(Failure::Cancelled),
+            Err(CommandError::Status { status, stderr, .. }) if status.code().is_some() => {
+                return Err(Failure::one(
+                    ExitCode::BadConfig,
+                    refused_by_compose(&stderr),
+                ));
+            }
+            Err(other) => return Err(anyhow::Error::from(other).into()),
+        };
+        for line in output.stderr.lines().filter(|line| !line.trim().is_empty()) {
+            tracing::warn!("docker-compose: {}", self.redactor.clean(message(line)));
+        }
+        let model = Model::parse(&output.stdout)
+            .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+        if model.services.is_empty() {
+            let mut found =
+                error("property `recipe`: it has no services (or all of them belong to profiles)");
+            found.property = Some("recipe".to_owned());
+            found.hint = Some("write at least one service under `services:`".to_owned());
+            return Err(Failure::one(ExitCode::BadConfig, found));
+        }
+        Ok(model)
+    }
+
+    fn ports(&self, model: &Model) -> Outcome<()> {
+        let containers = self.engine.containers(&Filters::default())?;
+        let applied = applied::project(self.paths);
+        let projects = [Some(self.recipe.project.as_str()), applied.as_deref()];
+        let projects: Vec<&str> = projects.into_iter().flatten().collect();
+        let mut findings = Findings::default();
+        findings.add(
+            ExitCode::Failed,
+            ports::check(model, &containers, &projects),
+        );
+        findings.outcome()
+    }
+
+    fn images(&self, model: &Model) -> Outcome<()> {
+        let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (name, service) in model
+            .services
+            .iter()
+            .filter(|(_, service)| service.replicas > 0 && !service.built)
+        {
+            if let Some(image) = &service.image
+                && self.engine.inspect_image(image)?.is_none()
+            {
+                missing.entry(image).or_default().insert(name);
+            }
+        }
+        let mut findings = Findings::default();
+        for (image, services) in missing {
+            let may_pull =
+                |name: &&&str| model.services[**name].pull_policy.as_deref() != Some("never");
+            let why = match services.iter().find(may_pull) {
+                None => Some("its `pull_policy` is never".to_owned()),
+                Some(service) => self.pull(service, image)?,
+            };
+            if let Some(why) = why {
+                findings.add(
+                    ExitCode::Failed,
+                    services
+                        .iter()
+                        .map(|service| missing_image(service, image, &why)),
+                );
+            }
+        }
+        findings.outcome()
+    }
+
+    /// Pulls a service's image; why not, if not.
+    fn pull(&self, service: &str, image: &str) -> Outcome<Option<String>> {
+        tracing::info!(service, image, "image is not on this machine, pulling it");
+        let left = self
+            .deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_secs(10));
+        let limit = left.min(LONGEST_PULL);
+        match self
+            .compose
+            .on_recipe_alone(self.recipe.project.as_str(), &["pull", service], limit)
+        {
+            End::Cancelled => Err(Failure::Cancelled),
+            End::NotStarted(error) => Ok(Some(error.to_string())),
+            End::TimedOut { .. } => Ok(Some(format!(
+                "its registry did not hand it over within {} s",
+                limit.as_secs()
+            ))),
+            End::Exited { status, .. } if status.success() => Ok(None),
+            End::Exited { tail, .. } => Ok(Some(
+                tail.last()
+                    .map_or("Compose does not say why", |line| message(line))
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+fn missing_image(service: &str, image: &str, why: &str) -> ErrorReport {
+    let mut found = error(format!(
+        "service {service}: image {image} is not on this machine and cannot be pulled"
+    ));
+    found.causes = vec![why.to_owned()];
+    found.service = Some(service.to_owned());
+    found.property = Some("recipe".to_owned());
+    let hint = "freeze it into an image release (`image-packager freeze`) and colocate that release's job, or give the VM a way to its registry";
+    found.hint = Some(hint.to_owned());
+    found
+}
+
+/// What Compose has against the recipe. Its last line is the reason; those before it are warnings.
+fn refused_by_compose(stderr: &[String]) -> ErrorReport {
+    let reason = stderr
+        .last()
+        .map_or("Compose does not say why", |line| message(line));
+    let mut found = error(format!("property `recipe`: Compose refuses it: {reason}"));
+    found.causes = stderr
+        .iter()
+        .rev()
+        .skip(1)
+        .rev()
+        .map(|line| message(line).to_owned())
+        .collect();
+    found.property = Some("recipe".to_owned());
+    found.service = service_in(reason);
+    let hint = "mend the recipe; `docker compose config` says the same on a workstation; what ran before goes on";
+    found.hint = Some(hint.to_owned());
+    found
+}
+
+/// The message in a line of Compose's log (`time=… level=… msg="…"`), or the line itself.
+pub fn message(line: &str) -> &str {
+    let line = line.trim();
+    match line.split_once(" msg=") {
+        Some((head, message)) if head.starts_with("time=") => message.trim_matches('"'),
+        _ => line,
+    }
+}
+
+/// The service that Compose names: `services.web …` or `service "web" …`.
+pub fn service_in(message: &str) -> Option<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if let Some((_, rest)) = message.split_once("service \"") {
+        return rest.split_once('"').map(|(name, _)| name.to_owned());
+    }
+    let (_, rest) = message.split_once("services.")?;
+    let name: String = rest
+        .chars()
+        .take_while(|c| is_name(*c) && *c != '.')
+        .collect();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_service_in_composes_words() {
+        for (words, service) in [
+            (
+                "validating /x/docker-compose.yml: services.web Additional property imag is not allowed",
+                Some("web"),
+            ),
+            (
+                "service \"web\" depends on undefined service \"nope\": invalid compose project",
+                Some("web"),
+            ),
+            (
+                "error while interpolating services.db-1.image: required variable X is missing a value",
+                Some("db-1"),
+            ),
+            ("yaml: line 4: did not find expected key", None),
+            ("services must be a mapping", None),
+            ("service \"", None),
+            ("services.", None),
+        ] {
+            assert_eq!(service_in(words).as_deref(), service, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_property_and_keeps_composes_words() {
+        let lines = [
+            "time=\"2026\" level=warning msg=\"x is obsolete\"",
+            "services.web Additional property imag is not allowed",
+        ];
+        let found = refused_by_compose(&lines.map(String::from));
+        assert_eq!(
+            found.what,
+            "property `recipe`: Compose refuses it: services.web Additional property imag is not allowed"
+        );
+        assert_eq!(found.causes, ["x is obsolete"]);
+        assert_eq!(
+            (found.property.as_deref(), found.service.as_deref()),
+            (Some("recipe"), Some("web"))
+        );
+        assert!(refused_by_compose(&[]).what.ends_with("does not say why"));
+    }
+}

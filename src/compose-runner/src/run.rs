@@ -1,0 +1,267 @@
+//! The runner itself: one thread works, the other waits for the word to end.
+
+use std::{
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use bosh_job::{ExitCode, Options, Pidfile, verdict::State};
+use docker_engine::Engine;
+use jiff::Timestamp;
+use recipe::WriteError;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::{
+    board::{Board, Word, log_errors},
+    bring_up::BringUp,
+    cancel::Cancel,
+    compose::Compose,
+    failure::{Failure, Outcome, error},
+    health_socket::HealthSocket,
+    import::{ImportFailure, import},
+    job::{Job, Settings, end_leftovers},
+    preflight::Preflight,
+    redact::Redactor,
+    watch::Watch,
+    watching::Watching,
+};
+
+/// From SIGTERM to the end, children included. monit and the Director count on 2 s.
+const LONGEST_END: Duration = Duration::from_millis(1700);
+
+/// An engine that does not answer within this time has gone.
+const ENGINE_ANSWER: Duration = Duration::from_secs(10);
+
+/// Runs until SIGTERM.
+pub fn run(job: Job, options: Options) -> anyhow::Result<ExitCode> {
+    let paths = job.paths.clone();
+    let mut signals = Signals::new([SIGTERM, SIGINT]).context("listening to signals")?;
+    let pidfile = Pidfile::new(paths.compose_pidfile());
+    pidfile
+        .write(rustix::process::getpid())
+        .context("writing the pidfile")?;
+    tracing::info!(pid = std::process::id(), "start");
+
+    let cancel = Cancel::default();
+    let (done, ended) = mpsc::channel();
+    let worker_cancel = cancel.clone();
+    let work = move || {
+        Worker {
+            job,
+            options,
+            cancel: worker_cancel,
+        }
+        .work();
+        // Nobody listens any more if it took too long.
+        let _ = done.send(());
+    };
+    thread::Builder::new()
+        .name("work".into())
+        .spawn(work)
+        .context("starting to work")?;
+
+    let signal = signals.forever().next();
+    let began = Instant::now();
+    cancel.set();
+    // A worker without a child may sleep in a call to the engine; it dies with this process, and nothing is lost.
+    while cancel.has_children() && began.elapsed() < LONGEST_END {
+        if !matches!(
+            ended.recv_timeout(Duration::from_millis(20)),
+            Err(RecvTimeoutError::Timeout)
+        ) {
+            break;
+        }
+    }
+    // A socket without a listener is no answer to monit, but a file that need not lie there.
+    let _ = HealthSocket::new(paths.health_socket()).close();
+    let _ = pidfile.remove();
+    tracing::info!(signal, "end");
+    Ok(ExitCode::Ok)
+}
+
+struct Worker {
+    job: Job,
+    options: Options,
+    cancel: Cancel,
+}
+
+impl Worker {
+    /// Works until told to end. What cannot be done is posted, and then the runner waits: monit would start it again
+    /// and again, and the containers that run go on serving. Only an engine that went away is waited for.
+    fn work(&self) {
+        let engine = Engine::new(self.job.paths.socket());
+        let mut board = Board::new(&self.job.paths);
+        board.post(Word::starting(Vec::new()));
+        end_leftovers(&self.job.paths);
+        let settings = match self.job.settings() {
+            Ok(settings) => settings,
+            Err(failure) => {
+                post(failure, &mut board);
+                return self.cancel.park();
+            }
+        };
+        let redactor = Redactor::new(
+            settings
+                .recipe
+                .variables
+                .iter()
+                .map(|(_, value)| value.reveal()),
+        );
+        while let Err(failure) = self.start(&settings, &redactor, &engine, &mut board) {
+            if matches!(failure, Failure::Cancelled) {
+                return;
+            }
+            post(failure.clean(&redactor), &mut board);
+            if engine.ping(ENGINE_ANSWER).is_ok() {
+                return self.cancel.park();
+            }
+        }
+    }
+
+    fn start(
+        &self,
+        settings: &Settings,
+        redactor: &Redactor,
+        engine: &Engine,
+        board: &mut Board,
+    ) -> Outcome<()> {
+        let deadline = Instant::now() + settings.supervision.start_timeout;
+        self.wait_for_engine(engine, deadline, board)?;
+        let import = import(&self.job, &self.options, redactor, &self.cancel)?;
+        if let Some(import) = &import {
+            log_errors(&import.errors);
+        }
+        self.bring_up(settings, redactor, board, engine, deadline, import.clone())
+            .map_err(|failure| with(failure, import))
+    }
+
+    fn bring_up(
+        &self,
+        settings: &Settings,
+        redactor: &Redactor,
+        board: &mut Board,
+        engine: &Engine,
+        deadline: Instant,
+        import: Option<ImportFailure>,
+    ) -> Outcome<()> {
+        let (paths, recipe, cancel) = (&self.job.paths, &settings.recipe, &self.cancel);
+        let environment = recipe.environment(paths, self.job.instance());
+        let compose = &Compose::new(paths, environment.clone(), redactor, cancel);
+        // docker-ctl has written them before dockerd started; here they may be older than the configuration.
+        recipe::write_files(recipe, paths).map_err(not_written)?;
+        tracing::info!(project = recipe.project.as_str(), "checking the recipe");
+        let model = Preflight {
+            paths,
+            recipe,
+            engine,
+            compose,
+            redactor,
+            deadline,
+        }
+        .run()?;
+        let bring_up = BringUp {
+            paths,
+            settings,
+            engine,
+            compose,
+            environment: &environment,
+            redactor,
+            cancel,
+            deadline,
+        };
+        bring_up.prep()?;
+        bring_up.label(&model)?;
+        bring_up.retire_earlier_project()?;
+        let began = Timestamp::now();
+        tracing::info!(services = model.services.len(), "bringing the recipe up");
+        bring_up.up(&model, began)?;
+        let expected = model
+            .services
+            .iter()
+            .map(|(name, service)| (name.clone(), service.replicas))
+            .collect();
+        let watching = Watching {
+            engine,
+            project: recipe.project.as_str(),
+            services: model.services.into_keys().collect(),
+            watch: Watch::new(&settings.supervision, expected, began),
+            import,
+            redactor,
+            cancel,
+            deadline,
+            start_timeout: settings.supervision.start_timeout,
+        };
+        watching.run(board)
+    }
+
+    /// Waits for the engine, for ever: monit starts it. After the start's time that is a failure, until it comes.
+    fn wait_for_engine(
+        &self,
+        engine: &Engine,
+        deadline: Instant,
+        board: &mut Board,
+    ) -> Outcome<()> {
+        let mut told = false;
+        loop {
+            // Short waits, so that an end is not held up.
+            match engine.wait_ready(Instant::now() + Duration::from_millis(500)) {
+                Ok(version) => {
+                    tracing::info!(api_version = %version, "engine is ready");
+                    if board.state() == Some(State::Failed) {
+                        board.post(Word::starting(Vec::new()));
+                    }
+                    return Ok(());
+                }
+                Err(failure) if Instant::now() >= deadline && !told => {
+                    told = true;
+                    let mut found = error("the engine does not answer");
+                    found.causes = vec![failure.to_string()];
+                    found.hint = failure.hint().map(str::to_owned);
+                    log_errors(std::slice::from_ref(&found));
+                    board.post(Word::failed(ExitCode::Failed, vec![found], Vec::new()));
+                }
+                Err(_) => {}
+            }
+            if self.cancel.sleep(Duration::from_millis(100)) {
+                return Err(Failure::Cancelled);
+            }
+        }
+    }
+}
+
+/// Says that the recipe was not brought up, and why.
+fn post(failure: Failure, board: &mut Board) {
+    if let Failure::Found { exit_code, errors } = failure {
+        log_errors(&errors);
+        tracing::error!("the recipe was not brought up; what ran before goes on");
+        board.post(Word::failed(exit_code, errors, Vec::new()));
+    }
+}
+
+/// An owner that the VM does not know is a wrong property; the rest is the disk's affair.
+fn not_written(error: WriteError) -> Failure {
+    match error {
+        WriteError::Owner(problems) => problems.into(),
+        other => anyhow::Error::from(other).into(),
+    }
+}
+
+/// A failure, told together with that of the import, which may be its cause. Damaged images outweigh the rest.
+fn with(failure: Failure, import: Option<ImportFailure>) -> Failure {
+    match (failure, import) {
+        (Failure::Found { exit_code, errors }, Some(import)) => {
+            let damaged = import.exit_code == ExitCode::VerificationFailed;
+            let exit_code = if damaged { import.exit_code } else { exit_code };
+            Failure::Found {
+                exit_code,
+                errors: import.errors.into_iter().chain(errors).collect(),
+            }
+        }
+        (failure, _) => failure,
+    }
+}

@@ -1,0 +1,334 @@
+//! Whether the recipe is well, from what the engine says of its containers: a pure function of observations and time.
+//!
+//! Compose's own `up --wait` takes one look: it calls a finished one-shot a failure (docker/compose#10596) and a crash
+//! loop that happens to run a success.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use bosh_job::config::{RestartLimit, Supervision};
+use docker_engine::{HealthStatus, Status};
+use jiff::Timestamp;
+
+/// How long a state that the engine may be about to leave by itself is borne with: a container with a restart policy
+/// that has ended, or one that has gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A container as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its full ID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its service.
+    pub service: String,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Exit code of its last end.
+    pub exit_code: i64,
+    /// Whether the kernel killed it for want of memory.
+    pub oom_killed: bool,
+    /// Why it could not be started.
+    pub error: String,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// When it was started last.
+    pub started_at: Option<Timestamp>,
+    /// How often the engine has restarted it.
+    pub restarts: u64,
+    /// What happens when it ends.
+    pub policy: Policy,
+    /// What its healthcheck says, if it has one.
+    pub health: Option<HealthStatus>,
+}
+
+/// A restart policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// `no`.
+    No,
+    /// `on-failure`.
+    OnFailure,
+    /// `always` and `unless-stopped`.
+    Always,
+}
+
+/// How a container, or the recipe, fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fares {
+    /// It runs, has done so for long enough, and is not unhealthy.
+    Stable,
+    /// It has done its work.
+    Finished,
+    /// It may become well; until when is not known.
+    Pending(String),
+    /// It is not well, and this is why.
+    Failed(String),
+}
+
+/// Something wrong with a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The service.
+    pub service: String,
+    /// The container's ID and name, if there is one.
+    pub container: Option<(String, String)>,
+    /// What.
+    pub what: String,
+}
+
+/// How the recipe fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// Every service is stable or finished.
+    Well,
+    /// These are not yet, and none has failed.
+    Pending(Vec<Wrong>),
+    /// These have failed.
+    Failed(Vec<Wrong>),
+}
+
+/// What is remembered of a container between two looks.
+#[derive(Debug)]
+struct Memory {
+    /// The engine's count at the last look.
+    counted: u64,
+    /// When restarts since then were noticed.
+    restarts: VecDeque<Instant>,
+    /// Status and start of its last look, and when they were seen first.
+    state: (Status, Option<Timestamp>),
+    since: Instant,
+    /// How it ended when it was last seen ended: while it runs again, the engine's exit code is 0.
+    end: Option<String>,
+}
+
+/// The watch over a recipe's containers.
+#[derive(Debug)]
+pub struct Watch {
+    stable: Duration,
+    limit: RestartLimit,
+    /// Services and how many containers each shall have.
+    expected: BTreeMap<String, usize>,
+    memories: BTreeMap<String, Memory>,
+    /// Services that lack containers, and since when.
+    lacking: BTreeMap<String, Instant>,
+    /// When the recipe began to come up.
+    began: Timestamp,
+}
+
+impl Watch {
+    /// A watch over services and how many containers each shall have. Restarts of containers that were made before
+    /// `began` count from the first look on.
+    pub fn new(
+        supervision: &Supervision,
+        expected: BTreeMap<String, usize>,
+        began: Timestamp,
+    ) -> Self {
+        Self {
+            stable: supervision.stable,
+            limit: supervision.restart_limit,
+            expected,
+            memories: BTreeMap::new(),
+            lacking: BTreeMap::new(),
+            began,
+        }
+    }
+
+    /// Takes a look at all containers of the project.
+    pub fn look(&mut self, seen: &[Seen], now: Instant, clock: Timestamp) -> Whole {
+        self.memories
+            .retain(|id, _| seen.iter().any(|container| container.id == *id));
+        let (mut pending, mut failed) = (Vec::new(), Vec::new());
+        for container in seen {
+            if !self.expected.contains_key(&container.service) {
+                continue;
+            }
+            self.remember(container, now);
+            let wrong = |what| Wrong {
+                service: container.service.clone(),
+                container: Some((container.id.clone(), container.name.clone())),
+                what,
+            };
+            match self.judge(container, now, clock) {
+                Fares::Stable | Fares::Finished => {}
+                Fares::Pending(what) => pending.push(wrong(what)),
+                Fares::Failed(what) => failed.push(wrong(what)),
+            }
+        }
+        self.look_for_lacking(seen, now, &mut pending, &mut failed);
+        match (failed.is_empty(), pending.is_empty()) {
+            (false, _) => Whole::Failed(failed),
+            (true, false) => Whole::Pending(pending),
+            (true, true) => Whole::Well,
+        }
+    }
+
+    /// How long the services must run before they count as up.
+    pub fn stable(&self) -> Duration {
+        self.stable
+    }
+
+    fn remember(&mut self, container: &Seen, now: Instant) {
+        let state = (container.status, container.started_at);
+        let is_new = container
+            .created_at
+            .is_some_and(|created| created >= self.began);
+        let counted = if is_new { 0 } else { container.restarts };
+        let memory = self
+            .memories
+            .entry(container.id.clone())
+            .or_insert_with(|| Memory {
+                counted,
+                restarts: VecDeque::new(),
+                state,
+                since: now,
+                end: None,
+            });
+        if matches!(container.status, Status::Exited | Status::Restarting) {
+            memory.end = Some(how_it_ended(container));
+        }
+        if memory.state != state {
+            (memory.state, memory.since) = (state, now);
+        }
+        if container.restarts < memory.counted {
+            // The engine counts anew when somebody starts it by hand.
+            memory.counted = 0;
+        }
+        // More than the limit need not be remembered.
+        let new = usize::try_from(container.restarts - memory.counted)
+            .unwrap_or(usize::MAX)
+            .min(1000);
+        memory.restarts.extend(std::iter::repeat_n(now, new));
+        memory.counted = container.restarts;
+        let within = self.limit.within;
+        memory
+            .restarts
+            .retain(|restart| now.saturating_duration_since(*restart) < within);
+        let excess = memory.restarts.len().saturating_sub(1000);
+        memory.restarts.drain(..excess);
+    }
+
+    fn judge(&self, container: &Seen, now: Instant, clock: Timestamp) -> Fares {
+        let memory = &self.memories[&container.id];
+        let in_state = now.saturating_duration_since(memory.since);
+        let restarts = memory.restarts.len() as u64;
+        if restarts >= self.limit.restarts.max(1) {
+            let seconds = self.limit.within.as_secs();
+            // No count here: a crash loop must not be news at each turn.
+            let limit = self.limit.restarts;
+            let end = memory
+                .end
+                .as_ref()
+                .map(|end| format!("; it last {end}"))
+                .unwrap_or_default();
+            return Fares::Failed(format!(
+                "restarted at least {limit} times within {seconds} s{end}"
+            ));
+        }
+        match container.status {
+            Status::Running => self.judge_running(container, in_state, clock),
+            Status::Exited => judge_exited(container, in_state),
+            Status::Restarting => Fares::Pending(format!(
+                "is restarting; it last {}",
+                how_it_ended(container)
+            )),
+            Status::Created if !container.error.is_empty() => {
+                Fares::Failed(format!("could not be started: {}", container.error))
+            }
+            Status::Created => Fares::Pending("has not been started".to_owned()),
+            Status::Paused => Fares::Failed("is paused".to_owned()),
+            Status::Dead => Fares::Failed("is dead: the engine could not remove it".to_owned()),
+            Status::Removing => Fares::Pending("is being removed".to_owned()),
+            Status::Unknown => Fares::Pending("is in a state that is not known".to_owned()),
+        }
+    }
+
+    fn judge_running(&self, container: &Seen, in_state: Duration, clock: Timestamp) -> Fares {
+        match container.health {
+            Some(HealthStatus::Unhealthy) => return Fares::Failed("is unhealthy".to_owned()),
+            Some(HealthStatus::Starting) => return Fares::Pending("is not yet healthy".to_owned()),
+            Some(HealthStatus::Healthy | HealthStatus::None) | None => {}
+        }
+        // A container that ran before the watch began has been stable for longer than it was watched. The clock may
+        // have been set since, so that what was watched counts too.
+        let by_clock = container
+            .started_at
+            .and_then(|started| Duration::try_from(clock.duration_since(started)).ok());
+        if by_clock.unwrap_or_default().max(in_state) >= self.stable {
+            Fares::Stable
+        } else {
+            Fares::Pending(format!(
+                "has not been running for {} s",
+                self.stable.as_secs()
+            ))
+        }
+    }
+
+    fn look_for_lacking(
+        &mut self,
+        seen: &[Seen],
+        now: Instant,
+        pending: &mut Vec<Wrong>,
+        failed: &mut Vec<Wrong>,
+    ) {
+        for (service, expected) in &self.expected {
+            let there = seen
+                .iter()
+                .filter(|container| container.service == *service)
+                .count();
+            if there >= *expected {
+                self.lacking.remove(service);
+                continue;
+            }
+            let since = *self.lacking.entry(service.clone()).or_insert(now);
+            let what = match (there, *expected) {
+                (0, 1) => "has no container".to_owned(),
+                (there, expected) => format!("has {there} of {expected} containers"),
+            };
+            let wrong = Wrong {
+                service: service.clone(),
+                container: None,
+                what,
+            };
+            let lost = now.saturating_duration_since(since) >= PATIENCE;
+            if lost {
+                failed.push(wrong);
+            } else {
+                pending.push(wrong);
+            }
+        }
+    }
+}
+
+fn judge_exited(container: &Seen, in_state: Duration) -> Fares {
+    let end = how_it_ended(container);
+    match container.policy {
+        Policy::No | Policy::OnFailure
+            if container.exit_code == 0 && container.error.is_empty() =>
+        {
+            Fares::Finished
+        }
+        Policy::No | Policy::OnFailure => Fares::Failed(end),
+        // The engine starts it again, unless somebody stopped it by hand.
+        Policy::Always if in_state < PATIENCE => Fares::Pending(end),
+        Policy::Always => Fares::Failed(format!("{end}, and was not started again")),
+    }
+}
+
+fn how_it_ended(container: &Seen) -> String {
+    let mut text = if container.error.is_empty() {
+        format!("exited with {}", container.exit_code)
+    } else {
+        format!("could not be started: {}", container.error)
+    };
+    if container.oom_killed {
+        text.push_str(" (out of memory)");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+use super::*;
+
+struct Bench {
+    watch: Watch,
+    begin: Instant,
+    clock: Timestamp,
+}
+
+impl Bench {
+    fn of(expected: &[(&str, usize)]) -> Self {
+        let supervision = Supervision {
+            stable: Duration::from_secs(10),
+            start_timeout: Duration::from_mins(10),
+            stop_timeout: Duration::from_mins(3),
+            restart_limit: RestartLimit {
+                restarts: 3,
+                within: Duration::from_mins(5),
+            },
+        };
+        let expected = expected
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect();
+        let clock = "2026-11-20T12:00:00Z".parse().unwrap();
+        Self {
+            watch: Watch::new(&supervision, expected, clock),
+            begin: Instant::now(),
+            clock,
+        }
+    }
+
+    fn web() -> Self {
+        Self::of(&[("web", 1)])
+    }
+
+    fn at(&self, second: u64) -> Timestamp {
+        self.clock + jiff::SignedDuration::from_secs(second.try_into().unwrap())
+    }
+
+    fn look(&mut self, second: u64, seen: &[Seen]) -> Whole {
+        self.watch.look(
+            seen,
+            self.begin + Duration::from_secs(second),
+            self.at(second),
+        )
+    }
+
+    /// The words of the only thing that is wrong, `pending:` or `failed:` before them; "" if all is well.
+    fn word(&mut self, second: u64, seen: &[Seen]) -> String {
+        match self.look(second, seen) {
+            Whole::Well => String::new(),
+            Whole::Pending(wrong) => format!("pending: {}", wrong[0].what),
+            Whole::Failed(wrong) => format!("failed: {}", wrong[0].what),
+        }
+    }
+}
+
+fn running(bench: &Bench, started: u64) -> Seen {
+    Seen {
+        id: "1".into(),
+        name: "running-web-1".into(),
+        service: "web".into(),
+        status: Status::Running,
+        exit_code: 0,
+        oom_killed: false,
+        error: String::new(),
+        created_at: Some(bench.clock),
+        started_at: Some(bench.at(started)),
+        restarts: 0,
+        policy: Policy::No,
+        health: None,
+    }
+}
+
+fn exited(bench: &Bench, code: i64, policy: Policy) -> Seen {
+    Seen {
+        status: Status::Exited,
+        exit_code: code,
+        policy,
+        ..running(bench, 0)
+    }
+}
+
+#[test]
+fn a_service_is_up_when_it_has_run_for_the_stable_time() {
+    let mut bench = Bench::web();
+    let web = running(&bench, 0);
+    assert_eq!(
+        bench.word(9, std::slice::from_ref(&web)),
+        "pending: has not been running for 10 s"
+    );
+    assert_eq!(bench.look(10, &[web]), Whole::Well);
+}
+
+#[test]
+fn an_adopted_container_is_up_at_once() {
+    let mut bench = Bench::web();
+    let long_ago = "2026-11-01T00:00:00Z".parse().ok();
+    let web = Seen {
+        created_at: long_ago,
+        started_at: long_ago,
+        restarts: 7,
+        ..running(&bench, 0)
+    };
+    assert_eq!(bench.look(0, &[web]), Whole::Well);
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_make_it_wait_for_ever() {
+    let mut bench = Bench::web();
+    let web = running(&bench, 100_000);
+    assert!(matches!(
+        bench.look(0, std::slice::from_ref(&web)),
+        Whole::Pending(_)
+    ));
+    assert_eq!(bench.look(10, &[web]), Whole::Well);
+}
+
+#[test]
+fn a_one_shot_that_ended_with_0_is_done_under_both_policies() {
+    for policy in [Policy::No, Policy::OnFailure] {
+        let mut bench = Bench::web();
+        let one = exited(&bench, 0, policy);
+        assert_eq!(bench.look(0, &[one]), Whole::Well);
+    }
+}
+
+#[test]
+fn a_one_shot_that_ended_otherwise_has_failed_at_once() {
+    let mut bench = Bench::web();
+    let one = exited(&bench, 3, Policy::No);
+    assert_eq!(bench.word(0, &[one]), "failed: exited with 3");
+    let spent = Seen {
+        oom_killed: true,
+        ..exited(&bench, 137, Policy::OnFailure)
+    };
+    assert_eq!(
+        bench.word(1, &[spent]),
+        "failed: exited with 137 (out of memory)"
+    );
+}
+
+#[test]
+fn a_container_whose_start_failed_says_why() {
+    let mut bench = Bench::web();
+    let never = Seen {
+        status: Status::Created,
+        error: "no such file".into(),
+        started_at: None,
+        ..running(&bench, 0)
+    };
+    assert_eq!(
+        bench.word(0, &[never]),
+        "failed: could not be started: no such file"
+    );
+}
+
+#[test]
+fn an_end_against_the_policy_is_borne_with_for_a_moment_only() {
+    let mut bench = Bench::web();
+    let stopped = exited(&bench, 0, Policy::Always);
+    assert_eq!(
+        bench.word(0, std::slice::from_ref(&stopped)),
+        "pending: exited with 0"
+    );
+    assert_eq!(
+        bench.word(5, &[stopped]),
+        "failed: exited with 0, and was not started again"
+    );
+}
+
+#[test]
+fn a_crash_loop_that_happens_to_run_is_found_by_its_restarts() {
+    let mut bench = Bench::web();
+    assert!(matches!(bench.look(0, &[]), Whole::Pending(_)));
+    // while it runs, the engine gives 0 as its exit code
+    let looping = |bench: &Bench, restarts, started| Seen {
+        restarts,
+        policy: Policy::Always,
+        ..running(bench, started)
+    };
+    let ended = Seen {
+        status: Status::Restarting,
+        exit_code: 1,
+        ..looping(&bench, 2, 1)
+    };
+    assert!(matches!(bench.look(1, &[ended]), Whole::Pending(_)));
+    let seen = looping(&bench, 3, 2);
+    assert_eq!(
+        bench.word(2, &[seen]),
+        "failed: restarted at least 3 times within 300 s; it last exited with 1"
+    );
+    let seen = looping(&bench, 3, 2);
+    assert_eq!(
+        bench.look(303, &[seen]),
+        Whole::Well,
+        "it recovers when the restarts have aged"
+    );
+}
+
+#[test]
+fn restarts_of_long_ago_do_not_count_against_an_adopted_container() {
+    let mut bench = Bench::web();
+    let created_at = "2026-11-01T00:00:00Z".parse().ok();
+    let web = |bench: &Bench, restarts| Seen {
+        created_at,
+        restarts,
+        policy: Policy::Always,
+        ..running(bench, 0)
+    };
+    let seen = web(&bench, 40);
+    assert_eq!(bench.look(60, &[seen]), Whole::Well);
+    let seen = web(&bench, 42);
+    assert_eq!(bench.look(90, &[seen]), Whole::Well);
+    let seen = web(&bench, 43);
+    assert!(matches!(bench.look(91, &[seen]), Whole::Failed(_)));
+}
+
+#[test]
+fn restarts_are_counted_anew_after_a_start_by_hand() {
+    let mut bench = Bench::web();
+    let web = |bench: &Bench, restarts| Seen {
+        created_at: None,
+        restarts,
+        ..running(bench, 0)
+    };
+    let seen = web(&bench, 40);
+    bench.look(60, &[seen]);
+    let seen = web(&bench, 0);
+    assert_eq!(bench.look(61, &[seen]), Whole::Well);
+    let seen = web(&bench, 2);
+    assert_eq!(bench.look(62, &[seen]), Whole::Well);
+}
+
+#[test]
+fn an_absurd_number_of_restarts_needs_little_memory() {
+    let mut bench = Bench::web();
+    bench.look(0, &[]);
+    for second in 1..100 {
+        let web = Seen {
+            restarts: u64::MAX - 1000 + second,
+            ..running(&bench, 0)
+        };
+        assert!(matches!(bench.look(second, &[web]), Whole::Failed(_)));
+    }
+    assert!(bench.watch.memories["1"].restarts.len() <= 1000);
+}
+
+#[test]
+fn health_decides_when_there_is_a_check() {
+    let mut bench = Bench::web();
+    let with = |bench: &Bench, health| Seen {
+        health: Some(health),
+        ..running(bench, 0)
+    };
+    let seen = with(&bench, HealthStatus::Starting);
+    assert_eq!(bench.word(500, &[seen]), "pending: is not yet healthy");
+    let seen = with(&bench, HealthStatus::Unhealthy);
+    assert_eq!(bench.word(501, &[seen]), "failed: is unhealthy");
+    let seen = with(&bench, HealthStatus::Healthy);
+    assert_eq!(bench.look(502, &[seen]), Whole::Well);
+}
+
+#[test]
+fn other_states_wait_or_fail() {
+    for (status, word) in [
+        (Status::Created, "pending: has not been started"),
+        (
+            Status::Restarting,
+            "pending: is restarting; it last exited with 0",
+        ),
+        (Status::Removing, "pending: is being removed"),
+        (Status::Unknown, "pending: is in a state that is not known"),
+        (Status::Paused, "failed: is paused"),
+        (
+            Status::Dead,
+            "failed: is dead: the engine could not remove it",
+        ),
+    ] {
+        let mut bench = Bench::web();
+        let seen = Seen {
+            status,
+            ..running(&bench, 0)
+        };
+        assert_eq!(bench.word(60, &[seen]), word);
+    }
+}
+
+#[test]
+fn every_replica_counts() {
+    let mut bench = Bench::of(&[("web", 2), ("off", 0)]);
+    let first = running(&bench, 0);
+    let second = Seen {
+        id: "2".into(),
+        ..exited(&bench, 1, Policy::No)
+    };
+    assert_eq!(
+        bench.word(60, std::slice::from_ref(&first)),
+        "pending: has 1 of 2 containers"
+    );
+    assert_eq!(bench.word(61, &[first, second]), "failed: exited with 1");
+}
+
+#[test]
+fn a_container_that_was_removed_is_missed_after_a_moment() {
+    let mut bench = Bench::web();
+    let web = running(&bench, 0);
+    assert_eq!(bench.look(60, std::slice::from_ref(&web)), Whole::Well);
+    assert_eq!(bench.word(61, &[]), "pending: has no container");
+    assert_eq!(bench.word(66, &[]), "failed: has no container");
+    assert_eq!(bench.look(67, &[web]), Whole::Well);
+}
+
+#[test]
+fn containers_of_other_services_do_not_count() {
+    let mut bench = Bench::web();
+    let web = running(&bench, 0);
+    let stranger = Seen {
+        id: "2".into(),
+        service: "old".into(),
+        ..exited(&bench, 1, Policy::No)
+    };
+    assert_eq!(bench.look(60, &[web, stranger]), Whole::Well);
+}

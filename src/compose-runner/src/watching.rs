@@ -1,0 +1,203 @@
+//! The runner's long life: it looks at the containers whenever the engine says that something happened, posts what
+//! changed, and otherwise sleeps.
+
+use std::time::{Duration, Instant};
+
+use bosh_job::{ExitCode, verdict::State};
+use docker_engine::{Engine, Events, Filters};
+use jiff::Timestamp;
+
+use crate::{
+    board::{Board, Word, log_errors},
+    cancel::Cancel,
+    compose::PROJECT_LABEL,
+    failure::{Failure, Outcome, error},
+    import::ImportFailure,
+    observe,
+    redact::Redactor,
+    watch::{Seen, Watch, Whole, Wrong},
+};
+
+/// Between two looks while something is on its way.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks at rest, in case an event was missed.
+const LOOK_AT_REST: Duration = Duration::from_secs(30);
+/// Events come in groups; one look serves them all.
+const GROUP: Duration = Duration::from_millis(200);
+/// Between two tries to reach an engine that has gone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What matters of a container's life; health checks make an `exec_*` event at each probe, which does not.
+const EVENTS: [&str; 10] = [
+    "create",
+    "start",
+    "die",
+    "destroy",
+    "health_status",
+    "oom",
+    "pause",
+    "unpause",
+    "rename",
+    "update",
+];
+
+/// The watch, and what it works with.
+pub struct Watching<'a> {
+    pub engine: &'a Engine,
+    pub project: &'a str,
+    /// The services' names.
+    pub services: Vec<String>,
+    pub watch: Watch,
+    pub import: Option<ImportFailure>,
+    pub redactor: &'a Redactor,
+    pub cancel: &'a Cancel,
+    /// When the start must be over.
+    pub deadline: Instant,
+    /// How long the start may take; later, how long a service may be on its way.
+    pub start_timeout: Duration,
+}
+
+/// How the recipe fares, without what changes at each look.
+#[derive(Clone, PartialEq, Eq)]
+enum Known {
+    Well,
+    Failed(Vec<Wrong>),
+}
+
+impl Watching<'_> {
+    /// Watches until the runner is told to end.
+    pub fn run(mut self, board: &mut Board) -> Outcome<()> {
+        let mut events: Option<Events> = None;
+        let mut known: Option<Known> = None;
+        let mut gone = false;
+        while !self.cancel.is_set() {
+            // Events are listened to before the look, so that none falls between the two.
+            let looked = self
+                .listen(&mut events)
+                .and_then(|()| observe::containers(self.engine, self.project));
+            let seen = match looked {
+                Ok(seen) => seen,
+                Err(error) => {
+                    events = None;
+                    if !gone {
+                        // monit watches dockerd; containers go on without it.
+                        tracing::warn!("the engine does not answer, waiting for it: {error}");
+                    }
+                    gone = true;
+                    self.cancel.sleep(RETRY);
+                    continue;
+                }
+            };
+            if gone {
+                tracing::info!("the engine is back");
+                gone = false;
+            }
+            let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
+            let on_the_way = matches!(whole, Whole::Pending(_));
+            self.judge(whole, &seen, &mut known, board);
+            let rest = if on_the_way { LOOK } else { LOOK_AT_REST };
+            if !self.rest(&mut events, rest) {
+                events = None;
+            }
+        }
+        Err(Failure::Cancelled)
+    }
+
+    fn listen(&self, events: &mut Option<Events>) -> docker_engine::Result<()> {
+        if events.is_none() {
+            let mut filters = Filters::default()
+                .label(format!("{PROJECT_LABEL}={}", self.project))
+                .with("type", "container");
+            for event in EVENTS {
+                filters = filters.with("event", event);
+            }
+            *events = Some(self.engine.events(&filters, None)?);
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something happens, at most for `rest`; `false` if events can no longer be heard.
+    fn rest(&self, events: &mut Option<Events>, rest: Duration) -> bool {
+        let Some(events) = events else { return false };
+        match events.next_within(rest) {
+            Ok(None) => true,
+            Ok(Some(_)) => {
+                self.cancel.sleep(GROUP);
+                while let Ok(Some(_)) = events.next_within(Duration::ZERO) {}
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn judge(&mut self, whole: Whole, seen: &[Seen], known: &mut Option<Known>, board: &mut Board) {
+        let now = Instant::now();
+        let found = match whole {
+            Whole::Well => {
+                self.deadline = now + self.start_timeout;
+                Known::Well
+            }
+            Whole::Failed(wrong) => {
+                self.deadline = now + self.start_timeout;
+                Known::Failed(wrong)
+            }
+            Whole::Pending(wrong) if now >= self.deadline => {
+                let seconds = self.start_timeout.as_secs();
+                let late = |wrong: Wrong| Wrong {
+                    what: format!("{} {seconds} s after the start", wrong.what),
+                    ..wrong
+                };
+                Known::Failed(wrong.into_iter().map(late).collect())
+            }
+            // What was known stands until something is known again.
+            Whole::Pending(_) => {
+                if known.is_none() {
+                    board.post(Word::starting(observe::reports(&self.services, seen)));
+                }
+                return;
+            }
+        };
+        let services = observe::reports(&self.services, seen);
+        let is_news = known.as_ref() != Some(&found);
+        match &found {
+            Known::Well => {
+                if is_news {
+                    let count = self.services.len();
+                    tracing::info!(
+                        "all {count} services stable for {} s",
+                        self.watch.stable().as_secs()
+                    );
+                }
+                self.post_well(services, board);
+            }
+            Known::Failed(wrong) if is_news => {
+                let errors = observe::errors(self.engine, wrong, self.redactor);
+                log_errors(&errors);
+                board.post(Word::failed(ExitCode::Unhealthy, errors, services));
+            }
+            Known::Failed(_) => {}
+        }
+        *known = Some(found);
+    }
+
+    /// The services are well; an import that failed is told all the same, but is nothing that monit could mend.
+    fn post_well(&self, services: Vec<bosh_job::verdict::ServiceReport>, board: &mut Board) {
+        board.post(match &self.import {
+            None => Word {
+                state: State::Up,
+                exit_code: ExitCode::Ok,
+                errors: Vec::new(),
+                services,
+                healthy: true,
+            },
+            Some(import) => {
+                let mut errors = import.errors.clone();
+                errors.push(error("the recipe's services are up in spite of it"));
+                Word {
+                    healthy: true,
+                    ..Word::failed(import.exit_code, errors, services)
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,14 @@
+//! The runner with a real dockerd and a real Compose, see [`vm::Vm`].
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "it serves tests only"
+)]
+
+mod health;
+mod namespaces;
+mod recipes;
+mod stops;
+mod updates;
+mod vm;

@@ -1,0 +1,77 @@
+//! Processes in namespaces of their own.
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use bosh_job::Paths;
+use serde_json::json;
+
+/// A command in the namespaces that a process holds.
+pub fn inside(anchor: &Child, program: &Path) -> Command {
+    let mut command = Command::new("nsenter");
+    command
+        .arg(format!("--target={}", anchor.id()))
+        .args(["--net", "--mount", "--"])
+        .arg(program);
+    command
+}
+
+/// Network and mount namespaces: containerd's sockets lie under `/run`, bridges and firewall rules in the network.
+pub fn spawn_anchor() -> Child {
+    let script = "ip link set lo up && mount -t tmpfs tmpfs /run && echo 1 >/proc/sys/net/ipv4/ip_forward && echo && exec sleep 3600";
+    let mut command = Command::new("unshare");
+    command.args([
+        "--net",
+        "--mount",
+        "--propagation=private",
+        "--",
+        "/bin/sh",
+        "-c",
+        script,
+    ]);
+    let mut anchor = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    anchor
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut [0])
+        .expect("making namespaces");
+    anchor
+}
+
+pub fn spawn_dockerd(anchor: &Child, binaries: &Path, paths: &Paths) -> Child {
+    let settings = json!({
+        "data-root": paths.data_root(), "exec-root": paths.exec_root(), "pidfile": paths.docker_pidfile(),
+        "hosts": [format!("unix://{}", paths.socket().display())], "live-restore": true,
+    });
+    let file = paths.run_dir().join("daemon.json");
+    fs::write(&file, settings.to_string()).unwrap();
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(paths.log_file("dockerd"))
+        .unwrap();
+    let mut command = inside(anchor, &binaries.join("dockerd"));
+    command.arg("--config-file").arg(file);
+    command.env_clear().env(
+        "PATH",
+        format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", binaries.display()),
+    );
+    command
+        .env("TMPDIR", paths.tmp())
+        .env("HOME", paths.root())
+        .stdin(Stdio::null());
+    command
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}

@@ -1,0 +1,425 @@
+//! A VM for the runner: a root of its own with a real dockerd in network and mount namespaces of its own, so that
+//! nothing of the machine changes.
+//!
+//! It needs root, `CONTAINERS_TEST_ENGINE` (a directory with `dockerd`, `containerd`, `containerd-shim-runc-v2`,
+//! `runc`, `docker-proxy`, `docker-init` and `docker-compose`) and a static busybox. Without them a test fails; it is
+//! not skipped.
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    os::unix::{fs::PermissionsExt, fs::symlink, net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use bosh_job::Paths;
+use docker_engine::{Container, Engine, Filters};
+use serde_json::{Value, json};
+
+use crate::namespaces::{inside, spawn_anchor, spawn_dockerd};
+
+const VARIABLE: &str = "CONTAINERS_TEST_ENGINE";
+/// Any step of a test.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub struct Vm {
+    directory: Option<tempfile::TempDir>,
+    pub paths: Paths,
+    /// Holds the namespaces.
+    anchor: Child,
+    dockerd: Child,
+    binaries: PathBuf,
+}
+
+impl Vm {
+    pub fn start() -> Self {
+        let binaries = std::env::var_os(VARIABLE).unwrap_or_else(|| {
+            panic!("{VARIABLE} is not set: it must name the directory of a dockerd to test with")
+        });
+        let binaries = fs::canonicalize(&binaries)
+            .unwrap_or_else(|error| panic!("{VARIABLE} names {}: {error}", binaries.display()));
+        for program in [
+            "dockerd",
+            "containerd",
+            "runc",
+            "docker-proxy",
+            "docker-compose",
+        ] {
+            assert!(
+                binaries.join(program).is_file(),
+                "{VARIABLE} names {}, which has no {program}",
+                binaries.display()
+            );
+        }
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "a test with a real dockerd needs root"
+        );
+        let directory = tempfile::Builder::new().prefix("vm-").tempdir().unwrap();
+        let paths = Paths::new(directory.path());
+        for dir in [
+            paths.run_dir(),
+            paths.log_dir(),
+            paths.tmp(),
+            paths.cli_dir(),
+            paths.compose_dir(),
+            paths.data_root(),
+            paths.exec_root(),
+            paths.programs_dir(),
+            directory.path().join("jobs/docker/config"),
+            directory.path().join("packages/docker-compose/bin"),
+        ] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        fs::create_dir_all(directory.path().join("packages/docker")).unwrap();
+        symlink(&binaries, paths.docker_bin_dir()).unwrap();
+        symlink(binaries.join("docker-compose"), paths.compose_bin()).unwrap();
+        symlink(
+            env!("CARGO_BIN_EXE_compose-runner"),
+            paths.program("compose-runner"),
+        )
+        .unwrap();
+        let anchor = spawn_anchor();
+        let dockerd = spawn_dockerd(&anchor, &binaries, &paths);
+        let vm = Self {
+            directory: Some(directory),
+            paths,
+            anchor,
+            dockerd,
+            binaries,
+        };
+        vm.importer("exit 0");
+        vm.wait_for_dockerd();
+        vm.import_busybox();
+        vm
+    }
+
+    pub fn root(&self) -> &Path {
+        self.paths.root()
+    }
+
+    pub fn engine(&self) -> Engine {
+        Engine::new(self.paths.socket())
+    }
+
+    /// What stands in for image-importer, which has tests of its own.
+    pub fn importer(&self, script: &str) {
+        let program = self.paths.program("image-importer");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Writes the configuration: a recipe, and whatever else differs from the defaults.
+    pub fn configure(&self, recipe: &Value, more: &Value) {
+        let mut properties = json!({
+            "recipe": recipe, "project_name": "running", "variables": {}, "files": null,
+            "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
+            "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
+            "stable_seconds": 1, "start_timeout": 60, "stop_timeout": 60,
+            "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info"
+        });
+        for (name, value) in more.as_object().unwrap() {
+            assert!(properties.get(name).is_some(), "{name} is no property");
+            properties[name] = value.clone();
+        }
+        let config = json!({
+            "instance": {
+                "name": "docker", "index": 7, "id": "5f0a", "az": "z1", "ip": "10.0.0.2", "address": "10.0.0.2",
+                "deployment": "test", "bootstrap": true, "persistent_disk": 0
+            },
+            "properties": properties,
+        });
+        fs::write(self.paths.job_config(), config.to_string()).unwrap();
+    }
+
+    /// A command in the VM's namespaces.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = inside(&self.anchor, program);
+        // monit gives its programs next to nothing.
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+
+    /// A process that listens on a port of the VM until it is dropped.
+    pub fn listen(&self, port: u16) -> Listener {
+        let mut command = self.command(&self.root().join("image/bin/busybox"));
+        command
+            .args(["httpd", "-f", "-p", &format!("127.0.0.1:{port}")])
+            .stdin(Stdio::null());
+        let listener = Listener(
+            command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
+        let table = format!("/proc/{}/net/tcp", self.anchor.id());
+        let socket = format!(":{port:04X} 00000000:0000 0A");
+        let listens = || {
+            fs::read_to_string(&table)
+                .unwrap()
+                .contains(&socket)
+                .then_some(())
+        };
+        until(listens).expect("listening");
+        listener
+    }
+
+    /// Runs `compose-runner` with a command, its output into its log as the job's shim does it.
+    pub fn runner(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(&self.paths.program("compose-runner"));
+        let log = || {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(self.paths.log_file("compose-runner"))
+                .unwrap()
+        };
+        command
+            .args(arguments)
+            .arg("--root")
+            .arg(self.root())
+            .stdout(log())
+            .stderr(log())
+            .output()
+            .unwrap()
+    }
+
+    pub fn start_runner(&self) {
+        let output = self.runner(&["start"]);
+        assert!(output.status.success(), "{}", self.log());
+    }
+
+    /// Starts the runner as BOSH does in a deploy, after a stop that leaves the containers, and returns its verdict.
+    pub fn deploy(&self, recipe: &Value, more: &Value) -> Value {
+        bosh_job::Marker::new(self.paths.keep_containers())
+            .set()
+            .unwrap();
+        assert!(self.runner(&["stop"]).status.success(), "{}", self.log());
+        bosh_job::Marker::new(self.paths.keep_containers())
+            .clear()
+            .unwrap();
+        self.configure(recipe, more);
+        self.start_runner();
+        self.verdict()
+    }
+
+    /// Stops as an operator does.
+    pub fn stop(&self) {
+        assert!(self.runner(&["stop"]).status.success(), "{}", self.log());
+    }
+
+    /// Waits until a process has ended, reaped or not.
+    pub fn wait_for_end(&self, pid: i32) {
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        let ended = || {
+            bosh_job::ProcessInfo::read(pid)
+                .is_none_or(|process| !process.is_alive())
+                .then_some(())
+        };
+        until(ended).unwrap_or_else(|| panic!("process {pid:?} lives on\n{}", self.log()));
+    }
+
+    /// The verdict, when there is one.
+    pub fn verdict(&self) -> Value {
+        self.verdict_that(|verdict| verdict["state"] != "starting")
+    }
+
+    /// The verdict, when it is as wanted.
+    pub fn verdict_that(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let found = until(|| {
+            last = serde_json::from_slice(&fs::read(self.paths.verdict()).ok()?).ok()?;
+            wanted(&last).then(|| last.clone())
+        });
+        found.unwrap_or_else(|| panic!("no such verdict: {last:#}\n{}", self.log()))
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.paths.log_file("compose-runner")).unwrap_or_default()
+    }
+
+    /// The PID in the runner's pidfile.
+    pub fn runner_pid(&self) -> Option<i32> {
+        fs::read_to_string(self.paths.compose_pidfile())
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    }
+
+    pub fn container(&self, name: &str) -> Container {
+        self.engine()
+            .inspect_container(name)
+            .unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+    }
+
+    pub fn started_at(&self, name: &str) -> String {
+        self.container(name).state.started_at
+    }
+
+    /// Runs a command in a container.
+    pub fn exec(&self, container: &str, arguments: &[&str]) -> String {
+        let output = self.docker(&[&["exec", container], arguments].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    pub fn docker(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(self.binaries.join("docker"));
+        command
+            .arg("--host")
+            .arg(format!("unix://{}", self.paths.socket().display()))
+            .args(arguments);
+        let output = command
+            .env_clear()
+            .env("HOME", self.root())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "docker {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output
+    }
+
+    /// What `health.sock` says; nothing if one cannot connect.
+    pub fn health(&self) -> Option<Value> {
+        let mut text = String::new();
+        UnixStream::connect(self.paths.health_socket())
+            .ok()?
+            .read_to_string(&mut text)
+            .ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    pub fn dockerd_pid(&self) -> i32 {
+        self.dockerd.id().try_into().unwrap()
+    }
+
+    /// Ends dockerd; its containers live on (`live-restore`).
+    pub fn end_dockerd(&mut self) {
+        signal(self.dockerd_pid(), rustix::process::Signal::TERM);
+        self.dockerd.wait().unwrap();
+    }
+
+    /// Starts dockerd again.
+    pub fn start_dockerd(&mut self) {
+        self.dockerd = spawn_dockerd(&self.anchor, &self.binaries, &self.paths);
+        self.wait_for_dockerd();
+    }
+
+    fn wait_for_dockerd(&self) {
+        if let Err(error) = self
+            .engine()
+            .wait_ready(Instant::now() + Duration::from_mins(1))
+        {
+            panic!(
+                "{error}\n{}",
+                fs::read_to_string(self.paths.log_file("dockerd")).unwrap_or_default()
+            );
+        }
+    }
+
+    fn import_busybox(&self) {
+        let named = std::env::var_os("CONTAINERS_TEST_BUSYBOX").map(PathBuf::from);
+        let places = named
+            .into_iter()
+            .chain(["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from));
+        let busybox = places.into_iter().find(|path| path.is_file());
+        let busybox = busybox
+            .expect("no busybox: install busybox-static, or name one in CONTAINERS_TEST_BUSYBOX");
+        let bin = self.root().join("image/bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::copy(&busybox, bin.join("busybox")).unwrap();
+        for applet in [
+            "sh", "sleep", "cat", "test", "true", "false", "touch", "rm", "env", "echo",
+        ] {
+            symlink("busybox", bin.join(applet)).unwrap();
+        }
+        let archive = self.root().join("image.tar");
+        let tar = Command::new("tar")
+            .arg("-C")
+            .arg(self.root().join("image"))
+            .arg("-cf")
+            .arg(&archive)
+            .arg(".")
+            .status();
+        assert!(tar.unwrap().success());
+        self.docker(&[
+            "import",
+            "--change",
+            "CMD [\"/bin/sleep\", \"1000000\"]",
+            archive.to_str().unwrap(),
+            "test:1",
+        ]);
+    }
+}
+
+/// What is found, as soon as it is; nothing if it is not found in time.
+pub fn until<T>(mut found: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(found) = found() {
+            return Some(found);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    None
+}
+
+pub fn signal(pid: i32, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// A process in the way.
+pub struct Listener(Child);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // Whatever a failed test has left behind.
+        if let Some(pid) = self.runner_pid().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        for container in self
+            .engine()
+            .containers(&Filters::all())
+            .unwrap_or_default()
+        {
+            let _ = self.engine().remove_container(&container.id, true);
+        }
+        if let Ok(None) = self.dockerd.try_wait() {
+            signal(self.dockerd_pid(), rustix::process::Signal::TERM);
+        }
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while matches!(self.dockerd.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let _ = self.dockerd.kill();
+        let _ = self.dockerd.wait();
+        // Programs of this VM, known by its directory in their arguments: containerd, shims, runners.
+        let root = self.root().display().to_string();
+        for process in bosh_job::Process::find(|info| {
+            info.cmdline.iter().any(|argument| argument.contains(&root))
+        }) {
+            let _ = process.end(Duration::from_secs(1));
+        }
+        let _ = self.anchor.kill();
+        let _ = self.anchor.wait();
+        if let Some(directory) = self.directory.take() {
+            let _ = directory.close();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Settings over which running containers cannot be carried: where data lies, which image store, which addresses. dockerd
+//! would not find its containers again. So they are stopped first, on the settings under which they run.
+
+use std::time::{Duration, Instant};
+
+use bosh_job::Paths;
+use bosh_job::config::JobConfig;
+use tracing::{info, warn};
+
+use crate::daemon_json::DaemonJson;
+use crate::dockerd::{self, Failure};
+use crate::{leftovers, project, settings, stop};
+
+/// How long the recipe's services may take to stop in order; monit's time for a start is what bounds it.
+const IN_ORDER: Duration = Duration::from_secs(30);
+/// How long dockerd may take to stop the rest.
+const THE_REST: Duration = Duration::from_secs(20);
+
+/// Stops the containers that run under `old`, if `new` cannot carry them.
+pub fn stop_containers_if_needed(
+    paths: &Paths,
+    config: &JobConfig,
+    old: &DaemonJson,
+    new: &DaemonJson,
+    deadline: Instant,
+) -> anyhow::Result<()> {
+    let Some(setting) = old.first_not_carried(new) else {
+        return Ok(());
+    };
+    if !leftovers::has_containers(paths) {
+        return Ok(());
+    }
+    info!(
+        setting,
+        "running containers cannot be carried over a change of this setting; stopping them on the old one first"
+    );
+    settings::put_in_place(paths, old)?;
+    let mut started = dockerd::spawn(paths)?;
+    let up_by = (Instant::now() + Duration::from_secs(20)).min(deadline);
+    if let Err(Failure::Ended(error) | Failure::Silent(error)) = started.wait_until_up(paths, up_by)
+    {
+        warn!("dockerd does not come up on the old settings: {error:#}");
+    } else if let Some(project) = project::applied(paths)
+        && let Err(error) = project::compose(paths, config, &project, &["stop"], IN_ORDER)
+    {
+        warn!("cannot stop the recipe in order: {error:#}");
+    }
+    match dockerd::running(paths) {
+        Some(process) => stop::full(paths, &process, THE_REST),
+        None => leftovers::end_all(paths, Duration::from_secs(10)),
+    }
+}

@@ -1,0 +1,66 @@
+//! The directories and small files that dockerd and Compose need. All are made at every start: after a reboot no
+//! lifecycle script has run and `sys/run` is empty.
+
+use std::os::unix::fs::chown;
+use std::path::Path;
+
+use anyhow::Context;
+use bosh_job::{Paths, atomic_write, make_dir};
+
+/// Group that may use the engine, as it always could on BOSH VMs.
+pub const GROUP: &str = "vcap";
+
+/// Makes every directory.
+pub fn make(paths: &Paths) -> anyhow::Result<()> {
+    make_run_dir(paths)?;
+    for dir in [paths.log_dir(), paths.data_dir(), paths.data_root()] {
+        if !dir.is_dir() {
+            make_dir(&dir, 0o750)?;
+        }
+    }
+    let etc = paths
+        .daemon_json()
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default();
+    for dir in [
+        etc,
+        paths.tls_dir(),
+        paths.tmp(),
+        paths.cli_dir(),
+        paths.compose_dir(),
+        paths.running(),
+    ] {
+        make_dir(&dir, 0o700)?;
+    }
+    if !paths.cli_config().exists() {
+        // made once: `docker login` of an operator keeps its credentials here, too
+        let plugins = paths.cli_plugins();
+        let config = serde_json::json!({ "cliPluginsExtraDirs": [plugins] }).to_string();
+        atomic_write(&paths.cli_config(), config.as_bytes(), 0o600)?;
+    }
+    Ok(())
+}
+
+/// Makes the directory of pidfiles and sockets, as the agent makes it.
+pub fn make_run_dir(paths: &Paths) -> anyhow::Result<()> {
+    let dir = paths.run_dir();
+    if dir.is_dir() {
+        return Ok(());
+    }
+    make_dir(&dir, 0o770)?;
+    if let Some(gid) = group_id(GROUP) {
+        chown(&dir, Some(0), Some(gid))
+            .with_context(|| format!("giving {} to group {GROUP}", dir.display()))?;
+    }
+    Ok(())
+}
+
+/// The number of a group of this machine.
+pub fn group_id(name: &str) -> Option<u32> {
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    let line = groups
+        .lines()
+        .find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
+}

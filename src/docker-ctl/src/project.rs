@@ -1,0 +1,35 @@
+//! The Compose project that runs, which may be another than the one that the properties ask for.
+
+use std::time::Duration;
+
+use bosh_job::command::Checked;
+use bosh_job::config::JobConfig;
+use bosh_job::{Advise, Paths};
+use recipe::{ProjectName, instance_environment};
+use serde_json::Value;
+
+/// The project that compose-runner last brought up.
+pub fn applied(paths: &Paths) -> Option<ProjectName> {
+    let applied: Value = serde_json::from_slice(&std::fs::read(paths.applied()).ok()?).ok()?;
+    ProjectName::new(applied.get("project")?.as_str()?)
+}
+
+/// Runs a command of Compose that needs no recipe: it finds the containers by their labels.
+pub fn compose(
+    paths: &Paths,
+    config: &JobConfig,
+    project: &ProjectName,
+    args: &[&str],
+    limit: Duration,
+) -> anyhow::Result<()> {
+    Checked::new(paths.compose_bin(), limit)
+        .args(["-p", project.as_str()])
+        .args(args)
+        .envs(instance_environment(paths, &config.instance))
+        // where no compose file can be found
+        .current_dir(paths.cli_dir())
+        .grace(Duration::from_secs(1))
+        .run()
+        .map(drop)
+        .hint("see which containers are left with `docker ps -a`")
+}

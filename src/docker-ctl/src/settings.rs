@@ -1,0 +1,76 @@
+//! dockerd's settings from properties to a file that it accepts, without losing those that work.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use bosh_job::command::{Checked, CommandError};
+use bosh_job::config::{Daemon, JobConfig, TcpAccess};
+use bosh_job::{Advise, ExitCode, Paths, atomic_write};
+
+use crate::daemon_json::DaemonJson;
+use crate::{dockerd, tls_files};
+
+/// The settings that the properties ask for, good as far as can be known without starting on them.
+pub fn wanted(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, DaemonJson)> {
+    let daemon = config.daemon()?;
+    let tls = match daemon.listen.as_ref().map(|listen| &listen.access) {
+        Some(TcpAccess::MutualTls(material)) => Some(tls_files::write(paths, material)?),
+        _ => None,
+    };
+    let settings = DaemonJson::new(paths, &daemon, tls.as_ref());
+    validate(paths, &settings)?;
+    Ok((daemon, settings))
+}
+
+/// The settings that dockerd last came up with.
+pub fn last_good(paths: &Paths) -> Option<DaemonJson> {
+    DaemonJson::read(&last_good_path(paths))
+}
+
+/// Makes settings the ones that dockerd starts with.
+pub fn put_in_place(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
+    Ok(atomic_write(
+        &paths.daemon_json(),
+        &settings.to_bytes()?,
+        0o600,
+    )?)
+}
+
+/// Remembers that dockerd came up with these, and forgets the TLS files of others.
+pub fn remember(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
+    atomic_write(&last_good_path(paths), &settings.to_bytes()?, 0o600)?;
+    tls_files::remove_unused(paths, &[settings])
+}
+
+fn last_good_path(paths: &Paths) -> PathBuf {
+    paths.daemon_json().with_extension("json.good")
+}
+
+/// Has dockerd check the settings, if it can: the flag exists since 23.0.
+fn validate(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
+    let candidate = paths.daemon_json().with_extension("json.new");
+    atomic_write(&candidate, &settings.to_bytes()?, 0o600)?;
+    let checked = Checked::new(paths.docker_bin("dockerd"), Duration::from_secs(20))
+        .args(["--validate", "--config-file"])
+        .arg(&candidate)
+        .envs(dockerd::environment(paths))
+        .run();
+    // checked or not, it has served
+    let _ = std::fs::remove_file(&candidate);
+    match checked {
+        Ok(_) => Ok(()),
+        Err(error @ CommandError::Status { .. })
+            if error
+                .stderr()
+                .iter()
+                .any(|line| line.contains("unknown flag: --validate")) =>
+        {
+            Ok(())
+        }
+        Err(error @ CommandError::Status { .. }) => Err(error)
+            .context("dockerd refuses the settings that the job's properties ask for")
+            .exits(ExitCode::BadConfig),
+        Err(error) => Err(error).context("having dockerd check its settings"),
+    }
+}

@@ -1,0 +1,222 @@
+//! `docker-ctl start`: all that dockerd needs, then dockerd, then its answer.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bosh_job::config::{Daemon, ImageStore, JobConfig};
+use bosh_job::verdict::{ErrorReport, Refused};
+use bosh_job::{Advise, ExitCode, Marker, Paths, Pidfile, Process, exit_code_of, report_error};
+use docker_engine::Engine;
+use recipe::{Recipe, write_files};
+use tracing::{info, warn};
+
+use crate::daemon_json::DaemonJson;
+use crate::dockerd::{self, Failure};
+use crate::{carry, cgroups, directories, kernel, leftovers, live_restore, lock, settings};
+
+/// monit gives a start 100 s; past that a deploy fails without a word of why.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Starts dockerd, unless it runs.
+pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    directories::make_run_dir(paths)?;
+    let _lock = lock::take(paths, LIMIT)?;
+    if let Some(process) = dockerd::running(paths) {
+        return already_running(paths, &process, deadline);
+    }
+    info!("starting");
+    Pidfile::new(paths.docker_pidfile())
+        .remove()
+        .context("removing the stale pidfile")?;
+    Marker::new(paths.keep_containers()).clear()?;
+    Marker::new(paths.going_for_good()).clear()?;
+    remove_if_there(&paths.refused())?;
+    leftovers::end_stale_containerd(paths)?;
+    directories::make(paths)?;
+    cgroups::mount_missing(paths.root())?;
+    kernel::enable_ip_forward(Path::new("/proc"))?;
+
+    let mut refusals = Vec::new();
+    if let Ok(config) = &config
+        && let Err(error) = write_recipe(paths, config)
+    {
+        report_error(&error);
+        refusals.push(error);
+    }
+    let begun = begin(paths, config, deadline, &mut refusals);
+    if let Err(error) = &begun {
+        // for whoever asks `docker-ctl wait` or `status` why
+        refuse(paths, &refusals, Some(error), None)?;
+    }
+    begun
+}
+
+fn already_running(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Result<()> {
+    let engine = Engine::new(paths.socket());
+    engine
+        .wait_ready(deadline)
+        .context("dockerd runs and does not answer")
+        .hint("have monit restart it: monit restart docker")?;
+    let pidfile = Pidfile::new(paths.docker_pidfile());
+    if pidfile.read() != Some(process.pid()) {
+        pidfile.write(process.pid())?;
+    }
+    // a full stop that was cut short has left it off
+    if !engine
+        .info()
+        .context("asking dockerd for its settings")?
+        .live_restore_enabled
+    {
+        live_restore::set(paths, process, &engine, true, Duration::from_secs(5))?;
+    }
+    // it came up after an earlier start had given up waiting
+    if settings::last_good(paths).is_none()
+        && let Some(in_place) = DaemonJson::read(&paths.daemon_json())
+    {
+        settings::remember(paths, &in_place)?;
+    }
+    info!(pid = process.pid().as_raw_nonzero(), "dockerd runs already");
+    Ok(())
+}
+
+/// Puts the recipe's files on disk before dockerd is there: it starts containers of old at once, and a missing bind
+/// source would become a directory. A recipe that is no good is for compose-runner to refuse; its files stay as they are.
+fn write_recipe(paths: &Paths, config: &JobConfig) -> anyhow::Result<()> {
+    match Recipe::parse(&config.recipe) {
+        Ok(Some(recipe)) => {
+            let done = write_files(&recipe, paths)?;
+            if !done.written.is_empty() || !done.removed.is_empty() {
+                info!(
+                    written = done.written.len(),
+                    removed = done.removed.len(),
+                    "recipe's files written"
+                );
+            }
+        }
+        Ok(None) => {}
+        Err(problems) => warn!(
+            problems = problems.iter().count(),
+            "the recipe is refused; its files stay as they are"
+        ),
+    }
+    Ok(())
+}
+
+/// Starts dockerd on the settings that the properties ask for, or, if these are no good, on the last good ones.
+fn begin(
+    paths: &Paths,
+    config: anyhow::Result<JobConfig>,
+    deadline: Instant,
+    refusals: &mut Vec<anyhow::Error>,
+) -> anyhow::Result<()> {
+    let last_good = settings::last_good(paths);
+    let wanted = config.and_then(|config| {
+        settings::wanted(paths, &config).map(|(daemon, json)| (config, daemon, json))
+    });
+    let error = match wanted {
+        Ok((config, daemon, json)) => {
+            if let Some(old) = &last_good {
+                carry::stop_containers_if_needed(paths, &config, old, &json, deadline)?;
+            }
+            match start_on(paths, &json, deadline) {
+                Ok(()) => {
+                    settings::remember(paths, &json)?;
+                    refusals.extend(check_image_store(paths, &daemon).err());
+                    return refuse(paths, refusals, None, None);
+                }
+                // a port that is taken, a certificate that does not fit its key, …
+                Err(Failure::Ended(error))
+                    if last_good.as_ref().is_some_and(|old| *old != json) =>
+                {
+                    error
+                }
+                Err(Failure::Ended(error) | Failure::Silent(error)) => return Err(error),
+            }
+        }
+        Err(error) => error,
+    };
+    let Some(last_good) = last_good else {
+        return Err(error);
+    };
+    report_error(&error);
+    warn!("starting dockerd on the settings that it last came up with");
+    match start_on(paths, &last_good, deadline) {
+        Ok(()) => {
+            let hint = "dockerd and the containers run on with the settings that worked last; set the properties right and deploy again";
+            refuse(paths, refusals, Some(&error), Some(hint))
+        }
+        Err(Failure::Ended(second) | Failure::Silent(second)) => {
+            Err(second).context("dockerd does not come up on the settings that worked last either")
+        }
+    }
+}
+
+fn start_on(paths: &Paths, json: &DaemonJson, deadline: Instant) -> Result<(), Failure> {
+    let begun = Instant::now();
+    settings::put_in_place(paths, json).map_err(Failure::Silent)?;
+    let mut started = dockerd::spawn(paths).map_err(Failure::Silent)?;
+    started.wait_until_up(paths, deadline)?;
+    info!(elapsed_ms = begun.elapsed().as_millis(), "dockerd answers");
+    Ok(())
+}
+
+/// An engine that does not know a feature passes over it in silence.
+fn check_image_store(paths: &Paths, daemon: &Daemon) -> anyhow::Result<()> {
+    let Some(wanted) = daemon.image_store else {
+        return Ok(());
+    };
+    let info = Engine::new(paths.socket())
+        .info()
+        .context("asking dockerd for its image store")?;
+    let (is_right, name) = match (wanted, info.image_store()) {
+        (ImageStore::Containerd, store) => {
+            (store == docker_engine::ImageStore::Containerd, "containerd")
+        }
+        (ImageStore::Graphdriver, store) => (
+            store == docker_engine::ImageStore::GraphDriver,
+            "graphdriver",
+        ),
+    };
+    if is_right {
+        return Ok(());
+    }
+    Err(anyhow::anyhow!(
+        "property `image_store`: is {name}, and this engine ({}) uses the other store",
+        info.server_version
+    ))
+    .hint("unset the property, or use an engine that has this store")
+    .exits(ExitCode::BadConfig)
+}
+
+/// Writes `refused.json`, if anything was refused.
+fn refuse(
+    paths: &Paths,
+    refusals: &[anyhow::Error],
+    last: Option<&anyhow::Error>,
+    hint: Option<&str>,
+) -> anyhow::Result<()> {
+    let all: Vec<&anyhow::Error> = refusals.iter().chain(last).collect();
+    let Some(first) = all.first() else {
+        return Ok(());
+    };
+    let refused = Refused {
+        exit_code: exit_code_of(first),
+        errors: all
+            .iter()
+            .flat_map(|error| ErrorReport::all_of(error))
+            .collect(),
+        ..Refused::new(first, hint.map(str::to_owned))
+    };
+    Ok(refused.write(&paths.refused())?)
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,195 @@
+//! `docker-ctl wait`, which is post-start: a deploy is green only when the daemon's settings were taken and the recipe is up.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bosh_job::command::end_group;
+use bosh_job::config::{JobConfig, Supervision};
+use bosh_job::verdict::{Refused, State, Verdict};
+use bosh_job::{Advise, ExitCode, Paths, Pid, Process};
+use docker_engine::Engine;
+use recipe::Recipe;
+use tracing::info;
+
+use crate::{dockerd, project};
+
+/// Waits, and says what came of it.
+pub fn run(paths: &Paths, config: &JobConfig) -> anyhow::Result<ExitCode> {
+    if let Some(refused) = Refused::read(&paths.refused())? {
+        return Ok(report_refusal(&refused));
+    }
+    let supervision = config.supervision()?;
+    let recipe = Recipe::parse(&config.recipe)?;
+    let deadline = Instant::now() + supervision.start_timeout;
+    Engine::new(paths.socket())
+        .wait_ready(deadline)
+        .with_context(|| {
+            format!(
+                "dockerd did not answer within {} s (`start_timeout`)",
+                supervision.start_timeout.as_secs()
+            )
+        })
+        .hint("see docker-ctl.log and dockerd.log in the job's log directory")?;
+    if let Some(refused) = Refused::read(&paths.refused())? {
+        return Ok(report_refusal(&refused));
+    }
+    match recipe {
+        Some(_) => for_verdict(paths, &supervision, deadline),
+        None => without_recipe(paths, config, &supervision, deadline),
+    }
+}
+
+fn report_refusal(refused: &Refused) -> ExitCode {
+    let mut lines: Vec<String> = refused
+        .errors
+        .iter()
+        .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .collect();
+    lines.extend(refused.hint.iter().map(|hint| format!("hint: {hint}")));
+    say(&lines);
+    refused.exit_code
+}
+
+/// Without a recipe there is no compose-runner: the images of colocated jobs are imported here.
+fn without_recipe(
+    paths: &Paths,
+    config: &JobConfig,
+    supervision: &Supervision,
+    deadline: Instant,
+) -> anyhow::Result<ExitCode> {
+    if let Some(project) = project::applied(paths) {
+        info!(%project, "there is no recipe any more; removing its containers");
+        project::compose(
+            paths,
+            config,
+            &project,
+            &["down", "--remove-orphans"],
+            supervision.stop_timeout,
+        )
+        .context("removing the containers of the recipe that is gone")?;
+        std::fs::remove_file(paths.applied()).context("forgetting the recipe that is gone")?;
+    }
+    // also those of one that was never brought up
+    recipe::remove_files(paths)?;
+    let code = import(paths, deadline)?;
+    if code == ExitCode::Ok {
+        say(&["dockerd is up; there is no recipe".to_owned()]);
+    }
+    Ok(code)
+}
+
+fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
+    let program = paths.program("image-importer");
+    let mut command = Command::new(&program);
+    command
+        .arg("--root")
+        .arg(paths.root())
+        .env_clear()
+        .envs(dockerd::environment(paths))
+        .stdin(Stdio::null());
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("starting {}", program.display()))?;
+    let Some(status) = wait_for(&mut child, deadline)? else {
+        end_group(&mut child, Duration::from_secs(2))?;
+        return Err(anyhow::anyhow!(
+            "importing images took longer than `start_timeout`"
+        ))
+        .hint("raise `start_timeout`; what is imported already is not imported again");
+    };
+    let code = status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .and_then(|code| ExitCode::try_from(code).ok());
+    Ok(code.unwrap_or(ExitCode::Failed))
+}
+
+fn wait_for(
+    child: &mut Child,
+    deadline: Instant,
+) -> anyhow::Result<Option<std::process::ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline {
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn for_verdict(
+    paths: &Paths,
+    supervision: &Supervision,
+    deadline: Instant,
+) -> anyhow::Result<ExitCode> {
+    let mut last_seen = "there is no verdict".to_owned();
+    loop {
+        match Verdict::read(&paths.verdict()) {
+            Ok(Some(verdict)) if !is_alive(&verdict) => {
+                "the compose-runner that wrote the verdict is gone".clone_into(&mut last_seen);
+            }
+            Ok(Some(verdict)) => match verdict.state {
+                State::Up | State::Failed => return Ok(report(&verdict)),
+                State::Starting => {
+                    last_seen = format!("the recipe has been starting since {}", verdict.since);
+                }
+            },
+            Ok(None) => {}
+            Err(error) => last_seen = error.to_string(),
+        }
+        if Instant::now() >= deadline {
+            let limit = supervision.start_timeout.as_secs();
+            return Err(anyhow::anyhow!("the recipe was not up within {limit} s (`start_timeout`): {last_seen}"))
+                .hint("see compose-runner.log in the job's log directory; raise `start_timeout` if the recipe only needs longer");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn is_alive(verdict: &Verdict) -> bool {
+    Pid::from_raw(verdict.pid)
+        .filter(|_| verdict.pid > 0)
+        .and_then(Process::open)
+        .is_some_and(|process| process.info().program() == "compose-runner")
+}
+
+fn report(verdict: &Verdict) -> ExitCode {
+    let mut lines: Vec<String> = verdict
+        .errors
+        .iter()
+        .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .collect();
+    let word = if verdict.state == State::Up {
+        "up"
+    } else {
+        "not well"
+    };
+    lines.push(format!("the recipe is {word}"));
+    for service in &verdict.services {
+        let health = service
+            .health
+            .as_deref()
+            .map(|health| format!(", {health}"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "  {}: {}{health}, {} restarts",
+            service.name, service.state, service.restarts
+        ));
+    }
+    say(&lines);
+    match verdict.exit_code {
+        // a verdict that contradicts itself is not green
+        ExitCode::Ok if verdict.state == State::Failed => ExitCode::Failed,
+        code => code,
+    }
+}
+
+fn say(lines: &[String]) {
+    // a closed stderr leaves nobody to tell
+    let _ = writeln!(std::io::stderr().lock(), "{}", lines.join("\n"));
+}

@@ -1,0 +1,172 @@
+//! `--check-config` names every property that is wrong, and shows no secret.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::Vm;
+
+fn cert() -> Value {
+    json!(include_str!("data/cert.pem"))
+}
+
+fn key() -> Value {
+    json!(include_str!("data/key.pem"))
+}
+
+#[test]
+fn the_defaults_and_every_property_set_well_pass() {
+    let vm = Vm::new();
+    vm.run(&["--check-config"]).ok();
+    vm.set(&[
+        ("recipe", json!({"services": {"web": {"image": "x"}}})),
+        ("project_name", json!("shop")),
+        ("variables", json!({"PW": "a$b"})),
+        (
+            "files",
+            json!([{"a": "b"}, {"c/d": {"content": "e", "owner": "1:2", "mode": "0600"}}]),
+        ),
+        ("on_duplicate_files", json!("override")),
+        ("prep", json!("#!/bin/sh\nexit 0\n")),
+        ("bind", json!("127.0.0.1:2376")),
+        ("tls_cacert", cert()),
+        ("tls_cert", cert()),
+        ("tls_key", key()),
+        (
+            "insecure-registries",
+            json!(["registry.local:5000", "10.0.0.0/8"]),
+        ),
+        ("image_store", json!("containerd")),
+        ("stable_seconds", json!(0)),
+        ("log_level", json!("debug")),
+    ]);
+    let run = vm.run(&["--check-config"]).ok();
+    assert_eq!(run.stdout + &run.stderr, "");
+}
+
+#[test]
+fn each_wrong_property_is_named_and_its_value_is_not_shown() {
+    let vm = Vm::new();
+    for (name, bad, named) in [
+        ("recipe", json!(["hunter2"]), "`recipe`"),
+        ("project_name", json!("Running"), "`project_name`"),
+        ("variables", json!({"PW": ["hunter2"]}), "`variables.PW`"),
+        ("variables", json!({"PATH": "hunter2"}), "`variables.PATH`"),
+        ("files", json!({"../x": "hunter2"}), "`files[\"../x\"]`"),
+        (
+            "files",
+            json!({"x": {"content": "hunter2", "mode": "rw"}}),
+            "`files[\"x\"].mode`",
+        ),
+        (
+            "files",
+            json!({"x": {"content": "hunter2", "owner": "a b"}}),
+            "`files[\"x\"].owner`",
+        ),
+        (
+            "files",
+            json!([{"x": "hunter2"}, {"x": "hunter2"}]),
+            "array set #2",
+        ),
+        (
+            "files",
+            json!({"docker-compose.yml": "hunter2"}),
+            "the recipe itself",
+        ),
+        ("on_duplicate_files", json!("merge"), "`on_duplicate_files`"),
+        ("prep", json!(["hunter2"]), "`prep`"),
+        ("bind", json!(0), "`bind`"),
+        ("bind", json!(2375), "operations/enable-tls.yml"),
+        ("bind", json!(2375), "bind_without_tls: true"),
+        ("bind_without_tls", json!("yes"), "`bind_without_tls`"),
+        ("tls_key", json!("hunter2"), "`tls_cacert`"),
+        ("tls_key", json!("hunter2"), "`tls_key`"),
+        (
+            "insecure-registries",
+            json!(["https://u:hunter2@r"]),
+            "`insecure-registries[0]`",
+        ),
+        ("image_store", json!("zfs"), "`image_store`"),
+        ("stable_seconds", json!(-1), "`stable_seconds`"),
+        ("start_timeout", json!(0), "`start_timeout`"),
+        ("stop_timeout", json!(181), "`stop_timeout`"),
+        (
+            "restart_limit",
+            json!({"restarts": 1}),
+            "`restart_limit.seconds`",
+        ),
+        ("log_level", json!("loud"), "`log_level`"),
+    ] {
+        vm.set(&[(name, bad)]);
+        let run = vm.run(&["--check-config"]);
+        assert_eq!(run.code, 2, "{name}: {run:?}");
+        assert!(
+            run.stderr.starts_with("error: ") && run.stderr.contains(named),
+            "{name}: {}",
+            run.stderr
+        );
+        assert!(!run.stderr.contains("hunter2"), "{name}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn several_wrong_properties_are_all_said() {
+    let vm = Vm::new();
+    vm.set(&[
+        ("bind", json!("x")),
+        ("recipe", json!(1)),
+        ("stable_seconds", json!("x")),
+    ]);
+    let run = vm.run(&["--check-config"]);
+    assert_eq!(
+        run.stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .count(),
+        3,
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn what_is_no_configuration_is_refused() {
+    let vm = Vm::new();
+    for bytes in [
+        &b""[..],
+        b"{",
+        b"[]",
+        b"{}",
+        b"{\"properties\": \"hunter2\", \"instance\": {}}",
+        b"\xff",
+    ] {
+        vm.render(bytes);
+        let run = vm.run(&["--check-config"]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(
+            run.stderr.contains("config.json") && !run.stderr.contains("hunter2"),
+            "{}",
+            run.stderr
+        );
+    }
+    std::fs::remove_file(vm.paths().job_config()).unwrap();
+    assert_eq!(vm.run(&["--check-config"]).code, 2);
+}
+
+#[test]
+fn another_configuration_is_read_when_named() {
+    let vm = Vm::new();
+    let other = vm.paths().root().join("other.json");
+    std::fs::write(&other, "{").unwrap();
+    assert_eq!(
+        vm.run(&["--config", other.to_str().unwrap(), "--check-config"])
+            .code,
+        2
+    );
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let vm = Vm::new();
+    assert_eq!(vm.run(&["begin"]).code, 2);
+    assert_eq!(vm.run(&[]).code, 2);
+}

@@ -1,0 +1,137 @@
+//! Configurations broken at random: each is taken or refused, and nothing panics.
+
+use bosh_job::config::JobConfig;
+use recipe::Recipe;
+use serde_json::{Value, json};
+
+mod support;
+
+const MUTATIONS: u32 = 10_000;
+
+fn sample() -> Value {
+    let mut value = support::rendered();
+    let properties = &mut value["properties"];
+    properties["recipe"] = json!({"services": {"web": {"image": "x", "ports": ["80:80"]}}});
+    properties["files"] =
+        json!([{"a/b": {"content": "c", "owner": "1:2", "mode": "0600"}}, {"d": "e"}]);
+    properties["variables"] = json!({"PW": "a$b"});
+    properties["bind"] = json!("10.0.0.4:2376");
+    properties["tls_cacert"] = json!(include_str!("data/cert.pem"));
+    properties["tls_cert"] = json!(include_str!("data/cert.pem"));
+    properties["tls_key"] = json!(include_str!("data/key.pem"));
+    properties["insecure-registries"] = json!(["r:5000", "10.0.0.0/8", "[fd00::4]:5000"]);
+    properties["image_store"] = json!("containerd");
+    value
+}
+
+/// Changes one value somewhere.
+fn mutate_value(value: &mut Value, random: &mut fastrand::Rng) {
+    let deeper = random.u8(..5) > 0;
+    match value {
+        Value::Object(map) if deeper && !map.is_empty() => {
+            let position = random.usize(..map.len());
+            if let Some(entry) = map.values_mut().nth(position) {
+                mutate_value(entry, random);
+            }
+        }
+        Value::Array(list) if deeper && !list.is_empty() => {
+            let position = random.usize(..list.len());
+            mutate_value(&mut list[position], random);
+        }
+        Value::String(text) if deeper => {
+            let mut characters: Vec<char> = text.chars().collect();
+            let position = random.usize(..=characters.len());
+            characters.insert(
+                position,
+                random
+                    .choice(['0', ':', '/', '.', '[', '-', '@', '\0', '\n', 'A', 'é'])
+                    .unwrap_or('x'),
+            );
+            *text = characters.into_iter().collect();
+        }
+        _ => {
+            let others = [
+                json!(null),
+                json!(true),
+                json!(-1),
+                json!(0),
+                json!(65_536),
+                json!(1e300),
+                json!(u64::MAX),
+                json!(""),
+                json!([]),
+                json!({}),
+                json!([[]]),
+                json!({"content": {}}),
+            ];
+            *value = others[random.usize(..others.len())].clone();
+        }
+    }
+}
+
+/// Changes a few bytes of the text.
+fn mutate_text(value: &Value, random: &mut fastrand::Rng) -> Vec<u8> {
+    let mut bytes = value.to_string().into_bytes();
+    for _ in 0..random.u8(1..4) {
+        let position = random.usize(..bytes.len());
+        match random.u8(..4) {
+            0 => bytes.truncate(position.max(1)),
+            1 => {
+                bytes.remove(position);
+            }
+            2 => bytes.insert(position, random.u8(..)),
+            _ => bytes[position] = random.u8(b' '..b'~'),
+        }
+    }
+    bytes
+}
+
+#[test]
+fn ten_thousand_broken_configurations_are_taken_or_refused() {
+    let seed = std::env::var("MUTATION_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(20_261_121);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut json, mut refused) = (0, 0);
+    for round in 0..MUTATIONS {
+        let bytes = if random.u8(..3) == 0 {
+            mutate_text(&sample(), &mut random)
+        } else {
+            let mut value = sample();
+            for _ in 0..random.u8(1..4) {
+                mutate_value(&mut value, &mut random);
+            }
+            value.to_string().into_bytes()
+        };
+        let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
+            continue;
+        };
+        json += 1;
+        let Ok(config) = JobConfig::from_value(value) else {
+            refused += 1;
+            continue;
+        };
+        let problems = [
+            config.daemon().err(),
+            config.supervision().err(),
+            config.log_level().err(),
+            Recipe::parse(&config.recipe).err(),
+        ];
+        for problem in problems.iter().flatten().flatten() {
+            assert!(
+                !problem.property.is_empty() && !problem.what.is_empty(),
+                "seed {seed}, round {round}"
+            );
+        }
+        refused += u32::from(problems.iter().any(Option::is_some));
+    }
+    assert!(
+        json * 3 >= MUTATIONS,
+        "only {json} of {MUTATIONS} were JSON"
+    );
+    assert!(
+        refused > 0 && refused < json,
+        "{refused} of {json} were refused"
+    );
+}

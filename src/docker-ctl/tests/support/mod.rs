@@ -1,0 +1,203 @@
+//! A VM in a temporary directory, on which the real docker-ctl is run.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "it serves tests only")]
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use bosh_job::{Paths, Pid, ProcessInfo};
+use docker_engine::Engine;
+use serde_json::{Value, json};
+
+/// A directory that stands for /var/vcap, short, since the path of a socket is limited to 107 bytes.
+pub struct Vm {
+    dir: tempfile::TempDir,
+}
+
+/// How a run of docker-ctl ended.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    pub elapsed: Duration,
+}
+
+impl Run {
+    /// The run, if it ended well.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self
+    }
+}
+
+/// What the job's template renders when no property is set.
+pub fn rendered() -> Value {
+    json!({
+        "instance": {
+            "name": "docker", "index": 0, "id": "5f0a", "az": "z1", "ip": "10.0.0.2", "address": "10.0.0.2",
+            "deployment": "containers", "bootstrap": true, "persistent_disk": 0
+        },
+        "properties": {
+            "recipe": null, "project_name": "running", "variables": {}, "files": null,
+            "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
+            "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
+            "stable_seconds": 10, "start_timeout": 600, "stop_timeout": 180,
+            "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info"
+        }
+    })
+}
+
+impl Vm {
+    /// One whose job has no property set.
+    pub fn new() -> Self {
+        let vm = Self {
+            dir: tempfile::Builder::new().prefix("vm").tempdir().unwrap(),
+        };
+        for dir in [
+            "jobs/docker/config",
+            "packages/containers/bin",
+            "packages/docker/bin",
+            "packages/docker-compose/bin",
+            "sys/run/docker",
+        ] {
+            std::fs::create_dir_all(vm.dir.path().join(dir)).unwrap();
+        }
+        vm.set(&[]);
+        vm
+    }
+
+    /// One with the engine that `CONTAINERS_TEST_ENGINE` names.
+    pub fn with_engine() -> Self {
+        let vm = Self::new();
+        let Some(engine) = std::env::var_os("CONTAINERS_TEST_ENGINE").map(PathBuf::from) else {
+            panic!(
+                "CONTAINERS_TEST_ENGINE is not set: it must name the directory of a dockerd to test with"
+            )
+        };
+        let bin = vm.paths().docker_bin_dir();
+        std::fs::remove_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(std::fs::canonicalize(engine).unwrap(), bin).unwrap();
+        vm
+    }
+
+    pub fn paths(&self) -> Paths {
+        Paths::new(self.dir.path())
+    }
+
+    pub fn engine(&self) -> Engine {
+        Engine::new(self.paths().socket())
+    }
+
+    /// Renders the configuration anew, with these properties set.
+    pub fn set(&self, properties: &[(&str, Value)]) {
+        let mut value = rendered();
+        for (name, property) in properties {
+            value["properties"][*name] = property.clone();
+        }
+        self.render(&serde_json::to_vec(&value).unwrap());
+    }
+
+    pub fn render(&self, bytes: &[u8]) {
+        std::fs::write(self.paths().job_config(), bytes).unwrap();
+    }
+
+    /// docker-ctl with these arguments and monit's empty environment.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docker-ctl"));
+        command
+            .env_clear()
+            .env("PATH", "/bin:/usr/bin:/sbin:/usr/sbin")
+            .arg("--root")
+            .arg(self.dir.path())
+            .args(args);
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Run {
+        run(&mut self.command(args))
+    }
+}
+
+pub fn run(command: &mut Command) -> Run {
+    let begun = Instant::now();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    Run {
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+        elapsed: begun.elapsed(),
+    }
+}
+
+/// The number in a pidfile.
+pub fn pid(path: &Path) -> Pid {
+    Pid::from_raw(
+        std::fs::read_to_string(path)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap(),
+    )
+    .unwrap()
+}
+
+pub fn is_alive(pid: Pid) -> bool {
+    ProcessInfo::read(pid).is_some_and(|info| info.is_alive())
+}
+
+/// Goes into namespaces of its own: nothing that dockerd does to networks, mounts and processes is seen outside or is
+/// left. Runs this test once more inside, and says whether this is the inside.
+pub fn inside(test: &str) -> bool {
+    const MARK: &str = "DOCKER_CTL_TEST_INSIDE";
+    if std::env::var_os(MARK).is_some() {
+        assert!(
+            Command::new("ip")
+                .args(["link", "set", "lo", "up"])
+                .status()
+                .unwrap()
+                .success()
+        );
+        return true;
+    }
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "this test makes namespaces and needs root"
+    );
+    let output = Command::new("unshare")
+        .args([
+            "--net",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+            "--",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(MARK, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+    false
+}
+
+/// A program, as a shell script.
+pub fn script(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}

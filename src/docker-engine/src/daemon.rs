@@ -1,0 +1,121 @@
+//! What the engine says of itself.
+
+use serde::Deserialize;
+
+use crate::{Engine, Result, nullable::or_default, request::Request};
+
+/// `GET /version`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Version {
+    /// The engine's version, such as `26.1.5`.
+    pub version: String,
+    /// The newest API version that it speaks.
+    pub api_version: String,
+    /// The oldest.
+    #[serde(rename = "MinAPIVersion", default)]
+    pub min_api_version: String,
+}
+
+/// Where the engine keeps its images. The two know an image by different digests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageStore {
+    /// The older one: graph drivers; an image is known by its config digest.
+    GraphDriver,
+    /// containerd's; an image is known by the digest of its manifest or index.
+    Containerd,
+}
+
+/// `GET /info`, as far as it is used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Info {
+    /// The engine's version.
+    #[serde(default)]
+    pub server_version: String,
+    /// The storage driver.
+    pub driver: String,
+    /// Name and value pairs of the storage driver.
+    #[serde(default, deserialize_with = "or_default")]
+    pub driver_status: Vec<Vec<String>>,
+    /// The data root.
+    #[serde(default)]
+    pub docker_root_dir: String,
+    /// Whether containers outlive the daemon.
+    #[serde(default)]
+    pub live_restore_enabled: bool,
+    /// All containers.
+    #[serde(default)]
+    pub containers: u64,
+    /// Those that run.
+    #[serde(default)]
+    pub containers_running: u64,
+    /// `1` or `2`.
+    #[serde(default)]
+    pub cgroup_version: String,
+    /// The platform's operating system: `linux`.
+    #[serde(rename = "OSType", default)]
+    pub os_type: String,
+    /// The platform's architecture as the kernel names it: `x86_64`.
+    #[serde(default)]
+    pub architecture: String,
+    /// What the engine complains of.
+    #[serde(default, deserialize_with = "or_default")]
+    pub warnings: Vec<String>,
+}
+
+impl Info {
+    /// Which image store is in use. The containerd store gives itself away by its driver type (moby,
+    /// `daemon/containerd/service.go`, `LayerStoreStatus`).
+    #[must_use]
+    pub fn image_store(&self) -> ImageStore {
+        let containerd =
+            self.driver_status.iter().any(|pair| matches!(&pair[..], [key, value] if key == "driver-type" && value.starts_with("io.containerd.snapshotter")));
+        if containerd {
+            ImageStore::Containerd
+        } else {
+            ImageStore::GraphDriver
+        }
+    }
+}
+
+impl Engine {
+    /// The engine's versions.
+    pub fn version(&self) -> Result<Version> {
+        self.json(Request::get("/version"))
+    }
+
+    /// The engine's state and settings.
+    pub fn info(&self) -> Result<Info> {
+        self.json(Request::get("/info"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(json: &str) -> Info {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn tells_the_image_stores_apart() {
+        let containerd = info(
+            r#"{"Driver":"overlayfs","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}"#,
+        );
+        assert_eq!(containerd.image_store(), ImageStore::Containerd);
+        let graph = info(
+            r#"{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"],["Supports d_type","true"]]}"#,
+        );
+        assert_eq!(graph.image_store(), ImageStore::GraphDriver);
+    }
+
+    #[test]
+    fn reads_null_for_an_empty_list() {
+        assert_eq!(
+            info(r#"{"Driver":"overlay2","DriverStatus":null,"Warnings":null}"#).image_store(),
+            ImageStore::GraphDriver
+        );
+    }
+}

@@ -1,0 +1,317 @@
+//! Images: what there is, whether it is complete, and what it is called.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::{
+    ApiVersion, Engine, Result,
+    nullable::or_default,
+    request::{Request, Timeouts, segment},
+};
+
+/// First version of the API that says which parts of an image are there.
+const TELLS_MANIFESTS: ApiVersion = ApiVersion::new(1, 47);
+
+/// `GET /images/{name}/json`, as far as it is used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Image {
+    /// The config digest in the graph drivers' store, the digest of the manifest or index in the containerd store.
+    pub id: String,
+    /// Names with a tag, as people write them.
+    #[serde(default, deserialize_with = "or_default")]
+    pub repo_tags: Vec<String>,
+    /// Names with a digest, as people write them.
+    #[serde(default, deserialize_with = "or_default")]
+    pub repo_digests: Vec<String>,
+    /// `linux`.
+    #[serde(default)]
+    pub os: String,
+    /// `amd64`, `arm64`, ….
+    #[serde(default)]
+    pub architecture: String,
+    /// The layers.
+    #[serde(rename = "RootFS", default)]
+    pub root_fs: RootFs,
+}
+
+/// The layers of an image.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RootFs {
+    /// The diff IDs, lowest first.
+    #[serde(default, deserialize_with = "or_default")]
+    pub layers: Vec<String>,
+}
+
+/// `GET /images/json`, as far as it is used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageSummary {
+    /// As [`Image::id`].
+    pub id: String,
+    /// Names with a tag.
+    #[serde(default, deserialize_with = "or_default")]
+    pub repo_tags: Vec<String>,
+    /// Names with a digest.
+    #[serde(default, deserialize_with = "or_default")]
+    pub repo_digests: Vec<String>,
+    /// Bytes on disk.
+    #[serde(default)]
+    pub size: i64,
+    /// The manifests, one a platform; empty unless asked for with [`Engine::image_manifests`].
+    #[serde(default, deserialize_with = "or_default")]
+    pub manifests: Vec<ImageManifest>,
+}
+
+/// One manifest of an image in the containerd store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageManifest {
+    /// The manifest's digest.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// Whether config and all layers are in the content store.
+    #[serde(default)]
+    pub available: bool,
+    /// `image`, `attestation` or `unknown`.
+    #[serde(default)]
+    pub kind: String,
+    /// There for the kind `image`.
+    pub image_data: Option<ImageData>,
+}
+
+/// What is known of the image that a manifest is for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageData {
+    /// What the image is for.
+    #[serde(default)]
+    pub platform: Platform,
+    /// What it takes.
+    #[serde(default)]
+    pub size: ImageSize,
+}
+
+/// A platform in Go's words.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Platform {
+    /// `linux`.
+    #[serde(default)]
+    pub os: String,
+    /// `amd64`, `arm64`, ….
+    #[serde(default)]
+    pub architecture: String,
+}
+
+/// What an image takes on disk.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageSize {
+    /// Bytes of the unpacked layers; 0 if they are not unpacked.
+    #[serde(default)]
+    pub unpacked: i64,
+}
+
+impl ImageSummary {
+    /// Whether the image for a platform is there with all its layers, unpacked: only then a container can be made.
+    ///
+    /// False also for an image that unpacks to no bytes at all; [`Engine::try_image`] settles that.
+    #[must_use]
+    pub fn is_complete_for(&self, os: &str, architecture: &str) -> bool {
+        self.manifests.iter().any(|manifest| {
+            manifest.kind == "image"
+                && manifest.available
+                && manifest.image_data.as_ref().is_some_and(|data| {
+                    data.size.unpacked > 0
+                        && data.platform.os == os
+                        && data.platform.architecture == architecture
+                })
+        })
+    }
+}
+
+impl Engine {
+    /// An image by reference or ID; nothing if there is none.
+    ///
+    /// In the containerd store an image is found even when layers are missing.
+    pub fn inspect_image(&self, name: &str) -> Result<Option<Image>> {
+        let found = self.json(Request::get(format!("/images/{}/json", segment(name))));
+        match found {
+            Ok(image) => Ok(Some(image)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All images.
+    pub fn images(&self) -> Result<Vec<ImageSummary>> {
+        self.json(Request::get("/images/json").timeouts(Self::listing()))
+    }
+
+    /// All images with their manifests; nothing if the engine does not tell them (API before 1.47).
+    pub fn image_manifests(&self) -> Result<Option<Vec<ImageSummary>>> {
+        if self.api_version()? < TELLS_MANIFESTS {
+            return Ok(None);
+        }
+        let request = Request::get("/images/json").query("manifests", "1");
+        self.json(request.timeouts(Self::listing())).map(Some)
+    }
+
+    /// The engine counts sizes for a list, which takes time on a slow disk.
+    fn listing() -> Timeouts {
+        Timeouts::within(Duration::from_mins(5))
+    }
+
+    /// Gives an image another name: `repository:tag`. A name that another image had moves.
+    pub fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<()> {
+        let request = Request::post(format!("/images/{}/tag", segment(image)));
+        self.done(request.query("repo", repository).query("tag", tag))
+    }
+
+    /// Makes a container of an image and removes it, with the volumes that the image declares: the proof that the image
+    /// is complete where the engine does not tell. It is never started, and is on no network.
+    pub fn try_image(&self, image: &str) -> Result<()> {
+        let hex = image.strip_prefix("sha256:").unwrap_or(image);
+        let name = format!("image-importer-trial-{}", hex.get(..12).unwrap_or("0"));
+        let config = serde_json::json!({
+            "Image": image,
+            // The image may have no command of its own.
+            "Cmd": ["never-started"],
+            "HostConfig": { "NetworkMode": "none" },
+        });
+        let made = match self.create_container(Some(&name), config.clone()) {
+            // Left by a trial that was killed.
+            Err(error) if error.status() == Some(409) => {
+                self.remove_trial(&name)?;
+                self.create_container(Some(&name), config)
+            }
+            made => made,
+        }?;
+        self.remove_trial(&made)
+    }
+
+    fn remove_trial(&self, id: &str) -> Result<()> {
+        let request = Request::delete(format!("/containers/{}", segment(id)))
+            .query("force", "1")
+            .query("v", "1")
+            .timeouts(Timeouts::silence(Duration::from_mins(2)));
+        match self.done(request) {
+            Err(error) if error.is_not_found() => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{FakeEngine, FakeReply, FakeRequest};
+
+    fn with<T>(
+        handler: impl Fn(&FakeRequest) -> FakeReply + Send + Sync + 'static,
+        call: impl FnOnce(&Engine) -> T,
+    ) -> (T, Vec<FakeRequest>) {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("docker.sock");
+        let fake = FakeEngine::start(&socket, handler);
+        let outcome = call(&Engine::new(&socket));
+        let mut seen = fake.seen();
+        seen.retain(|request| request.path != "/_ping");
+        (outcome, seen)
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_no_error() {
+        let (found, _) = with(
+            |_| FakeReply::error(404, "No such image: x:1"),
+            |engine| engine.inspect_image("x:1"),
+        );
+        assert!(found.unwrap().is_none());
+        let (found, _) = with(
+            |_| FakeReply::error(500, "broken"),
+            |engine| engine.inspect_image("x:1"),
+        );
+        assert_eq!(found.unwrap_err().status(), Some(500));
+    }
+
+    #[test]
+    fn a_name_with_a_registry_stays_one_name_in_the_path() {
+        let (found, seen) = with(
+            |_| FakeReply::json(r#"{"Id":"sha256:1","RepoTags":null}"#),
+            |engine| engine.inspect_image("host:5000/a/b:1"),
+        );
+        assert_eq!(found.unwrap().unwrap().repo_tags, Vec::<String>::new());
+        assert_eq!(seen[0].path, "/images/host:5000/a/b:1/json");
+    }
+
+    #[test]
+    fn a_tag_is_set_by_repository_and_tag() {
+        let (tagged, seen) = with(
+            |_| FakeReply::new(201, ""),
+            |engine| engine.tag("sha256:1", "docker.io/library/x", "1"),
+        );
+        tagged.unwrap();
+        assert_eq!(
+            (seen[0].path.as_str(), seen[0].query.as_str()),
+            ("/images/sha256:1/tag", "repo=docker.io%2Flibrary%2Fx&tag=1")
+        );
+    }
+
+    #[test]
+    fn an_image_is_complete_when_it_is_available_and_unpacked_for_the_platform() {
+        let summary = |available: bool, unpacked: i64, architecture: &str| {
+            let manifest = serde_json::json!({
+                "ID": "sha256:2", "Available": available, "Kind": "image",
+                "ImageData": {"Platform": {"os": "linux", "architecture": architecture}, "Size": {"Unpacked": unpacked}},
+            });
+            let summary = serde_json::json!({"Id": "sha256:1", "Manifests": [manifest]});
+            serde_json::from_value::<ImageSummary>(summary).unwrap()
+        };
+        let complete = |summary: ImageSummary| summary.is_complete_for("linux", "amd64");
+        assert!(complete(summary(true, 5, "amd64")));
+        assert!(!complete(summary(false, 5, "amd64")));
+        assert!(!complete(summary(true, 0, "amd64")));
+        assert!(!complete(summary(true, 5, "arm64")));
+        let none: ImageSummary =
+            serde_json::from_str(r#"{"Id":"sha256:1","Manifests":null}"#).unwrap();
+        assert!(!complete(none));
+    }
+
+    #[test]
+    fn an_engine_before_27_is_not_asked_for_manifests() {
+        let (listed, seen) = with(|_| FakeReply::json("[]"), Engine::image_manifests);
+        assert!(listed.unwrap().is_none() && seen.is_empty());
+    }
+
+    #[test]
+    fn a_trial_is_removed_with_its_volumes_also_one_that_was_left() {
+        // The fake asks its handler twice for a request with a body.
+        let tries = std::sync::atomic::AtomicUsize::new(0);
+        let (outcome, seen) = with(
+            move |request| match request.method.as_str() {
+                "POST" if tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2 => {
+                    FakeReply::error(409, "Conflict. The container name is already in use")
+                }
+                "POST" => FakeReply::new(201, r#"{"Id":"new"}"#),
+                _ => FakeReply::raw(b"HTTP/1.1 204 x\r\n\r\n"),
+            },
+            |engine| engine.try_image("sha256:0123456789abcdef"),
+        );
+        outcome.unwrap();
+        let calls: Vec<_> = seen
+            .iter()
+            .map(|request| format!("{} {}?{}", request.method, request.path, request.query))
+            .collect();
+        assert_eq!(
+            calls,
+            [
+                "POST /containers/create?name=image-importer-trial-0123456789ab",
+                "DELETE /containers/image-importer-trial-0123456789ab?force=1&v=1",
+                "POST /containers/create?name=image-importer-trial-0123456789ab",
+                "DELETE /containers/new?force=1&v=1",
+            ]
+        );
+    }
+}

@@ -1,0 +1,276 @@
+//! What became of the images: lines in the log, and the report for `--json`.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bosh_job::verdict::ErrorReport;
+use bosh_job::{ExitCode, exit_code_of};
+use docker_engine::ImageStore;
+use image_archive::{Image, Reference};
+use serde::Serialize;
+
+use crate::import::Done;
+use crate::lists::Problem;
+
+/// What was done with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Sent to the engine.
+    Loaded,
+    /// Nothing: it was there.
+    Present,
+    /// Given names: it was there without them.
+    Tagged,
+    /// Nothing came of it.
+    Failed,
+}
+
+impl Action {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::Present => "present",
+            Self::Tagged => "tagged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What became of one image, or of a tarball or layout in which none was found.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    path: PathBuf,
+    references: Vec<String>,
+    /// The engine's digest: of the config in the graph drivers' store, else of the manifest or index.
+    digest: Option<String>,
+    config_digest: Option<String>,
+    action: Action,
+    /// Bytes sent to the engine.
+    bytes: u64,
+    elapsed_ms: u64,
+    /// References by digest that this image store cannot resolve.
+    unresolvable: Vec<String>,
+    errors: Vec<ErrorReport>,
+    #[serde(skip)]
+    exit_code: ExitCode,
+}
+
+impl Outcome {
+    /// Of an image.
+    pub fn new(image: &Image, done: anyhow::Result<Done>, elapsed: Duration) -> Self {
+        let mut outcome = Self {
+            path: image.path().to_owned(),
+            references: image.references().iter().map(ToString::to_string).collect(),
+            digest: None,
+            config_digest: Some(image.config_digest().to_string()),
+            action: Action::Failed,
+            bytes: 0,
+            elapsed_ms: milliseconds(elapsed),
+            unresolvable: Vec::new(),
+            errors: Vec::new(),
+            exit_code: ExitCode::Ok,
+        };
+        match done {
+            Ok(done) => {
+                outcome.action = done.action;
+                outcome.bytes = done.bytes;
+                outcome.unresolvable = done
+                    .found
+                    .unresolvable
+                    .iter()
+                    .map(Reference::familiar)
+                    .collect();
+                outcome.digest = Some(done.found.digest);
+            }
+            Err(error) => outcome.fail(&error.context(format!("importing {}", image.name()))),
+        }
+        outcome.log();
+        outcome
+    }
+
+    /// Of a tarball or layout, or of an image in it that cannot be told.
+    pub fn failed(path: PathBuf, error: &anyhow::Error, elapsed: Duration) -> Self {
+        let mut outcome = Self {
+            path,
+            references: Vec::new(),
+            digest: None,
+            config_digest: None,
+            action: Action::Failed,
+            bytes: 0,
+            elapsed_ms: milliseconds(elapsed),
+            unresolvable: Vec::new(),
+            errors: Vec::new(),
+            exit_code: ExitCode::Ok,
+        };
+        outcome.fail(error);
+        outcome.log();
+        outcome
+    }
+
+    fn fail(&mut self, error: &anyhow::Error) {
+        self.exit_code = exit_code_of(error);
+        self.errors = ErrorReport::all_of(error);
+    }
+
+    fn log(&self) {
+        let reference = self.references.join(",");
+        let digest = self
+            .digest
+            .as_ref()
+            .or(self.config_digest.as_ref())
+            .map_or("", String::as_str);
+        let (bytes, elapsed_ms, action) = (self.bytes, self.elapsed_ms, self.action.as_str());
+        let path = self.path.display();
+        match self.action {
+            Action::Failed => {
+                let why = self
+                    .errors
+                    .first()
+                    .map(|error| error.causes.last().unwrap_or(&error.what).as_str());
+                let why = why.unwrap_or_default();
+                tracing::error!(%reference, %digest, bytes, elapsed_ms, %action, %path, %why, "image failed");
+            }
+            Action::Present => {
+                tracing::info!(%reference, %digest, bytes, elapsed_ms, %action, "image present");
+            }
+            Action::Loaded | Action::Tagged => {
+                tracing::info!(%reference, %digest, bytes, elapsed_ms, %action, "image {action}");
+            }
+        }
+        if !self.unresolvable.is_empty() {
+            let unresolvable = self.unresolvable.join(",");
+            tracing::warn!(
+                %unresolvable, %digest,
+                "this engine's image store cannot resolve names by digest offline; use a tag, or the containerd image store"
+            );
+        }
+    }
+}
+
+/// What became of everything.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    image_store: Option<&'static str>,
+    images: Vec<Outcome>,
+    /// What is wrong with the lists.
+    lists: Vec<ErrorReport>,
+    /// Why the rest was not tried.
+    aborted: Vec<ErrorReport>,
+    loaded: usize,
+    present: usize,
+    tagged: usize,
+    failed: usize,
+    bytes: u64,
+    elapsed_ms: u64,
+    #[serde(skip)]
+    began: Instant,
+}
+
+impl Report {
+    /// Begins, with what is wrong with the lists.
+    pub fn new(began: Instant, problems: &[Problem]) -> Self {
+        for problem in problems {
+            tracing::error!(%problem, "bad list");
+        }
+        Self {
+            image_store: None,
+            images: Vec::new(),
+            lists: problems.iter().map(Problem::report).collect(),
+            aborted: Vec::new(),
+            loaded: 0,
+            present: 0,
+            tagged: 0,
+            failed: 0,
+            bytes: 0,
+            elapsed_ms: 0,
+            began,
+        }
+    }
+
+    /// Notes where the images go.
+    pub fn note_store(&mut self, store: ImageStore) {
+        self.image_store = Some(match store {
+            ImageStore::GraphDriver => "graphdriver",
+            ImageStore::Containerd => "containerd",
+        });
+    }
+
+    /// Adds an outcome.
+    pub fn add(&mut self, outcome: Outcome) {
+        match outcome.action {
+            Action::Loaded => self.loaded += 1,
+            Action::Present => self.present += 1,
+            Action::Tagged => self.tagged += 1,
+            Action::Failed => self.failed += 1,
+        }
+        self.bytes += outcome.bytes;
+        self.images.push(outcome);
+    }
+
+    /// Notes why the rest is not tried.
+    pub fn abort(&mut self, error: &anyhow::Error) {
+        self.aborted = ErrorReport::all_of(error);
+        tracing::error!(why = %format!("{error:#}"), "import aborted");
+    }
+
+    /// Whether the image added last failed.
+    pub fn failed_last(&self) -> bool {
+        self.images
+            .last()
+            .is_some_and(|image| image.action == Action::Failed)
+    }
+
+    /// Logs the summary.
+    pub fn finish(&mut self) {
+        self.elapsed_ms = milliseconds(self.began.elapsed());
+        let Self {
+            loaded,
+            present,
+            tagged,
+            failed,
+            bytes,
+            elapsed_ms,
+            ..
+        } = *self;
+        if self.images.is_empty() && self.lists.is_empty() && self.aborted.is_empty() {
+            tracing::info!(elapsed_ms, "nothing to import");
+        } else {
+            let bad_lines = self.lists.len();
+            tracing::info!(
+                loaded,
+                present,
+                tagged,
+                failed,
+                bad_lines,
+                bytes,
+                elapsed_ms,
+                "import finished"
+            );
+        }
+    }
+
+    /// Everything that went wrong.
+    pub fn errors(&self) -> impl Iterator<Item = &ErrorReport> {
+        let of_images = self.images.iter().flat_map(|image| &image.errors);
+        self.lists.iter().chain(of_images).chain(&self.aborted)
+    }
+
+    /// A wrong list is the operator's to mend first, a wrong image the next.
+    pub fn exit_code(&self) -> ExitCode {
+        let failed = |code| self.images.iter().any(|image| image.exit_code == code);
+        if !self.lists.is_empty() {
+            ExitCode::BadConfig
+        } else if failed(ExitCode::VerificationFailed) {
+            ExitCode::VerificationFailed
+        } else if self.failed > 0 || !self.aborted.is_empty() {
+            ExitCode::Failed
+        } else {
+            ExitCode::Ok
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

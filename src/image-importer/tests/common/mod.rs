@@ -1,0 +1,156 @@
+//! A BOSH VM's directories, and the real program run in them.
+#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by them"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use image_fixture::Files;
+use serde_json::Value;
+
+/// A root with a configured job.
+pub struct Vm(tempfile::TempDir);
+
+/// How the program ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub report: Value,
+    pub stderr: String,
+}
+
+impl Vm {
+    pub fn new() -> Self {
+        let vm = Self(tempfile::Builder::new().prefix("vm-").tempdir().unwrap());
+        vm.file(
+            "jobs/docker/config/config.json",
+            config().to_string().as_bytes(),
+        );
+        std::fs::create_dir_all(vm.path("sys/run/docker")).unwrap();
+        vm
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.path("sys/run/docker/docker.sock")
+    }
+
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    pub fn layout(&self, name: &str, files: &Files) -> PathBuf {
+        let path = self.path(name);
+        files.write(&path);
+        path
+    }
+
+    /// Lists these paths below the root, as `/var/vcap/…`.
+    pub fn list(&self, names: &[&str]) {
+        let lines: Vec<String> = names
+            .iter()
+            .map(|name| format!("/var/vcap/{name}"))
+            .collect();
+        let lines = lines.join(
+            "
+",
+        );
+        self.file(
+            "jobs/images/docker-bosh-release-import/images.lst",
+            lines.as_bytes(),
+        );
+    }
+
+    /// Makes dockerd's socket the VM's.
+    pub fn attach(&self, socket: &Path) {
+        let _ = std::fs::remove_file(self.socket());
+        std::os::unix::fs::symlink(socket, self.socket()).unwrap();
+    }
+
+    /// Runs the program with `/tmp` out of use.
+    pub fn import(&self) -> Ended {
+        self.run(&["--json", "--wait", "5"])
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        let output = Command::new(env!("CARGO_BIN_EXE_image-importer"))
+            .arg("--root")
+            .arg(self.0.path())
+            .args(arguments)
+            .env_clear()
+            .env("TMPDIR", "/nonexistent")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        Ended {
+            code: output.status.code(),
+            report,
+            stderr,
+        }
+    }
+}
+
+impl Ended {
+    /// What was done, image by image.
+    pub fn actions(&self) -> Vec<&str> {
+        let images = self.report["images"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        images
+            .iter()
+            .map(|image| image["action"].as_str().unwrap())
+            .collect()
+    }
+
+    #[track_caller]
+    pub fn assert(&self, code: i32, actions: &[&str]) -> &Self {
+        assert_eq!(
+            (self.code, self.actions()),
+            (Some(code), actions.to_vec()),
+            "{}",
+            self.stderr
+        );
+        self
+    }
+
+    #[track_caller]
+    pub fn says(&self, what: &str) -> &Self {
+        assert!(
+            self.stderr.contains(what),
+            "`{what}` is not in:\n{}",
+            self.stderr
+        );
+        self
+    }
+}
+
+/// What the job's template renders of nothing but defaults.
+pub fn config() -> Value {
+    serde_json::json!({
+        "instance": {
+            "name": "docker", "index": 0, "id": "5f0a", "az": "z1", "ip": "10.0.0.2", "address": "10.0.0.2",
+            "deployment": "containers", "bootstrap": true, "persistent_disk": 0
+        },
+        "properties": {
+            "recipe": null, "project_name": "running", "variables": {}, "files": null,
+            "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
+            "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
+            "stable_seconds": 10, "start_timeout": 600, "stop_timeout": 180,
+            "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info"
+        }
+    })
+}

@@ -1,0 +1,226 @@
+//! The program against an engine that misbehaves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by them"
+)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{Ended, Vm};
+use docker_engine::fake::{FakeEngine, FakeReply, FakeRequest};
+use image_fixture::{Files, Packing, TestImage};
+
+const INFO: &str = r#"{"Driver":"overlay2","DriverStatus":null,"ServerVersion":"26.1.5"}"#;
+const LOADED: &str = "{\"stream\":\"Loaded image: x:1\\n\"}\r\n";
+
+/// A VM with one image in its list.
+fn vm() -> (Vm, TestImage) {
+    let (vm, image) = (Vm::new(), TestImage::small(1));
+    vm.layout("l", &Files::layout(&image, &["x:1"], Packing::Gzip, false));
+    vm.list(&["l"]);
+    (vm, image)
+}
+
+/// Imports into an engine that takes a load with `reply`, and has the image afterwards if `takes`.
+fn import_with(reply: FakeReply, takes: bool) -> Ended {
+    let (vm, image) = vm();
+    let loaded = Arc::new(AtomicBool::new(false));
+    let _engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
+        "/info" => FakeReply::json(INFO),
+        "/images/load" => {
+            loaded.store(takes, Ordering::SeqCst);
+            reply.clone()
+        }
+        _ if loaded.load(Ordering::SeqCst) => inspected(&image),
+        _ => FakeReply::error(404, "No such image"),
+    });
+    vm.import()
+}
+
+fn inspected(image: &TestImage) -> FakeReply {
+    FakeReply::json(
+        &serde_json::json!({"Id": image.config_digest(), "RepoTags": ["x:1"]}).to_string(),
+    )
+}
+
+#[test]
+fn an_engine_that_works_gets_each_image_once() {
+    import_with(FakeReply::stream(&[LOADED]), true)
+        .assert(0, &["loaded"])
+        .says("image loaded reference=docker.io/library/x:1");
+}
+
+#[test]
+fn an_image_that_is_there_is_not_sent() {
+    let (vm, image) = vm();
+    let engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
+        "/info" => FakeReply::json(INFO),
+        _ => inspected(&image),
+    });
+    vm.import().assert(0, &["present"]).says("action=present");
+    assert!(
+        engine
+            .seen()
+            .iter()
+            .all(|request: &FakeRequest| request.method == "GET")
+    );
+}
+
+#[test]
+fn an_error_inside_a_reply_of_status_200_is_a_failure() {
+    let line = r#"{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}"#;
+    let ended = import_with(FakeReply::stream(&[line]), false);
+    ended
+        .assert(1, &["failed"])
+        .says("caused by: POST /images/load on ")
+        .says("no space left on device");
+}
+
+#[test]
+fn an_image_that_could_not_be_unpacked_is_a_failure() {
+    let line = r#"{"stream":"Error unpacking image x:1: apply layer error\n"}"#;
+    import_with(FakeReply::stream(&[LOADED, line]), true)
+        .assert(1, &["failed"])
+        .says("Error unpacking image");
+}
+
+#[test]
+fn an_error_status_is_a_failure() {
+    import_with(FakeReply::error(500, "the disk is on fire"), false)
+        .assert(1, &["failed"])
+        .says("the disk is on fire");
+}
+
+#[test]
+fn a_reply_that_is_cut_is_a_failure() {
+    import_with(FakeReply::cut_stream(&[LOADED]), true)
+        .assert(1, &["failed"])
+        .says("the connection was cut");
+}
+
+#[test]
+fn an_engine_that_refuses_before_it_has_read_everything_is_heard() {
+    import_with(FakeReply::error(503, "busy").early(), false).assert(1, &["failed"]);
+}
+
+#[test]
+fn an_engine_that_says_yes_and_does_nothing_is_found_out() {
+    let ended = import_with(FakeReply::stream(&[LOADED]), false);
+    ended
+        .assert(4, &["failed"])
+        .says("the engine took the image, but does not have it")
+        .says("is unknown to it");
+}
+
+#[test]
+fn an_engine_that_starts_slowly_is_waited_for() {
+    let (vm, image) = vm();
+    let socket = vm.socket();
+    let thread = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        let engine = FakeEngine::start(&socket, move |request| match request.path.as_str() {
+            "/info" => FakeReply::json(INFO).after(Duration::from_millis(500)),
+            _ => inspected(&image),
+        });
+        std::thread::sleep(Duration::from_secs(4));
+        drop(engine);
+    });
+    vm.import().assert(0, &["present"]);
+    thread.join().unwrap();
+}
+
+#[test]
+fn without_an_engine_the_error_names_the_socket_and_what_to_do() {
+    let (vm, _) = vm();
+    let began = Instant::now();
+    let ended = vm.run(&["--json", "--wait", "1"]);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    ended
+        .assert(1, &[])
+        .says("error: waiting for the engine")
+        .says("sys/run/docker/docker.sock")
+        .says("hint: dockerd");
+}
+
+#[test]
+fn an_engine_that_goes_away_ends_the_import() {
+    let (vm, _) = vm();
+    let alive = AtomicBool::new(true);
+    let socket = vm.socket();
+    let _engine = FakeEngine::start(&vm.socket(), move |request| {
+        if request.path == "/info" {
+            return FakeReply::json(INFO);
+        }
+        alive.store(false, Ordering::SeqCst);
+        let _ = std::fs::remove_file(&socket);
+        FakeReply::raw(b"")
+    });
+    vm.import()
+        .assert(1, &["failed"])
+        .says("the engine went away")
+        .says("there is no socket");
+}
+
+#[test]
+fn nothing_to_import_needs_no_engine() {
+    let vm = Vm::new();
+    vm.import().assert(0, &[]).says("nothing to import");
+}
+
+#[test]
+fn wrong_lists_are_reported_with_list_and_line_and_the_rest_is_imported() {
+    let (vm, image) = vm();
+    vm.file(
+        "jobs/z/docker-bosh-release-import/z.lst",
+        b"/var/vcap/packages/gone/x.tar\nx.tar\n",
+    );
+    let _engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
+        "/info" => FakeReply::json(INFO),
+        _ => inspected(&image),
+    });
+    let ended = vm.import();
+    ended
+        .assert(2, &["present"])
+        .says("z.lst, line 1: ")
+        .says("z.lst, line 2: `x.tar` is not an absolute path");
+    assert_eq!(ended.report["lists"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_no_image_is_reported_with_list_and_line() {
+    let (vm, image) = vm();
+    vm.file("x.txt", b"hello");
+    vm.list(&["x.txt", "l"]);
+    let _engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
+        "/info" => FakeReply::json(INFO),
+        _ => inspected(&image),
+    });
+    vm.import()
+        .assert(4, &["failed", "present"])
+        .says("images.lst, line 1")
+        .says("x.txt is damaged");
+}
+
+#[test]
+fn a_wrong_configuration_is_refused() {
+    let vm = Vm::new();
+    assert_eq!(vm.run(&["--check-config"]).code, Some(0));
+    let mut config = common::config();
+    config["properties"]["log_level"] = "loud".into();
+    vm.file(
+        "jobs/docker/config/config.json",
+        config.to_string().as_bytes(),
+    );
+    let ended = vm.run(&["--check-config"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    ended.says("log_level");
+    vm.file("jobs/docker/config/config.json", b"{");
+    assert_eq!(vm.run(&[]).code, Some(2));
+    assert_eq!(vm.run(&["--unknown"]).code, Some(2));
+}

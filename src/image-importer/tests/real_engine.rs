@@ -1,0 +1,305 @@
+//! The program against a real dockerd of its own, with either image store. `CONTAINERS_TEST_ENGINE` names the directory
+//! of the dockerd; engines too old for the containerd image store are tested with the graph drivers' alone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by them"
+)]
+
+mod common;
+
+use common::Vm;
+use docker_engine::{Engine, ImageStore};
+use engine_fixture::Dockerd;
+use image_fixture::{Files, Packing, TestImage};
+
+const STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
+
+/// Runs a test on each image store that the engine has.
+fn on_each_store(test: impl Fn(&Dockerd, &Vm)) {
+    for store in STORES {
+        let dockerd = Dockerd::start(store);
+        let info = dockerd.engine().info().unwrap();
+        if info.image_store() != store {
+            let major: u32 = info
+                .server_version
+                .split('.')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!(
+                major < 23,
+                "engine {} did not take the {store:?} image store",
+                info.server_version
+            );
+            continue;
+        }
+        let vm = Vm::new();
+        vm.attach(&dockerd.socket());
+        test(&dockerd, &vm);
+    }
+}
+
+/// The engine's ID of what a name stands for.
+fn id_of(engine: &Engine, name: &str) -> Option<String> {
+    engine.inspect_image(name).unwrap().map(|image| image.id)
+}
+
+/// A static busybox, if the machine has one; a container of it really runs.
+fn busybox() -> Vec<u8> {
+    let places = ["/bin/busybox", "/usr/bin/busybox"].map(std::path::PathBuf::from);
+    let named = std::env::var_os("CONTAINERS_TEST_BUSYBOX").map(std::path::PathBuf::from);
+    let found = named.into_iter().chain(places).find(|path| path.is_file());
+    let found =
+        found.expect("no busybox: install busybox-static, or name one in CONTAINERS_TEST_BUSYBOX");
+    std::fs::read(found).unwrap()
+}
+
+#[test]
+fn every_form_of_image_is_loaded_once_and_runs() {
+    let binary = busybox();
+    let image = |tag: &[u8]| TestImage::busybox(&binary).with_layer(&[("tag", tag)]);
+    let (one, two) = (image(b"1"), image(b"2"));
+    let old = Files::old_archive(&[(&one, &["a:1", "a:2"]), (&two, &["b:1"])]).tarball();
+    let new = Packing::Gzip.pack(&Files::new_archive(&image(b"3"), &["c:1"]).tarball());
+    let gzip = Files::layout(&image(b"4"), &["quay.example/d:1"], Packing::Gzip, true);
+    let zstd = Files::layout(&image(b"5"), &["e:1"], Packing::Zstd, false);
+    on_each_store(|dockerd, vm| {
+        vm.file("packages/a/a.tar", &old);
+        vm.file("packages/c/c.tgz", &new);
+        vm.layout("packages/d/d", &gzip);
+        vm.layout("packages/e/e", &zstd);
+        vm.list(&[
+            "packages/a/a.tar",
+            "packages/c/c.tgz",
+            "packages/d/d",
+            "packages/e/e",
+        ]);
+        let first = vm.import();
+        first
+            .assert(0, &["loaded"; 5])
+            .says("import finished loaded=5");
+        let began = std::time::Instant::now();
+        let second = vm.import();
+        println!("second start, {:?}: {:?}", dockerd.store(), began.elapsed());
+        second.assert(0, &["present"; 5]).says("loaded=0 present=5");
+        let engine = dockerd.engine();
+        for name in ["a:1", "a:2", "b:1", "c:1", "quay.example/d:1", "e:1"] {
+            assert!(id_of(&engine, name).is_some(), "{name}");
+            let container = engine
+                .create_container(
+                    None,
+                    serde_json::json!({"Image": name, "HostConfig": {"NetworkMode": "none"}}),
+                )
+                .unwrap();
+            engine.start_container(&container).unwrap();
+            assert_eq!(
+                engine
+                    .inspect_container(&container)
+                    .unwrap()
+                    .state
+                    .status
+                    .word(),
+                "running",
+                "{name}"
+            );
+            engine.remove_container(&container, true).unwrap();
+        }
+        assert_eq!(second.report["bytes"], 0);
+    });
+}
+
+#[test]
+fn images_have_the_digests_that_their_names_say() {
+    let image = TestImage::small(1);
+    on_each_store(|dockerd, vm| {
+        let target = Files::layout(&image, &["x:1"], Packing::Gzip, true).target();
+        let by_digest = format!("x@{target}");
+        let both = format!("y:1@{target}");
+        vm.layout(
+            "l",
+            &Files::layout(&image, &[&by_digest, &both], Packing::Gzip, true),
+        );
+        vm.list(&["l"]);
+        let ended = vm.import();
+        ended.assert(0, &["loaded"]);
+        let engine = dockerd.engine();
+        let y = format!("y@{target}");
+        match dockerd.store() {
+            ImageStore::Containerd => {
+                for name in [&by_digest, &y, "y:1", &target] {
+                    assert_eq!(id_of(&engine, name).as_ref(), Some(&target), "{name}");
+                }
+                vm.import().assert(0, &["present"]);
+            }
+            ImageStore::GraphDriver => {
+                assert_eq!(id_of(&engine, "y:1"), Some(image.config_digest()));
+                assert_eq!(id_of(&engine, &by_digest), None);
+                let unresolvable = &ended.report["images"][0]["unresolvable"];
+                assert_eq!(*unresolvable, serde_json::json!([by_digest, y]));
+                ended.says("cannot resolve names by digest offline");
+                vm.import().assert(0, &["present"]);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_tag_that_is_missing_or_elsewhere_is_set_without_loading() {
+    let (image, other) = (TestImage::small(1), TestImage::small(2));
+    on_each_store(|dockerd, vm| {
+        vm.layout("l", &Files::layout(&image, &["x:1"], Packing::Gzip, false));
+        vm.layout(
+            "m",
+            &Files::layout(&other, &["other:1"], Packing::Gzip, false),
+        );
+        vm.list(&["l", "m"]);
+        vm.import().assert(0, &["loaded", "loaded"]);
+        let engine = dockerd.engine();
+        let before = id_of(&engine, "x:1").unwrap();
+        // Somebody moved the tag to another image, and the image has another name.
+        engine.tag(&before, "docker.io/library/kept", "1").unwrap();
+        engine.tag("other:1", "docker.io/library/x", "1").unwrap();
+        assert_ne!(id_of(&engine, "x:1").unwrap(), before);
+        let ended = vm.import();
+        ended.assert(0, &["tagged", "present"]).says("image tagged");
+        assert_eq!(ended.report["bytes"], 0);
+        assert_eq!(id_of(&engine, "x:1").unwrap(), before);
+    });
+}
+
+#[test]
+fn a_new_version_takes_over_the_tag() {
+    let (old, new) = (TestImage::small(1), TestImage::small(2));
+    on_each_store(|dockerd, vm| {
+        vm.file("i.tar", &Files::old_archive(&[(&old, &["x:1"])]).tarball());
+        vm.list(&["i.tar"]);
+        vm.import().assert(0, &["loaded"]);
+        let before = id_of(&dockerd.engine(), "x:1").unwrap();
+        vm.file("i.tar", &Files::old_archive(&[(&new, &["x:1"])]).tarball());
+        vm.import().assert(0, &["loaded"]);
+        assert_ne!(id_of(&dockerd.engine(), "x:1").unwrap(), before);
+        assert_eq!(
+            id_of(&dockerd.engine(), &before).as_ref(),
+            Some(&before),
+            "the old image stays"
+        );
+    });
+}
+
+#[test]
+fn of_two_images_with_one_name_the_last_gets_it() {
+    let (first, last) = (TestImage::small(1), TestImage::small(2));
+    on_each_store(|dockerd, vm| {
+        let files = Files::layout(&last, &["x:1"], Packing::Gzip, false);
+        vm.layout("a", &Files::layout(&first, &["x:1"], Packing::Gzip, false));
+        vm.layout("b", &files);
+        vm.list(&["a", "b"]);
+        let expected = match dockerd.store() {
+            ImageStore::GraphDriver => last.config_digest(),
+            ImageStore::Containerd => files.target(),
+        };
+        for actions in [["loaded", "loaded"], ["tagged", "tagged"]] {
+            vm.import()
+                .assert(0, &actions)
+                .says("several images are listed under this name");
+            assert_eq!(id_of(&dockerd.engine(), "x:1").as_ref(), Some(&expected));
+        }
+    });
+}
+
+#[test]
+fn a_bad_image_leaves_the_engine_unchanged_and_does_not_stop_the_others() {
+    let (good, bad) = (TestImage::small(1), TestImage::small(2));
+    on_each_store(|dockerd, vm| {
+        let mut files = Files::layout(&bad, &["bad:1"], Packing::Gzip, false);
+        let layer = format!(
+            "blobs/sha256/{}",
+            image_fixture::hex(&Packing::Gzip.pack(&bad.layers[0]))
+        );
+        files.get_mut(&layer)[20] ^= 0x40;
+        vm.layout("a", &files);
+        vm.layout(
+            "b",
+            &Files::layout(&good, &["good:1"], Packing::Gzip, false),
+        );
+        vm.list(&["a", "b"]);
+        vm.import()
+            .assert(4, &["failed", "loaded"])
+            .says("error: importing bad:1")
+            .says(&layer)
+            .says("hint: ");
+        let engine = dockerd.engine();
+        let names: Vec<String> = engine
+            .images()
+            .unwrap()
+            .into_iter()
+            .flat_map(|image| image.repo_tags)
+            .collect();
+        assert_eq!(names, ["good:1"]);
+    });
+}
+
+#[test]
+fn an_image_that_is_named_but_not_complete_is_loaded_again() {
+    // Only the containerd store can have such: an archive without its layer is taken without a word.
+    let image = TestImage::small(1);
+    on_each_store(|dockerd, vm| {
+        let files = Files::layout(&image, &["x:1"], Packing::Gzip, false);
+        let mut broken = files.clone();
+        broken.remove(&format!(
+            "blobs/sha256/{}",
+            image_fixture::hex(&Packing::Gzip.pack(&image.layers[0]))
+        ));
+        broken.push("manifest.json", b"[]");
+        let _ = dockerd
+            .engine()
+            .load(std::io::Cursor::new(broken.tarball()));
+        vm.layout("l", &files);
+        vm.list(&["l"]);
+        vm.import().assert(0, &["loaded"]);
+        vm.import().assert(0, &["present"]);
+        dockerd.engine().try_image("x:1").unwrap();
+    });
+}
+
+#[test]
+fn asking_whether_an_image_is_complete_leaves_nothing_behind() {
+    let mut image = TestImage::small(1);
+    image.settings = serde_json::json!({"Volumes": {"/data": {}}});
+    on_each_store(|dockerd, vm| {
+        vm.layout("l", &Files::layout(&image, &["x:1"], Packing::Gzip, false));
+        vm.list(&["l"]);
+        vm.import().assert(0, &["loaded"]);
+        vm.import().assert(0, &["present"]);
+        let engine = dockerd.engine();
+        assert!(
+            engine
+                .containers(&docker_engine::Filters::all())
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(dockerd.volumes(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn images_are_still_there_when_the_engine_comes_back() {
+    let image = TestImage::small(1);
+    for store in STORES {
+        let mut dockerd = Dockerd::start(store);
+        if dockerd.engine().info().unwrap().image_store() != store {
+            continue;
+        }
+        let vm = Vm::new();
+        vm.attach(&dockerd.socket());
+        vm.layout("l", &Files::layout(&image, &["x:1"], Packing::Gzip, false));
+        vm.list(&["l"]);
+        vm.import().assert(0, &["loaded"]);
+        dockerd.restart();
+        vm.import().assert(0, &["present"]);
+    }
+}
