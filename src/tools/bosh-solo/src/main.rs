@@ -1,3 +1,36 @@
-//! To be written.
+//! bosh-solo: BOSH without a Director, for one machine.
+//!
+//! It deploys a BOSH manifest the way a Director and its agents do, in their order and with their
+//! environment, onto instances that live in namespaces of this machine.
 
-fn main() {}
+mod agent;
+mod cli;
+mod commands;
+mod compile;
+mod context;
+mod engine;
+mod hint;
+mod links;
+mod plan;
+mod progress;
+mod release;
+mod render;
+mod selector;
+mod state;
+mod table;
+mod yaml;
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match commands::run(cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody reads standard error: the exit code still tells.
+            let _ = writeln!(std::io::stderr().lock(), "{}", hint::report(&error));
+            ExitCode::FAILURE
+        }
+    }
+}

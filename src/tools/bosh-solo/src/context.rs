@@ -1,0 +1,77 @@
+//! What a template sees of its instance (director: `deployment_plan/instance_spec.rb`, `TemplateSpec`).
+
+use crate::plan::{GroupPlan, JobPlan};
+use serde_json::{Map, Value, json};
+use std::net::Ipv4Addr;
+
+/// What is known of an instance before its templates are rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceFacts {
+    /// Its group.
+    pub group: String,
+    /// Its place in the group, from 0.
+    pub index: usize,
+    /// Its UUID, the same for all its life.
+    pub id: String,
+    /// Its availability zone, if the group has any.
+    pub az: Option<String>,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// The address of the private network's other end.
+    pub gateway: Ipv4Addr,
+    /// The network's mask.
+    pub netmask: Ipv4Addr,
+}
+
+/// The context of one job's templates on one instance.
+pub fn build(
+    deployment: &str,
+    group: &GroupPlan,
+    job: &JobPlan,
+    facts: &InstanceFacts,
+    links: &Value,
+) -> Value {
+    let ip = facts.ip.to_string();
+    json!({
+        "deployment": deployment,
+        "name": group.name,
+        "index": facts.index,
+        "id": facts.id,
+        "bootstrap": facts.index == 0,
+        "az": facts.az,
+        "address": ip,
+        "ip": ip,
+        "dns_domain_name": "bosh",
+        "persistent_disk": group.persistent_disk_mb,
+        "properties_need_filtering": true,
+        "properties": job.properties,
+        "job": {"name": group.name},
+        "release": {"name": job.job.release, "version": job.release_version},
+        "networks": networks(deployment, group, facts),
+        "links": links,
+    })
+}
+
+fn networks(deployment: &str, group: &GroupPlan, facts: &InstanceFacts) -> Map<String, Value> {
+    group
+        .networks
+        .iter()
+        .map(|network| {
+            let dns_name = format!(
+                "{}.{}.{}.{deployment}.bosh",
+                facts.index, group.name, network.name
+            );
+            let settings = json!({
+                "type": "manual",
+                "ip": facts.ip.to_string(),
+                "netmask": facts.netmask.to_string(),
+                "gateway": facts.gateway.to_string(),
+                "dns": [],
+                "cloud_properties": {},
+                "default": network.defaults,
+                "dns_record_name": dns_name.replace('_', "-"),
+            });
+            (network.name.clone(), settings)
+        })
+        .collect()
+}

@@ -1,0 +1,395 @@
+//! The release tree itself: what BOSH would refuse at upload, what a reader would find missing, and who may depend on whom.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use release_tests::{Outcome, repository};
+use serde_yaml::Value;
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn yaml(path: &Path) -> Value {
+    serde_yaml::from_str(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn directories(path: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(repository().join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "{path} is empty");
+    found
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value
+        .as_sequence()
+        .into_iter()
+        .flatten()
+        .map(|item| item.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_job_has_what_a_director_asks_for() {
+    for job in directories("jobs") {
+        let spec = yaml(&job.join("spec"));
+        assert_eq!(spec["name"].as_str(), Some(&*name(&job)));
+        assert!(
+            job.join("monit").is_file(),
+            "{}: no monit file; a Director refuses the upload",
+            job.display()
+        );
+        assert!(
+            spec["description"]
+                .as_str()
+                .is_some_and(|text| text.len() > 20),
+            "{}: no description",
+            job.display()
+        );
+        for template in spec["templates"].as_mapping().unwrap().keys() {
+            let template = job.join("templates").join(template.as_str().unwrap());
+            assert!(template.is_file(), "{} is not there", template.display());
+        }
+        let listed = spec["templates"].as_mapping().unwrap().len();
+        let there = Outcome::of(
+            Command::new("find")
+                .arg(job.join("templates"))
+                .args(["-type", "f"]),
+        )
+        .ok()
+        .lines()
+        .count();
+        assert_eq!(
+            listed,
+            there,
+            "{}: templates that the spec does not list",
+            job.display()
+        );
+        for package in strings(&spec["packages"]) {
+            assert!(
+                repository().join("packages").join(&package).is_dir(),
+                "{}: no package {package}",
+                job.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn shims_hand_off_and_do_nothing_else() {
+    for job in directories("jobs") {
+        let Ok(shims) = fs::read_dir(job.join("templates/bin")) else {
+            continue;
+        };
+        for shim in shims {
+            let path = shim.unwrap().path();
+            let text = read(&path);
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(
+                lines.len() <= 3 && lines[0].starts_with("#!/bin/"),
+                "{}",
+                path.display()
+            );
+            assert!(
+                lines
+                    .last()
+                    .unwrap()
+                    .starts_with("exec /var/vcap/packages/containers/bin/"),
+                "{}",
+                path.display()
+            );
+            assert!(!text.contains("<%"), "{}: logic in ERB", path.display());
+        }
+    }
+}
+
+#[test]
+fn monit_files_use_only_what_the_stemcells_monit_understands() {
+    for job in directories("jobs") {
+        let monit = read(&job.join("monit"));
+        for refused in [
+            "restart program",
+            "onreboot",
+            "check program",
+            "every \"",
+            "if not exist",
+            "depend on ",
+        ] {
+            assert!(
+                !monit.contains(refused),
+                "{}: monit 5.2.5 refuses `{refused}`",
+                job.display()
+            );
+        }
+        let programs = monit.matches(" program \"").count();
+        assert_eq!(
+            monit.matches("with timeout").count() - monit.matches("unixsocket").count(),
+            programs,
+            "{}: a program without a timeout has 30 s, and failing that fails a deploy",
+            job.display()
+        );
+        assert_eq!(
+            monit.matches("check process").count(),
+            monit.matches("group vcap").count(),
+            "{}: BOSH ignores a process outside the group vcap",
+            job.display()
+        );
+        let stops: u32 = monit
+            .lines()
+            .filter(|line| line.contains("stop program"))
+            .filter_map(|line| {
+                line.split("timeout ")
+                    .nth(1)?
+                    .split(' ')
+                    .next()?
+                    .parse::<u32>()
+                    .ok()
+            })
+            .sum();
+        assert!(
+            stops < 240,
+            "{}: the stops may take {stops} s together; an agent waits for 300 s",
+            job.display()
+        );
+    }
+}
+
+#[test]
+fn every_package_compiles_from_files_that_are_there() {
+    for package in directories("packages") {
+        let spec = yaml(&package.join("spec"));
+        assert_eq!(spec["name"].as_str(), Some(&*name(&package)));
+        assert!(
+            read(&package.join("packaging")).starts_with("set -eu"),
+            "{}: BOSH runs packaging without -e",
+            package.display()
+        );
+        for pattern in strings(&spec["files"]) {
+            let found = ["src", "blobs"].iter().any(|root| {
+                let command = format!("shopt -s globstar nullglob dotglob; cd {root}; set -- {pattern}; [ $# -gt 0 ] && [ -e \"$1\" ]");
+                Outcome::of(Command::new("bash").args(["-c", &command]).current_dir(repository())).code == 0
+            });
+            assert!(found, "{}: nothing matches {pattern}", package.display());
+        }
+        for dependency in strings(&spec["dependencies"]) {
+            assert!(
+                repository().join("packages").join(&dependency).is_dir(),
+                "{}: no package {dependency}",
+                package.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_package_of_the_programs_carries_every_crate_of_the_workspace() {
+    let files: BTreeSet<String> =
+        strings(&yaml(&repository().join("packages/containers/spec"))["files"])
+            .into_iter()
+            .collect();
+    let manifest = read(&repository().join("Cargo.toml"));
+    let members: Vec<&str> = manifest
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("\"src/")?.strip_suffix("\","))
+        .collect();
+    assert!(members.len() > 5, "{members:?}");
+    for member in members {
+        assert!(
+            files.contains(&format!("{member}/**/*")),
+            "packages/containers/spec lacks {member}"
+        );
+    }
+    for link in ["Cargo.toml", "Cargo.lock"] {
+        let target = fs::read_link(repository().join(link))
+            .unwrap_or_else(|error| panic!("{link} is no link: {error}"));
+        assert_eq!(target, Path::new("src/workspace").join(link));
+    }
+}
+
+#[test]
+fn blobs_are_pinned_where_they_come_from_and_where_bosh_looks() {
+    let sources = yaml(&repository().join("config/blob-sources.yml"));
+    let blobs = yaml(&repository().join("config/blobs.yml"));
+    for (path, source) in sources["blobs"].as_mapping().unwrap() {
+        let path = path.as_str().unwrap();
+        let sha256 = source["sha256"].as_str().unwrap();
+        assert_eq!(sha256.len(), 64, "{path}");
+        assert_eq!(
+            blobs[path]["sha"].as_str(),
+            Some(&*format!("sha256:{sha256}")),
+            "{path}"
+        );
+        assert!(
+            source["license"].is_string()
+                && source["url"].as_str().unwrap().starts_with("https://"),
+            "{path}"
+        );
+    }
+    let crates = repository().join("blobs/crates/crates.tar.gz");
+    let sum = Outcome::of(Command::new("sha256sum").arg(&crates)).ok();
+    let pinned = blobs["crates/crates.tar.gz"]["sha"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("sha256:")
+        .to_owned();
+    assert_eq!(sum.split(' ').next(), Some(&*pinned), "run ci/blobs");
+}
+
+#[test]
+fn every_property_is_described_and_stands_in_the_docs() {
+    let path = repository().join("docs/properties.md");
+    let mut wanted = "# Properties\n\nWhat each job takes, from its `spec`. A test keeps this page equal to the specs; \
+                      `UPDATE_DOCS=1 ci/test` writes it anew.\n".to_owned();
+    for job in directories("jobs") {
+        let spec = yaml(&job.join("spec"));
+        wanted += &format!(
+            "\n## Job `{}`\n\n{}",
+            name(&job),
+            spec["description"].as_str().unwrap()
+        );
+        for (property, about) in spec["properties"].as_mapping().unwrap() {
+            let property = property.as_str().unwrap();
+            let description = about["description"]
+                .as_str()
+                .unwrap_or_else(|| panic!("{property}: no description"));
+            let example = about
+                .get("example")
+                .unwrap_or_else(|| panic!("{property}: no example"));
+            let default = about.get("default").map_or_else(
+                || "none".to_owned(),
+                |value| format!("`{}`", serde_json::to_string(value).unwrap()),
+            );
+            let example = serde_yaml::to_string(&serde_yaml::Mapping::from_iter([(
+                property.into(),
+                example.clone(),
+            )]))
+            .unwrap();
+            wanted += &format!(
+                "\n### `{property}`\n\n{description}\nDefault: {default}\n\n```yaml\n{example}```\n"
+            );
+        }
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    assert!(
+        read(&path) == wanted,
+        "docs/properties.md differs from the job specs: UPDATE_DOCS=1 ci/test"
+    );
+}
+
+#[test]
+fn every_ops_file_and_manifest_has_a_row_in_the_readme() {
+    let readme = read(&repository().join("README.md"));
+    for directory in ["manifests", "manifests/operations"] {
+        for entry in fs::read_dir(repository().join(directory)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let shown = format!("{directory}/{}", name(&path));
+                assert!(
+                    readme
+                        .lines()
+                        .any(|line| line.starts_with('|') && line.contains(&shown)),
+                    "README.md has no row for {shown}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn programs_on_the_vm_never_reach_the_network_crates_and_libraries_never_reach_programs() {
+    let tree = |package: &str| {
+        Outcome::of(
+            Command::new("cargo")
+                .args([
+                    "tree",
+                    "--locked",
+                    "--offline",
+                    "--edges",
+                    "normal",
+                    "--prefix",
+                    "none",
+                    "--package",
+                    package,
+                ])
+                .current_dir(repository()),
+        )
+        .ok()
+    };
+    let programs = ["image-importer", "compose-runner", "docker-ctl"];
+    for program in programs {
+        let tree = tree(program);
+        for refused in [
+            "ureq ",
+            "reqwest ",
+            "rustls ",
+            "native-tls ",
+            "openssl ",
+            "registry-client ",
+            "engine-fixture ",
+        ] {
+            assert!(
+                !tree.lines().any(|line| line.starts_with(refused)),
+                "{program} reaches {refused}"
+            );
+        }
+    }
+    for library in ["bosh-job", "docker-engine", "image-archive", "recipe"] {
+        let tree = tree(library);
+        for program in programs {
+            assert!(
+                !tree
+                    .lines()
+                    .any(|line| line.starts_with(&format!("{program} "))),
+                "{library} reaches {program}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_link_in_the_docs_is_dead() {
+    let mut pages = vec![
+        repository().join("README.md"),
+        repository().join("CONTRIBUTING.md"),
+        repository().join("CHANGELOG.md"),
+    ];
+    pages.extend(
+        fs::read_dir(repository().join("docs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path()),
+    );
+    for page in pages
+        .iter()
+        .filter(|page| page.extension().is_some_and(|extension| extension == "md"))
+    {
+        let text = read(page);
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let target = target.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            assert!(
+                page.parent().unwrap().join(target).exists(),
+                "{}: {target} is not there",
+                page.display()
+            );
+        }
+    }
+}

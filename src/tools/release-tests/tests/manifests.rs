@@ -1,0 +1,184 @@
+//! Every manifest and every ops file, interpolated; by bosh-solo, and by the real `bosh` too where one is on PATH.
+
+use std::fs;
+use std::process::Command;
+
+use release_tests::{Outcome, program, repository};
+use serde_yaml::Value;
+
+const PROPERTIES: &str = "/instance_groups/name=docker/jobs/name=docker/properties";
+
+/// An ops file, what it needs, and what it must bring about: paths and their values.
+type Operation = (
+    &'static str,
+    &'static [&'static str],
+    &'static [(&'static str, &'static str)],
+);
+
+const OPERATIONS: [Operation; 4] = [
+    (
+        "bind",
+        &["docker_bind=5001"],
+        &[("/bind", "5001"), ("/bind_without_tls", "true")],
+    ),
+    (
+        "enable-tls",
+        &["docker_bind=10.0.0.4:5001", "docker_names=[10.0.0.4]"],
+        &[("/bind", "10.0.0.4:5001")],
+    ),
+    (
+        "insecure-registry",
+        &["insecure_registry=10.0.0.5:5000"],
+        &[("/insecure-registries", "[10.0.0.5:5000]")],
+    ),
+    (
+        "persistent-disk",
+        &["persistent_disk=4096"],
+        &[("/../../../persistent_disk", "4096")],
+    ),
+];
+
+fn files(directory: &str) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(repository().join(directory))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// `interpolate` by bosh-solo; and by bosh, which must say the same.
+fn interpolate(arguments: &[&str]) -> Value {
+    let run = |program: &str| {
+        Outcome::of(
+            Command::new(program)
+                .arg("interpolate")
+                .args(arguments)
+                .current_dir(repository().join("manifests")),
+        )
+    };
+    let ours: Value =
+        serde_yaml::from_str(&run(&program("bosh-solo").to_string_lossy()).ok()).unwrap();
+    if Outcome::of(Command::new("sh").args(["-c", "command -v bosh"])).code == 0 {
+        let theirs: Value = serde_yaml::from_str(&run("bosh").ok()).unwrap();
+        assert_eq!(ours, theirs, "bosh interpolate {arguments:?}");
+    }
+    ours
+}
+
+fn at(document: &Value, path: &str) -> Value {
+    path.split('/')
+        .filter(|part| !part.is_empty())
+        .fold(document.clone(), |value, part| match part.split_once('=') {
+            Some((key, wanted)) => value
+                .as_sequence()
+                .unwrap()
+                .iter()
+                .find(|item| item[key].as_str() == Some(wanted))
+                .unwrap()
+                .clone(),
+            None => value[part].clone(),
+        })
+}
+
+#[test]
+fn every_manifest_has_what_a_director_needs() {
+    for name in files("manifests") {
+        let manifest = interpolate(&[&format!("{name}.yml")]);
+        assert_eq!(manifest["name"].as_str(), Some(&*name));
+        for key in ["releases", "stemcells", "update", "instance_groups"] {
+            assert!(
+                manifest[key].is_sequence() || manifest[key].is_mapping(),
+                "{name}: {key}"
+            );
+        }
+        assert!(
+            !at(&manifest, PROPERTIES)["recipe"].is_null(),
+            "{name}: no recipe"
+        );
+    }
+}
+
+#[test]
+fn the_manifests_variables_are_all_declared() {
+    for name in files("manifests") {
+        let store = tempfile::tempdir().unwrap();
+        let store = store.path().join("vars.yml");
+        let manifest = Outcome::of(
+            Command::new(program("bosh-solo"))
+                .args([
+                    "interpolate",
+                    &format!("{name}.yml"),
+                    "--var-errs",
+                    "--vars-store",
+                ])
+                .arg(&store)
+                .current_dir(repository().join("manifests")),
+        );
+        assert!(!manifest.ok().contains("(("), "{name}");
+    }
+}
+
+#[test]
+fn every_ops_file_does_what_it_says_to_every_manifest() {
+    let tested: Vec<&str> = OPERATIONS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(
+        files("manifests/operations"),
+        tested,
+        "an ops file without a test, or a test without its file"
+    );
+    for name in files("manifests") {
+        for (operation, variables, wanted) in OPERATIONS {
+            let mut arguments = vec![
+                format!("{name}.yml"),
+                "-o".to_owned(),
+                format!("operations/{operation}.yml"),
+            ];
+            arguments.extend(
+                variables
+                    .iter()
+                    .flat_map(|variable| ["-v".to_owned(), (*variable).to_owned()]),
+            );
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let manifest = interpolate(&arguments);
+            for (path, value) in wanted {
+                let found = match path.strip_prefix("/../../..") {
+                    Some(path) => at(&at(&manifest, "/instance_groups/name=docker"), path),
+                    None => at(&at(&manifest, PROPERTIES), path),
+                };
+                assert_eq!(
+                    found,
+                    serde_yaml::from_str::<Value>(value).unwrap(),
+                    "{name} with {operation}: {path}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn enable_tls_has_a_ca_a_server_and_a_client() {
+    let manifest = interpolate(&[
+        "vault.yml",
+        "-o",
+        "operations/enable-tls.yml",
+        "-v",
+        "docker_bind=1",
+        "-v",
+        "docker_names=[a]",
+    ]);
+    let variable = |name: &str| at(&manifest, &format!("/variables/name={name}/options"));
+    assert_eq!(variable("docker_ca")["is_ca"], Value::Bool(true));
+    assert_eq!(
+        variable("docker_tls")["extended_key_usage"][0].as_str(),
+        Some("server_auth")
+    );
+    assert_eq!(
+        variable("docker_client_tls")["extended_key_usage"][0].as_str(),
+        Some("client_auth")
+    );
+    let properties = at(&manifest, PROPERTIES);
+    assert_eq!(properties["tls_cacert"].as_str(), Some("((docker_tls.ca))"));
+}

@@ -1,0 +1,191 @@
+//! Every job, rendered with BOSH's ERB semantics, and every rendered configuration fed to the programs that read it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use bosh_template::Renderer;
+use release_tests::{Outcome, program, repository};
+use serde_json::{Map, Value, json};
+
+fn spec(job: &str) -> Value {
+    serde_yaml::from_str(
+        &fs::read_to_string(repository().join("jobs").join(job).join("spec")).unwrap(),
+    )
+    .unwrap()
+}
+
+/// The properties as a Director hands them to the templates: all that the spec declares, null where nothing sets them.
+fn properties(job: &str, set: &Value) -> Value {
+    let mut all = Map::new();
+    for (name, about) in spec(job)["properties"].as_object().unwrap() {
+        all.insert(
+            name.clone(),
+            set.get(name).unwrap_or(&about["default"]).clone(),
+        );
+    }
+    Value::Object(all)
+}
+
+fn render(job: &str, set: &Value, template: &Path) -> Result<String, String> {
+    let context = json!({
+        "name": "docker", "index": 1, "id": "3f1c", "bootstrap": false, "az": "z1", "deployment": "vault",
+        "address": "10.0.0.2", "ip": "10.0.0.2", "persistent_disk": 4096, "job": {"name": job},
+        "networks": {"default": {"ip": "10.0.0.2", "default": ["dns", "gateway"]}},
+        "properties": properties(job, set),
+    });
+    Renderer::new()
+        .unwrap()
+        .render_file(&context, template)
+        .map_err(|error| format!("{error:?}"))
+}
+
+fn config(set: &Value) -> String {
+    render(
+        "docker",
+        set,
+        &repository().join("jobs/docker/templates/config/config.json.erb"),
+    )
+    .unwrap()
+}
+
+/// What each program says to a configuration.
+fn check(config: &str) -> Vec<(&'static str, Outcome)> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    fs::write(&path, config).unwrap();
+    ["docker-ctl", "image-importer", "compose-runner"]
+        .map(|name| {
+            let mut command = Command::new(program(name));
+            (
+                name,
+                Outcome::of(command.arg("--config").arg(&path).arg("--check-config")),
+            )
+        })
+        .into()
+}
+
+#[test]
+fn every_template_renders_with_nothing_but_the_defaults() {
+    for job in fs::read_dir(repository().join("jobs")).unwrap() {
+        let job = job.unwrap().path();
+        let name = job.file_name().unwrap().to_string_lossy().into_owned();
+        for template in spec(&name)["templates"].as_object().unwrap().keys() {
+            render(&name, &json!({}), &job.join("templates").join(template)).unwrap();
+        }
+        render(&name, &json!({}), &job.join("monit")).unwrap();
+    }
+}
+
+#[test]
+fn the_compose_process_is_there_only_with_a_recipe() {
+    let monit = repository().join("jobs/docker/monit");
+    for (recipe, wanted) in [
+        (json!({}), false),
+        (json!({"recipe": ""}), false),
+        (json!({"recipe": {}}), false),
+        (json!({"recipe": "services: {}"}), true),
+        (json!({"recipe": {"services": {"web": {}}}}), true),
+    ] {
+        let text = render("docker", &recipe, &monit).unwrap();
+        assert_eq!(
+            text.contains("check process compose"),
+            wanted,
+            "{recipe}: {text}"
+        );
+        assert!(text.contains("check process docker"));
+    }
+}
+
+#[test]
+fn programs_accept_what_the_defaults_and_the_examples_render_to() {
+    let mut examples = Map::new();
+    for (name, about) in spec("docker")["properties"].as_object().unwrap() {
+        examples.insert(name.clone(), about["example"].clone());
+    }
+    // ((variables)) stand for what BOSH puts there
+    let certificate = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n";
+    examples["tls_cacert"] = json!(certificate);
+    examples["tls_cert"] = json!(certificate);
+    examples["tls_key"] = json!("-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n");
+    examples["bind_without_tls"] = json!(false);
+    for set in [json!({}), Value::Object(examples)] {
+        for (name, outcome) in check(&config(&set)) {
+            assert_eq!(outcome.code, 0, "{name}: {}", outcome.text());
+        }
+    }
+}
+
+#[test]
+fn docker_ctl_refuses_each_bad_property_by_its_name() {
+    for (property, value) in [
+        ("bind", json!(5001)),
+        ("bind", json!("nowhere")),
+        ("bind", json!(70000)),
+        ("tls_cert", json!("x")),
+        ("insecure-registries", json!("a")),
+        ("insecure-registries", json!([7])),
+        ("image_store", json!("zfs")),
+        ("log_level", json!("loud")),
+        ("start_timeout", json!("soon")),
+        ("stop_timeout", json!(1000)),
+        ("stable_seconds", json!(-1)),
+        ("restart_limit", json!({"restarts": 3})),
+        ("restart_limit", json!([])),
+        ("bind_without_tls", json!("yes")),
+    ] {
+        let mut set = json!({});
+        set[property] = value.clone();
+        let outcome = &check(&config(&set))[0].1;
+        assert_eq!(outcome.code, 2, "{property} {value}: {}", outcome.text());
+        assert!(
+            outcome.stderr.contains(property),
+            "{property} {value}: {}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
+fn compose_runner_refuses_each_bad_property_of_the_recipe_by_its_name() {
+    for (property, value) in [
+        ("recipe", json!(["services"])),
+        ("recipe", json!(7)),
+        ("files", json!({"/etc/passwd": "x"})),
+        ("files", json!({"a/../../b": "x"})),
+        ("files", json!({"a": {"content": "x", "mode": "778"}})),
+        ("files", json!([{"a": "1"}, {"a": "2"}])),
+        ("files", json!("x")),
+        ("on_duplicate_files", json!("ignore")),
+        ("variables", json!({"A-B": "x"})),
+        ("variables", json!({"PATH": "x"})),
+        ("variables", json!({"A": ["x"]})),
+        ("project_name", json!("Not Good")),
+        ("prep", json!(["x"])),
+    ] {
+        let mut set = json!({"recipe": "services: {}"});
+        set[property] = value.clone();
+        let outcome = &check(&config(&set))[2].1;
+        assert_eq!(outcome.code, 2, "{property} {value}: {}", outcome.text());
+        assert!(
+            outcome.stderr.contains(property),
+            "{property} {value}: {}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let set = json!({
+        "recipe": "services: {}", "bind": "nowhere", "tls_key": "hunter2-tls", "variables": {"A-B": "hunter2-variable"},
+        "files": {"../x": "hunter2-file", "y": {"content": "hunter2-content", "mode": "9"}}, "prep": ["hunter2-prep"],
+    });
+    for (name, outcome) in check(&config(&set)) {
+        assert!(
+            !outcome.text().contains("hunter2"),
+            "{name}: {}",
+            outcome.text()
+        );
+    }
+}
