@@ -1,6 +1,6 @@
 //! `docker-ctl stop`: dockerd alone when an update goes on, else dockerd and every container.
 //!
-//! monit does not run it when dockerd is dead already, gives it 50 s, and ignores how it ends; so it must not wait for
+//! monit does not run it when dockerd is dead already, gives it 48 s, and ignores how it ends; so it must not wait for
 //! what is not there, and must never fail for want of something to stop.
 
 use std::time::Duration;

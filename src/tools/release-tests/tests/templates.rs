@@ -116,6 +116,19 @@ fn programs_accept_what_the_defaults_and_the_examples_render_to() {
     }
 }
 
+/// `property`, set to `value` beside what is `set`, is refused by `refuser` as a bad setting, by its name.
+fn assert_refused(refuser: &str, mut set: Value, property: &str, value: Value) {
+    set[property] = value.clone();
+    let outcomes = check(&config(&set));
+    let (_, outcome) = outcomes.iter().find(|(name, _)| *name == refuser).unwrap();
+    assert_eq!(outcome.code, 2, "{property} {value}: {}", outcome.text());
+    assert!(
+        outcome.stderr.contains(property),
+        "{property} {value}: {}",
+        outcome.stderr
+    );
+}
+
 #[test]
 fn docker_ctl_refuses_each_bad_property_by_its_name() {
     for (property, value) in [
@@ -134,15 +147,7 @@ fn docker_ctl_refuses_each_bad_property_by_its_name() {
         ("restart_limit", json!([])),
         ("bind_without_tls", json!("yes")),
     ] {
-        let mut set = json!({});
-        set[property] = value.clone();
-        let outcome = &check(&config(&set))[0].1;
-        assert_eq!(outcome.code, 2, "{property} {value}: {}", outcome.text());
-        assert!(
-            outcome.stderr.contains(property),
-            "{property} {value}: {}",
-            outcome.stderr
-        );
+        assert_refused("docker-ctl", json!({}), property, value);
     }
 }
 
@@ -163,14 +168,11 @@ fn compose_runner_refuses_each_bad_property_of_the_recipe_by_its_name() {
         ("project_name", json!("Not Good")),
         ("prep", json!(["x"])),
     ] {
-        let mut set = json!({"recipe": "services: {}"});
-        set[property] = value.clone();
-        let outcome = &check(&config(&set))[2].1;
-        assert_eq!(outcome.code, 2, "{property} {value}: {}", outcome.text());
-        assert!(
-            outcome.stderr.contains(property),
-            "{property} {value}: {}",
-            outcome.stderr
+        assert_refused(
+            "compose-runner",
+            json!({"recipe": "services: {}"}),
+            property,
+            value,
         );
     }
 }
