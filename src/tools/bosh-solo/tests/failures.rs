@@ -128,6 +128,17 @@ fn a_deploy_that_was_interrupted_is_finished_by_the_next_one() {
 }
 
 #[test]
+fn a_deploy_that_was_interrupted_before_monit_read_its_files_is_finished_by_the_next_one() {
+    let mut toy = Toy::new("unread");
+    toy.deploy().ok();
+    let stop = "monit stop -g vcap && sleep 3 && rm -r /var/vcap/monit/job";
+    toy.solo(&["ssh", "-c", stop]).ok();
+    toy.set("colour", json!("teal"));
+    toy.deploy().ok();
+    assert_eq!(toy.state(), "running");
+}
+
+#[test]
 fn an_instance_that_died_is_started_again_by_a_deploy_and_can_be_deleted() {
     let toy = Toy::new("dead");
     toy.deploy().ok();

@@ -74,7 +74,12 @@ pub fn stop_and_wait(machine: &Machine) -> Result<()> {
         return Ok(());
     }
     watch_again::watch_the_living(machine)?;
-    if has_services(machine)? {
+    // A deploy that was interrupted may leave monit with stopped services whose files are gone.
+    if status(machine)?
+        .services
+        .iter()
+        .any(|service| service.monitored)
+    {
         command(machine, &["stop", "-g", "vcap"])?;
     }
     let flag = machine.instance.host_path(STOPPED_FLAG)?;
