@@ -64,3 +64,36 @@ fn a_service_that_dies_against_its_policy_shows_as_failing() {
         deployment.logs()
     );
 }
+
+#[test]
+fn a_service_that_keeps_restarting_shows_as_failing_and_clears_when_it_stays_up() {
+    let mut recipe = json!({"services": {"web": sleeper(json!({
+        "command": ["sh", "-c", "while ! test -e /data/die; do sleep 0.2; done; exit 6"],
+        "volumes": ["data:/data"],
+    }))}});
+    recipe["volumes"] = json!({"data": {}});
+    let deployment = Deployment::new("e2e-restarts")
+        .recipe(recipe)
+        .property("restart_limit", json!({"restarts": 3, "seconds": 30}));
+    deployment.deploy_ok();
+    let_monit_begin_to_look();
+    let in_the_volume = |command: &str| {
+        let run = "run --rm --network none --volume running_data:/data fixture/busybox:1";
+        deployment.docker(&format!("{run} {command}")).ok();
+    };
+    in_the_volume("touch /data/die");
+    wait_until("compose shows as failing", LIMIT, || {
+        deployment.state(Some("compose")) == "failing"
+    });
+    in_the_volume("rm /data/die");
+    // The engine may be waiting for up to half a minute before it tries once more, and then the 30 s have to pass.
+    let limit = Duration::from_mins(1) + LIMIT;
+    wait_until("compose shows as running", limit, || {
+        deployment.state(Some("compose")) == "running"
+    });
+    assert!(
+        deployment.logs().contains("restarted"),
+        "{}",
+        deployment.logs()
+    );
+}
