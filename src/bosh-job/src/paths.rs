@@ -205,6 +205,19 @@ impl Paths {
         self.compose_dir().join("applied.json")
     }
 
+    /// What image-importer remembers: indexes of compressed tarballs, images that were found complete.
+    #[must_use]
+    pub fn import_dir(&self) -> PathBuf {
+        self.data_dir().join("import")
+    }
+
+    /// For references by digest that the engine cannot resolve: the digest by which it knows the image. Written by
+    /// image-importer, read by compose-runner.
+    #[must_use]
+    pub fn image_map(&self) -> PathBuf {
+        self.import_dir().join("images.json")
+    }
+
     /// dockerd's data root, on the persistent disk when there is one.
     #[must_use]
     pub fn data_root(&self) -> PathBuf {

@@ -17,6 +17,7 @@ use crate::{
     child::{End, Lines, Logged, clean_command, ended},
     compose::Compose,
     failure::{Failure, Outcome, error},
+    image_map::ImageMap,
     job::Settings,
     model::Model,
     mounts::RecipeFiles,
@@ -88,7 +89,8 @@ impl BringUp<'_> {
         Err(Failure::one(ExitCode::Failed, found))
     }
 
-    /// Writes the label of each service that mounts files of the recipe, after seeing that they are there.
+    /// Writes the label of each service that mounts files of the recipe, after seeing that they are there, and the
+    /// images whose names the engine cannot resolve.
     pub fn label(&self, model: &Model) -> Outcome<()> {
         let running = self.paths.running();
         let written = self
@@ -107,8 +109,9 @@ impl BringUp<'_> {
                 errors: missing,
             });
         }
+        let images = ImageMap::read(&self.paths.image_map()).overrides(model, self.engine)?;
         let text = files
-            .override_file(model)
+            .override_file(model, &images)
             .context("comparing the files that services mount")?;
         atomic_write(&Compose::override_file(self.paths), text.as_bytes(), 0o600)
             .map_err(anyhow::Error::from)?;

@@ -8,6 +8,7 @@ mod child;
 mod compose;
 mod failure;
 mod health_socket;
+mod image_map;
 mod import;
 mod job;
 mod model;

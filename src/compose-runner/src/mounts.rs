@@ -67,9 +67,17 @@ impl RecipeFiles<'_> {
         errors
     }
 
-    /// The override file: a label for each service that mounts something of the recipe's directory.
-    pub fn override_file(&self, model: &Model) -> io::Result<String> {
-        let mut services = BTreeMap::new();
+    /// The override file: a label for each service that mounts something of the recipe's directory, and the image of
+    /// each whose own name for it the engine cannot resolve.
+    pub fn override_file(
+        &self,
+        model: &Model,
+        images: &BTreeMap<String, String>,
+    ) -> io::Result<String> {
+        let mut services: BTreeMap<&String, serde_json::Value> = images
+            .iter()
+            .map(|(service, image)| (service, json!({ "image": image })))
+            .collect();
         for (name, service) in &model.services {
             let mut digest = None;
             for mount in &service.mounts {
@@ -78,10 +86,8 @@ impl RecipeFiles<'_> {
                 }
             }
             if let Some(digest) = digest {
-                services.insert(
-                    name,
-                    json!({ "labels": { LABEL: hex(&digest.finalize()) } }),
-                );
+                let entry = services.entry(name).or_insert_with(|| json!({}));
+                entry["labels"] = json!({ LABEL: hex(&digest.finalize()) });
             }
         }
         // JSON is YAML.

@@ -118,7 +118,7 @@ fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
         read += 1;
         files.missing(&model);
         // A source that is not there is an error, and nothing worse.
-        let _ = files.override_file(&model);
+        let _ = files.override_file(&model, &BTreeMap::new());
         if round % 20 == 0 {
             ports::check(&model, &[], &["running"]);
         }
@@ -146,7 +146,7 @@ fn no_mutation_of_a_recipe_makes_the_program_panic() {
             "on_duplicate_files": "raise-error", "prep": "#!/bin/sh\ntrue\n", "bind": null, "bind_without_tls": false,
             "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
             "stable_seconds": 1, "start_timeout": 60, "stop_timeout": 60,
-            "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info",
+            "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64, "log_level": "info",
         })
     };
     let instance = json!({

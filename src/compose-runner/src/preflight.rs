@@ -14,6 +14,7 @@ use crate::{
     child::End,
     compose::Compose,
     failure::{Failure, Findings, Outcome, error},
+    image_map::ImageMap,
     model::Model,
     ports,
     redact::Redactor,
@@ -92,6 +93,7 @@ impl Preflight<'_> {
     }
 
     fn images(&self, model: &Model) -> Outcome<()> {
+        let brought = ImageMap::read(&self.paths.image_map());
         let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (name, service) in model
             .services
@@ -100,6 +102,7 @@ impl Preflight<'_> {
         {
             if let Some(image) = &service.image
                 && self.engine.inspect_image(image)?.is_none()
+                && !self.is_there(brought.resolve(image))?
             {
                 missing.entry(image).or_default().insert(name);
             }
@@ -122,6 +125,14 @@ impl Preflight<'_> {
             }
         }
         findings.outcome()
+    }
+
+    /// Whether the engine has what image-importer says that a name stands for.
+    fn is_there(&self, digest: Option<&str>) -> Outcome<bool> {
+        match digest {
+            Some(digest) => Ok(self.engine.inspect_image(digest)?.is_some()),
+            None => Ok(false),
+        }
     }
 
     /// Pulls a service's image; why not, if not.

@@ -30,6 +30,9 @@ pub enum ImageStore {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Info {
+    /// Stays the same as long as the data root does.
+    #[serde(rename = "ID", default)]
+    pub id: String,
     /// The engine's version.
     #[serde(default)]
     pub server_version: String,
@@ -65,6 +68,15 @@ pub struct Info {
 }
 
 impl Info {
+    /// The first number of the engine's version; 0 if it is none.
+    #[must_use]
+    pub fn major_version(&self) -> u32 {
+        let digits = self.server_version.split('.').next();
+        digits
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or_default()
+    }
+
     /// Which image store is in use. The containerd store gives itself away by its driver type (moby,
     /// `daemon/containerd/service.go`, `LayerStoreStatus`).
     #[must_use]
@@ -109,6 +121,17 @@ mod tests {
             r#"{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"],["Supports d_type","true"]]}"#,
         );
         assert_eq!(graph.image_store(), ImageStore::GraphDriver);
+    }
+
+    #[test]
+    fn reads_the_major_version() {
+        let of = |version: &str| {
+            let json = serde_json::json!({"Driver": "overlay2", "ServerVersion": version});
+            info(&json.to_string()).major_version()
+        };
+        assert_eq!(of("20.10.24+dfsg1"), 20);
+        assert_eq!(of("28.5.2"), 28);
+        assert_eq!((of("dev"), of("")), (0, 0));
     }
 
     #[test]

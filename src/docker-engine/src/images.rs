@@ -94,6 +94,18 @@ pub struct ImageData {
     pub size: ImageSize,
 }
 
+/// An entry of `GET /images/{name}/history`, as far as it is used: one a layer, the highest first.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HistoryEntry {
+    /// As [`Image::id`] for the first entry.
+    #[serde(default)]
+    pub id: String,
+    /// Of the first entry the image's names.
+    #[serde(default, deserialize_with = "or_default")]
+    pub tags: Vec<String>,
+}
+
 /// A platform in Go's words.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Platform {
@@ -148,6 +160,17 @@ impl Engine {
     /// All images.
     pub fn images(&self) -> Result<Vec<ImageSummary>> {
         self.json(Request::get("/images/json").timeouts(Self::listing()))
+    }
+
+    /// How an image was made; nothing if there is none. In the containerd store it is an error if a layer is not
+    /// unpacked (moby, `daemon/containerd/image_history.go`), and the cheapest way to find out.
+    pub fn image_history(&self, name: &str) -> Result<Option<Vec<HistoryEntry>>> {
+        let found = self.json(Request::get(format!("/images/{}/history", segment(name))));
+        match found {
+            Ok(history) => Ok(Some(history)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// All images with their manifests; nothing if the engine does not tell them (API before 1.47).

@@ -20,6 +20,7 @@ mod load;
 mod logs;
 mod nullable;
 mod request;
+mod save;
 mod transport;
 mod upload;
 mod wait;
@@ -39,6 +40,9 @@ pub use daemon::{ImageStore, Info, Version};
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use events::{Actor, Event, Events};
-pub use images::{Image, ImageData, ImageManifest, ImageSize, ImageSummary, Platform, RootFs};
+pub use images::{
+    HistoryEntry, Image, ImageData, ImageManifest, ImageSize, ImageSummary, Platform, RootFs,
+};
 pub use load::LoadReport;
 pub use request::Timeouts;
+pub use save::SavedImage;

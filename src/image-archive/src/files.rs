@@ -34,6 +34,11 @@ pub(crate) trait Files: Send + Sync {
         })
     }
 
+    /// Whether reading two files at once would mean to unpack what lies before them twice.
+    fn is_one_stream(&self) -> bool {
+        false
+    }
+
     /// Calls `visit` once for each of `names`, in the order in which the source is cheapest to read. A visitor need not
     /// read to the end.
     fn visit(&self, names: &[String], visit: &mut Visitor<'_>) -> Result<()>;

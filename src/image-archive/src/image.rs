@@ -154,9 +154,27 @@ impl Image {
             return Ok(*digest);
         }
         let computed = self
-            .compute_target()
+            .synthesised(|_| None)
             .map_err(|error| error.of_image(self.name()))?;
-        Ok(*self.inner.target.get_or_init(|| computed))
+        let digest = computed.descriptor.digest;
+        Ok(*self.inner.target.get_or_init(|| digest))
+    }
+
+    /// The diff IDs that the config names, lowest first: as many as there are layers.
+    ///
+    /// # Errors
+    /// When the config is damaged, for another platform, or does not fit the layers.
+    pub fn diff_ids(&self) -> Result<Vec<Digest>> {
+        self.config()
+            .map(|(config, _)| config.diff_ids().to_vec())
+            .map_err(|error| error.of_image(self.name()))
+    }
+
+    /// The digests of all documents that names may stand for: index, manifest.
+    pub fn document_digests(&self) -> impl Iterator<Item = Digest> {
+        self.documents()
+            .iter()
+            .map(|document| document.descriptor.digest)
     }
 
     /// The config, and its exact bytes.
@@ -203,22 +221,25 @@ impl Image {
         self.inner.limits
     }
 
-    fn compute_target(&self) -> Result<Digest> {
+    /// The manifest that stands for an image that has none. `known` may tell digest and compression of layers that were
+    /// read.
+    pub(crate) fn synthesised(
+        &self,
+        known: impl Fn(&str) -> Option<(Digest, Compression)>,
+    ) -> Result<Document> {
         let (config, bytes) = self.config()?;
         let mut blobs = Vec::new();
         for (layer, diff_id) in self.layers().iter().zip(config.diff_ids()) {
-            let compression = self.files().compression(&layer.name)?;
-            let digest = match compression {
-                Compression::None => *diff_id,
-                _ => self.hash(&layer.name)?,
+            let (digest, compression) = match known(&layer.name) {
+                Some(known) => known,
+                None => match self.files().compression(&layer.name)? {
+                    Compression::None => (*diff_id, Compression::None),
+                    packed => (self.hash(&layer.name)?, packed),
+                },
             };
             blobs.push((digest, layer.size, compression));
         }
-        Ok(
-            synthesise(self.config_digest(), bytes.len() as u64, &blobs)?
-                .descriptor
-                .digest,
-        )
+        synthesise(self.config_digest(), bytes.len() as u64, &blobs)
     }
 
     fn hash(&self, name: &str) -> Result<Digest> {
@@ -250,7 +271,7 @@ fn deduplicated(references: Vec<Reference>) -> Vec<Reference> {
 
 /// Makes a manifest for an image that has none. The containerd image store would make one itself, but one that nobody
 /// can foretell; the same image always gets this one, so that it is found again at the next start.
-pub(crate) fn synthesise(
+fn synthesise(
     config: Digest,
     config_size: u64,
     layers: &[(Digest, u64, Compression)],

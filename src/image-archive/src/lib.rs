@@ -7,8 +7,10 @@
 //! Input is taken as hostile: no name leaves its tarball or directory, JSON documents, names and numbers of entries are
 //! capped ([`Limits`]), and layers are streamed.
 
+mod archive_index;
 mod compression;
 mod config;
+mod contents;
 mod digest;
 mod docker_archive;
 mod error;
@@ -41,5 +43,5 @@ pub use platform::Platform;
 pub use reference::Reference;
 pub use source::Source;
 pub use stream::ArchiveStream;
-pub use verify::{VerifiedImage, VerifiedLayer};
+pub use verify::{Depth, Scope, Verification, VerifiedImage, VerifiedLayer};
 pub use writer::{DockerArchive, Plan, ZstdLayers};

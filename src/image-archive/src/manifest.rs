@@ -91,7 +91,8 @@ impl Descriptor {
     }
 
     /// Whether this is a build attestation rather than an image, as buildkit puts them beside images.
-    pub(crate) fn is_attestation(&self) -> bool {
+    #[must_use]
+    pub fn is_attestation(&self) -> bool {
         self.annotation("vnd.docker.reference.type") == Some("attestation-manifest")
             || self.platform.as_ref().is_some_and(Platform::is_unknown)
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::archive_index::ArchiveIndexes;
 use crate::docker_archive;
 use crate::error::{Error, Result};
 use crate::image::Image;
@@ -33,12 +34,35 @@ impl Source {
         platform: &Platform,
         limits: Limits,
     ) -> Result<Self> {
+        Self::open_with(path, layouts, platform, limits, None)
+    }
+
+    /// As [`Source::open`], but what is in a compressed tarball is remembered in the directory `indexes`, so that it has
+    /// to be read through only once.
+    pub fn open_indexed(
+        path: &Path,
+        layouts: &Layouts,
+        platform: &Platform,
+        limits: Limits,
+        indexes: &Path,
+    ) -> Result<Self> {
+        let indexes = ArchiveIndexes { directory: indexes };
+        Self::open_with(path, layouts, platform, limits, Some(indexes))
+    }
+
+    fn open_with(
+        path: &Path,
+        layouts: &Layouts,
+        platform: &Platform,
+        limits: Limits,
+        indexes: Option<ArchiveIndexes<'_>>,
+    ) -> Result<Self> {
         let metadata = path.metadata().map_err(Error::read(path))?;
         let images = if metadata.is_dir() {
             let layout = Layout::open(path, layouts.clone())?;
             oci::images_of_layout(&Arc::new(layout), platform, limits)?
         } else if metadata.is_file() {
-            let tarball = TarArchive::open(path, limits)?;
+            let tarball = TarArchive::open(path, limits, indexes)?;
             docker_archive::images(&Arc::new(tarball), platform, limits)?
         } else {
             return Err(Error::NotAnImage {
@@ -46,7 +70,8 @@ impl Source {
                 why: "it is neither a file nor a directory",
             });
         };
-        if images.is_empty() {
+        // A layout without images of its own may lend its blobs to others; a tarball without any is a mistake.
+        if images.is_empty() && !metadata.is_dir() {
             return Err(Error::NotAnImage {
                 path: path.to_owned(),
                 why: "it lists no images",

@@ -3,11 +3,11 @@
 //! A plain one is walked by seeking from header to header, so that finding `manifest.json` costs next to nothing. A
 //! compressed one must be read whole; small JSON documents are kept on the way.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::archive_index::{ArchiveIndexes, Contents};
 use crate::compression::{self, Compression, MAGIC_LENGTH};
 use crate::digest::abridge;
 use crate::error::{Error, Result};
@@ -26,15 +26,19 @@ pub(crate) struct TarArchive {
     compression: Compression,
     length: u64,
     limits: Limits,
-    entries: BTreeMap<String, Entry>,
-    /// First bytes of files, to tell their compression without opening them again.
-    documents: BTreeMap<u64, Vec<u8>>,
+    contents: Contents,
 }
 
 impl TarArchive {
-    pub(crate) fn open(path: &Path, limits: Limits) -> Result<Self> {
+    /// Opens a tarball. What is in a compressed one is looked up in `indexes`, or kept there.
+    pub(crate) fn open(
+        path: &Path,
+        limits: Limits,
+        indexes: Option<ArchiveIndexes<'_>>,
+    ) -> Result<Self> {
         let file = File::open(path).map_err(Error::read(path))?;
-        let length = file.metadata().map_err(Error::read(path))?.len();
+        let metadata = file.metadata().map_err(Error::read(path))?;
+        let length = metadata.len();
         let (_, detected) = compression::peek(file).map_err(Error::read(path))?;
         let compression = detected.map_err(|what| Error::Unsupported {
             path: path.to_owned(),
@@ -45,10 +49,17 @@ impl TarArchive {
             compression,
             length,
             limits,
-            entries: BTreeMap::new(),
-            documents: BTreeMap::new(),
+            contents: Contents::default(),
         };
+        let indexes = indexes.filter(|_| compression != Compression::None);
+        if let Some(known) = indexes.and_then(|indexes| indexes.read(path, &metadata)) {
+            archive.contents = known;
+            return Ok(archive);
+        }
         archive.walk()?;
+        if let Some(indexes) = indexes {
+            indexes.write(path, &metadata, &archive.contents);
+        }
         Ok(archive)
     }
 
@@ -79,10 +90,10 @@ impl TarArchive {
             }
             // `./` and other names of the root itself.
             if let Some(name) = clean(&entry.name).map_err(|()| self.leads_out(&entry.name))? {
-                self.entries.insert(name, entry);
+                self.contents.entries.insert(name, entry);
             }
         }
-        if self.entries.is_empty() {
+        if self.contents.entries.is_empty() {
             return Err(Error::NotAnImage {
                 path: self.path.clone(),
                 why: "it is empty or not a tarball",
@@ -106,7 +117,7 @@ impl TarArchive {
             entries.read_data(rest, &mut bytes, rest).map_err(failed)?;
         }
         let length = bytes.len();
-        self.documents.insert(entry.offset, bytes);
+        self.contents.documents.insert(entry.offset, bytes);
         Ok(length)
     }
 
@@ -141,7 +152,7 @@ impl TarArchive {
             Err(()) => return Err(self.leads_out(name)),
         };
         for _ in 0..LONGEST_CHAIN {
-            let Some(entry) = self.entries.get(&wanted) else {
+            let Some(entry) = self.contents.entries.get(&wanted) else {
                 return Ok(None);
             };
             let target = match &entry.kind {
@@ -187,7 +198,7 @@ impl Files for TarArchive {
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send + '_>> {
         let entry = self.resolve(name)?.ok_or_else(|| self.missing(name))?;
-        if let Some(bytes) = self.documents.get(&entry.offset)
+        if let Some(bytes) = self.contents.documents.get(&entry.offset)
             && bytes.len() as u64 == entry.size
         {
             return Ok(Box::new(bytes.as_slice()));
@@ -201,10 +212,14 @@ impl Files for TarArchive {
 
     fn start(&self, name: &str) -> Result<Vec<u8>> {
         let entry = self.resolve(name)?.ok_or_else(|| self.missing(name))?;
-        if let Some(bytes) = self.documents.get(&entry.offset) {
+        if let Some(bytes) = self.contents.documents.get(&entry.offset) {
             return Ok(bytes[..bytes.len().min(MAGIC_LENGTH)].to_vec());
         }
         read_start(self, name)
+    }
+
+    fn is_one_stream(&self) -> bool {
+        self.compression != Compression::None
     }
 
     fn visit(&self, names: &[String], visit: &mut Visitor<'_>) -> Result<()> {

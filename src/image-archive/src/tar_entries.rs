@@ -4,6 +4,7 @@
 
 use std::io::{self, Read};
 
+use serde::{Deserialize, Serialize};
 use tar::{EntryType, Header};
 
 const BLOCK: u64 = 512;
@@ -11,7 +12,8 @@ const BLOCK: u64 = 512;
 const LONGEST_EXTENSION: u64 = 64 << 10;
 
 /// What an entry is, as far as images have such.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     File,
     Directory,
@@ -22,7 +24,8 @@ pub(crate) enum Kind {
 }
 
 /// One file, directory or link.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
     pub name: String,
     pub kind: Kind,

@@ -31,7 +31,7 @@ impl Stream {
                 position: 0,
             },
             packed => Self::Packed {
-                reader: packed.reader(BufReader::with_capacity(64 << 10, file)),
+                reader: packed.reader(BufReader::with_capacity(64 << 10, file))?,
                 left: limit,
             },
         })

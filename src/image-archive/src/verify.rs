@@ -1,22 +1,26 @@
-//! Checking every digest, size and diff ID of an image, before an engine sees any of it.
+//! Checking digests, sizes and diff IDs of an image, before an engine sees any of it.
+//!
+//! The layers are independent pieces of work, so that several threads can share it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
 
 use crate::compression::{self, Compression};
 use crate::digest::{Digest, HashingReader};
 use crate::error::{Error, Result};
 use crate::files::{check_blob, damaged};
-use crate::image::{Document, Image, Layer, synthesise};
+use crate::image::{Document, Image, Layer};
 use crate::manifest::MediaType;
 
-/// An image all of whose bytes were read and found right.
+/// An image whose bytes were read and found right: all of them, or those of the layers that were wanted.
 #[derive(Clone)]
 pub struct VerifiedImage {
     pub(crate) image: Image,
     pub(crate) documents: Vec<Document>,
     pub(crate) config: Vec<u8>,
+    pub(crate) diff_ids: Vec<Digest>,
     pub(crate) layers: Vec<VerifiedLayer>,
 }
 
@@ -28,20 +32,52 @@ pub struct VerifiedLayer {
     pub digest: Digest,
     /// Number of the stored bytes.
     pub size: u64,
-    /// Digest of the unpacked bytes.
+    /// Digest of the unpacked bytes: checked, unless [`Depth::Stored`] left that to the engine.
     pub diff_id: Digest,
-    /// Number of the unpacked bytes.
-    pub unpacked_size: u64,
+    /// Number of the unpacked bytes, where they were counted.
+    pub unpacked_size: Option<u64>,
     /// How it is stored.
     pub compression: Compression,
+}
+
+/// How far layers are checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// Digest and size of the stored bytes, and the diff ID of the unpacked ones.
+    #[default]
+    Unpacked,
+    /// Compressed layers whose digest the manifest names are not unpacked: with the manifest's digest, theirs proves
+    /// every bit, and every engine checks diff IDs itself when it unpacks.
+    Stored,
+}
+
+/// What of an image is to be verified.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Diff IDs of layers that nobody is going to read.
+    pub leave_out: BTreeSet<Digest>,
+    /// How far the others are checked.
+    pub depth: Depth,
+    /// Whether layers compressed with Zstandard are unpacked whatever `depth` says.
+    pub unpack_zstd: bool,
 }
 
 /// What reading a stored layer showed.
 #[derive(Clone, Copy)]
 struct Seen {
     stored: (Digest, u64),
-    unpacked: (Digest, u64),
+    unpacked: Option<(Digest, u64)>,
     compression: Compression,
+}
+
+/// A verification in pieces, which may be run on several threads.
+pub struct Verification {
+    image: Image,
+    scope: Scope,
+    config: Vec<u8>,
+    diff_ids: Vec<Digest>,
+    pieces: Vec<Vec<String>>,
+    seen: Mutex<BTreeMap<String, Seen>>,
 }
 
 impl Image {
@@ -49,52 +85,46 @@ impl Image {
     ///
     /// The layers are streamed: memory does not grow with the image.
     pub fn verify(&self) -> Result<VerifiedImage> {
-        self.verify_all()
+        let verification = self.verification(Scope::default())?;
+        for piece in 0..verification.pieces() {
+            verification.run(piece)?;
+        }
+        verification.finish()
+    }
+
+    /// Checks what is small - config, platform, the layers' sizes - and says what is left to do.
+    pub fn verification(&self, scope: Scope) -> Result<Verification> {
+        self.begin(scope)
             .map_err(|error| error.of_image(self.name()))
     }
 
-    fn verify_all(&self) -> Result<VerifiedImage> {
+    fn begin(&self, scope: Scope) -> Result<Verification> {
         let (config, bytes) = self.config()?;
-        let mut names: Vec<String> = self
-            .layers()
-            .iter()
-            .map(|layer| layer.name.clone())
-            .collect();
+        let diff_ids = config.diff_ids().to_vec();
+        let mut names = Vec::new();
+        for (layer, diff_id) in self.layers().iter().zip(&diff_ids) {
+            if !scope.leave_out.contains(diff_id) {
+                self.check_size(layer)?;
+                names.push(layer.name.clone());
+            }
+        }
         names.sort();
         names.dedup();
-        for layer in self.layers() {
-            self.check_size(layer)?;
-        }
-        let mut seen = BTreeMap::new();
-        self.files().visit(&names, &mut |name, data| {
-            seen.insert(name.to_owned(), self.read_layer(name, data)?);
-            Ok(())
-        })?;
-        let mut layers = Vec::new();
-        for (layer, diff_id) in self.layers().iter().zip(config.diff_ids()) {
-            let seen = seen
-                .get(&layer.name)
-                .ok_or_else(|| self.files().missing(&layer.name))?;
-            layers.push(self.check_layer(layer, *diff_id, seen)?);
-        }
-        let documents = if self.documents().is_empty() {
-            let blobs: Vec<_> = layers
-                .iter()
-                .map(|layer| (layer.digest, layer.size, layer.compression))
-                .collect();
-            vec![synthesise(
-                self.config_digest(),
-                bytes.len() as u64,
-                &blobs,
-            )?]
+        let pieces = if self.files().is_one_stream() {
+            Some(names)
+                .into_iter()
+                .filter(|names| !names.is_empty())
+                .collect()
         } else {
-            self.documents().to_vec()
+            names.into_iter().map(|name| vec![name]).collect()
         };
-        Ok(VerifiedImage {
+        Ok(Verification {
             image: self.clone(),
-            documents,
+            scope,
             config: bytes,
-            layers,
+            diff_ids,
+            pieces,
+            seen: Mutex::default(),
         })
     }
 
@@ -115,28 +145,34 @@ impl Image {
         })
     }
 
-    fn read_layer(&self, name: &str, data: &mut (dyn Read + Send)) -> Result<Seen> {
+    fn read_layer(&self, name: &str, data: &mut (dyn Read + Send), scope: &Scope) -> Result<Seen> {
         let failed = |error| damaged(self.path(), name, 0, error);
         let mut stored = HashingReader::new(data);
-        let (reader, detected) = compression::peek(&mut stored).map_err(failed)?;
+        let (mut reader, detected) = compression::peek(&mut stored).map_err(failed)?;
         let compression = detected.map_err(|what| Error::Unsupported {
             path: self.path().to_owned(),
             what: format!("{what}, `{name}`"),
         })?;
-        if compression == Compression::None {
-            let mut reader = reader;
+        let has_digest = self
+            .layers()
+            .iter()
+            .any(|layer| layer.name == name && layer.descriptor.is_some());
+        let unpacks = scope.depth == Depth::Unpacked
+            || !has_digest
+            || (scope.unpack_zstd && compression == Compression::Zstd);
+        if compression == Compression::None || !unpacks {
             io::copy(&mut reader, &mut io::sink()).map_err(failed)?;
             let stored = stored.finish();
             return Ok(Seen {
                 stored,
-                unpacked: stored,
+                unpacked: (compression == Compression::None).then_some(stored),
                 compression,
             });
         }
         let size = self.files().size(name)?.unwrap_or_default();
         let limit = self.limits().unpacked_of(size);
-        let mut unpacked =
-            HashingReader::new(compression.reader(reader).take(limit.saturating_add(1)));
+        let reader = compression.reader(reader).map_err(failed)?;
+        let mut unpacked = HashingReader::new(reader.take(limit.saturating_add(1)));
         io::copy(&mut unpacked, &mut io::sink()).map_err(failed)?;
         let unpacked = unpacked.finish();
         if unpacked.1 > limit {
@@ -149,7 +185,7 @@ impl Image {
         io::copy(&mut stored, &mut io::sink()).map_err(failed)?;
         Ok(Seen {
             stored: stored.finish(),
-            unpacked,
+            unpacked: Some(unpacked),
             compression,
         })
     }
@@ -176,13 +212,14 @@ impl Image {
                 });
             }
         }
-        if seen.unpacked.0 != diff_id {
-            let (path, name) = (path.to_owned(), name.clone());
+        if let Some((actual, _)) = seen.unpacked
+            && actual != diff_id
+        {
             return Err(Error::WrongDiffId {
-                path,
-                name,
+                path: path.to_owned(),
+                name: name.clone(),
                 expected: diff_id,
-                actual: seen.unpacked.0,
+                actual,
             });
         }
         Ok(VerifiedLayer {
@@ -190,8 +227,79 @@ impl Image {
             digest: seen.stored.0,
             size: seen.stored.1,
             diff_id,
-            unpacked_size: seen.unpacked.1,
+            unpacked_size: seen.unpacked.map(|(_, size)| size),
             compression: seen.compression,
+        })
+    }
+}
+
+impl Verification {
+    /// How many pieces there are; each is to be [run](Self::run) once, in any order.
+    #[must_use]
+    pub fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Reads and checks the layers of one piece, streaming them.
+    pub fn run(&self, piece: usize) -> Result<()> {
+        let of_image = |error: Error| error.of_image(self.image.name());
+        let Some(names) = self.pieces.get(piece) else {
+            return Ok(());
+        };
+        self.image
+            .files()
+            .visit(names, &mut |name, data| {
+                let seen = self.image.read_layer(name, data, &self.scope)?;
+                for (layer, diff_id) in self.wanted().filter(|(layer, _)| layer.name == name) {
+                    self.image.check_layer(layer, *diff_id, &seen)?;
+                }
+                self.seen
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(name.to_owned(), seen);
+                Ok(())
+            })
+            .map_err(of_image)
+    }
+
+    /// The verified image.
+    ///
+    /// # Errors
+    /// When a piece was not run, or failed.
+    pub fn finish(&self) -> Result<VerifiedImage> {
+        self.collect()
+            .map_err(|error| error.of_image(self.image.name()))
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = (&Layer, &Digest)> {
+        self.image
+            .layers()
+            .iter()
+            .zip(&self.diff_ids)
+            .filter(|(_, diff_id)| !self.scope.leave_out.contains(diff_id))
+    }
+
+    fn collect(&self) -> Result<VerifiedImage> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut layers = Vec::new();
+        for (layer, diff_id) in self.wanted() {
+            let seen = seen
+                .get(&layer.name)
+                .ok_or_else(|| self.image.files().missing(&layer.name))?;
+            layers.push(self.image.check_layer(layer, *diff_id, seen)?);
+        }
+        let known = |name: &str| seen.get(name).map(|seen| (seen.stored.0, seen.compression));
+        let documents = if self.image.documents().is_empty() {
+            vec![self.image.synthesised(known)?]
+        } else {
+            self.image.documents().to_vec()
+        };
+        Ok(VerifiedImage {
+            image: self.image.clone(),
+            documents,
+            config: self.config.clone(),
+            diff_ids: self.diff_ids.clone(),
+            layers,
         })
     }
 }
@@ -203,7 +311,7 @@ impl VerifiedImage {
         &self.image
     }
 
-    /// The layers, lowest first.
+    /// The layers that were verified, lowest first.
     #[must_use]
     pub fn layers(&self) -> &[VerifiedLayer] {
         &self.layers

@@ -125,7 +125,10 @@ impl DockerArchive {
             if self.unpacks(layer) {
                 let (reader, _) = compression::peek(data)
                     .map_err(|error| damaged(image.path(), name, 0, error))?;
-                let data = layer.compression.reader(reader);
+                let data = layer
+                    .compression
+                    .reader(reader)
+                    .map_err(|error| damaged(image.path(), name, 0, error))?;
                 append(
                     &mut tarball,
                     &written.0,
@@ -166,7 +169,9 @@ impl DockerArchive {
     }
 
     fn unpacks(&self, layer: &VerifiedLayer) -> bool {
-        layer.compression == Compression::Zstd && self.plan.zstd == ZstdLayers::Unpack
+        layer.compression == Compression::Zstd
+            && self.plan.zstd == ZstdLayers::Unpack
+            && layer.unpacked_size.is_some()
     }
 
     fn written_name(&self, layer: &VerifiedLayer) -> String {
@@ -177,9 +182,18 @@ impl DockerArchive {
         }
     }
 
+    /// A layer that is left out is listed under a name that no file has: an engine that has the layer does not look.
+    fn listed_name(&self, diff_id: Digest) -> String {
+        self.image
+            .layers
+            .iter()
+            .find(|layer| layer.diff_id == diff_id)
+            .map_or_else(|| diff_id.blob_path(), |layer| self.written_name(layer))
+    }
+
     fn written_size(&self, layer: &VerifiedLayer) -> u64 {
         if self.unpacks(layer) {
-            layer.unpacked_size
+            layer.unpacked_size.unwrap_or_default()
         } else {
             layer.size
         }
@@ -198,9 +212,9 @@ impl DockerArchive {
             repo_tags: tagged.into_iter().collect(),
             layers: self
                 .image
-                .layers
+                .diff_ids
                 .iter()
-                .map(|layer| self.written_name(layer))
+                .map(|diff_id| self.listed_name(*diff_id))
                 .collect(),
         };
         let mut files = vec![("manifest.json".to_owned(), self.json(&[item])?)];
@@ -239,8 +253,12 @@ impl DockerArchive {
             };
             manifests.extend(document.map(|document| named(bare(&document.descriptor), &name)));
         }
-        if manifests.is_empty() {
-            manifests.extend(documents.first().map(|document| bare(&document.descriptor)));
+        // Also without a name of its own: it is what the names are going to stand for.
+        let target = documents.first().map(|document| &document.descriptor);
+        if let Some(target) = target
+            && manifests.iter().all(|entry| entry.digest != target.digest)
+        {
+            manifests.push(bare(target));
         }
         Index {
             schema_version: 2,

@@ -1,196 +1,303 @@
-//! Bringing one image into the engine: only what is missing, verified before and after.
+//! Bringing images into the engine: only what is missing, verified before and after.
+//!
+//! What the engine lacks is sent in rounds, each of which asks less of the engine than the one before: see [`Rung`].
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use bosh_job::{Advise, ExitCode};
-use docker_engine::{Engine, ImageStore};
-use image_archive::{ArchiveStream, Digest, DockerArchive, Image, Plan, Reference, ZstdLayers};
+use docker_engine::{Engine, Info};
+use image_archive::{Image, Platform, Reference};
 
-use crate::report::{Action, Outcome};
+use crate::advice::{from_engine, from_image};
+use crate::budget::Budget;
+use crate::complete::Complete;
+use crate::ladder::{self, Rung};
+use crate::report::Action;
+use crate::sending::{self, Job, Sent};
 use crate::stock::{self, Found, Stock};
 
-/// Brings images into an engine, one after the other.
+/// Threads that ask the engine for each that would read images: they mostly wait.
+const ASKERS: usize = 2;
+
+/// Where the images go.
 pub struct Importer<'a> {
     engine: &'a Engine,
-    stock: Stock<'a>,
-    claims: RefCell<HashMap<Reference, Digest>>,
+    info: &'a Info,
+    platform: &'a Platform,
+    complete: &'a Complete,
+    budget: Budget,
+}
+
+/// An image on its way into the engine.
+pub struct Item {
+    image: Image,
+    /// The names that are to stand for it.
+    names: Vec<Reference>,
+    began: Instant,
+    elapsed: Duration,
+    found: Found,
+    done: Done,
+    error: Option<anyhow::Error>,
+    wrong: bool,
+}
+
+/// What was done for an image.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Done {
+    /// Of loading and tagging, the greater.
+    pub action: Option<Action>,
+    /// Bytes sent to the engine, all tries together.
+    pub bytes: u64,
+    /// Layers sent with the last try.
+    pub layers_sent: usize,
+    /// Layers that the engine had or got with another image.
+    pub layers_skipped: usize,
+}
+
+impl Item {
+    /// Nothing is known yet of what the engine has.
+    pub fn new(image: Image, names: Vec<Reference>) -> Self {
+        Self {
+            image,
+            names,
+            began: Instant::now(),
+            elapsed: Duration::ZERO,
+            found: Found::default(),
+            done: Done::default(),
+            error: None,
+            wrong: false,
+        }
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Whether the image itself was found wrong.
+    pub fn is_wrong(&self) -> bool {
+        self.wrong
+    }
+
+    /// What became of it: what was done and found, or why it failed.
+    pub fn into_outcome(self) -> (Image, Done, Duration, Result<Found>) {
+        let outcome = match self.error {
+            Some(error) => Err(error),
+            None => Ok(self.found),
+        };
+        (self.image, self.done, self.elapsed, outcome)
+    }
+
+    /// Notes that nothing more will come of it.
+    pub fn abort(&mut self) {
+        if self.is_open() && !self.found.is_all() {
+            self.fail(anyhow!("the import was broken off"));
+        }
+    }
+
+    /// The names that the engine cannot resolve, with its digest of the image, if it has that.
+    pub fn unresolvable(&self) -> impl Iterator<Item = (String, String)> {
+        let names = self.found.unresolvable.iter();
+        names
+            .filter(|_| self.found.complete)
+            .map(|name| (name.to_string(), self.found.digest.clone()))
+    }
+
+    fn is_open(&self) -> bool {
+        self.error.is_none()
+    }
+
+    fn fail(&mut self, error: anyhow::Error) {
+        self.elapsed = self.began.elapsed();
+        self.error = Some(error);
+    }
 }
 
 impl<'a> Importer<'a> {
-    /// An importer into `engine`, whose images `stock` knows.
-    pub fn new(engine: &'a Engine, stock: Stock<'a>) -> Self {
+    /// An importer into the engine that said `info`.
+    pub fn new(
+        engine: &'a Engine,
+        info: &'a Info,
+        platform: &'a Platform,
+        complete: &'a Complete,
+        budget: Budget,
+    ) -> Self {
         Self {
             engine,
-            stock,
-            claims: RefCell::default(),
+            info,
+            platform,
+            complete,
+            budget,
         }
     }
 
-    /// Sees to it that the engine has `image`, complete and with all its names.
-    pub fn import(&self, image: &Image) -> Outcome {
-        let began = Instant::now();
-        self.claim(image);
-        let done = self.bring(image);
-        Outcome::new(image, done, began.elapsed())
-    }
-
-    /// Two releases may bring different images of one name; `docker load` in the order of the lists let the last win too.
-    fn claim(&self, image: &Image) {
-        for reference in image.references() {
-            let before = self
-                .claims
-                .borrow_mut()
-                .insert(reference.clone(), image.config_digest());
-            if before.is_some_and(|before| before != image.config_digest()) {
-                let path = image.path().display();
-                tracing::warn!(%reference, %path, "several images are listed under this name; the last one gets it");
+    /// Sees to it that the engine has all images, complete and with all their names. What fails for one image is noted
+    /// with it; an error is of the engine, and ends everything.
+    pub fn import(&self, items: &mut [Item]) -> Result<()> {
+        let mut stock = self.ask(items)?;
+        for item in items.iter_mut() {
+            self.look(&stock, item)?;
+        }
+        for rung in Rung::ALL {
+            if items.iter().all(|item| !lacks_image(item)) {
+                break;
             }
+            stock = self.climb(rung, &stock, items)?;
         }
+        self.tag(&stock, items)
     }
 
-    fn bring(&self, image: &Image) -> Result<Done> {
-        let found = self
-            .find(image)
-            .context("asking the engine for the image")?;
-        if found.is_all() {
-            return Ok(Done {
-                action: Action::Present,
-                bytes: 0,
-                found,
-            });
-        }
-        let (action, bytes) = if found.lacks_only_tags() {
-            self.tag(&found)?;
-            (Action::Tagged, 0)
-        } else {
-            (Action::Loaded, self.load(image, &found)?)
-        };
-        self.stock.refresh();
-        let mut now = self
-            .find(image)
-            .context("asking the engine for the image that was brought")?;
-        if now.lacks_only_tags() && !now.missing_tags.is_empty() {
-            self.tag(&now)?;
-            now = self
-                .find(image)
-                .context("asking the engine for the image that was tagged")?;
-        }
-        if now.is_all() {
-            return Ok(Done {
-                action,
-                bytes,
-                found: now,
-            });
-        }
-        Err(incomplete(&now))
-            .context("the engine took the image, but does not have it")
-            .hint("see dockerd.log; is the disk full?")
-            .exits(ExitCode::VerificationFailed)
+    fn ask(&self, items: &[Item]) -> Result<Stock> {
+        let asked = Stock::ask(
+            self.engine,
+            self.info.image_store(),
+            self.platform,
+            items.iter().map(Item::image),
+            self.budget.readers * ASKERS,
+        );
+        from_engine(asked).context("asking the engine for its images")
     }
 
-    fn find(&self, image: &Image) -> Result<Found> {
-        self.stock.find(image).or_else(|error| match error {
-            stock::Error::Engine(error) => from_engine(Err(error)),
-            stock::Error::Image(error) => from_image(Err(error)),
-        })
-    }
-
-    fn tag(&self, found: &Found) -> Result<()> {
-        for reference in &found.missing_tags {
-            let tag = reference.tag().unwrap_or_default();
-            from_engine(self.engine.tag(&found.digest, &reference.repository(), tag))
-                .with_context(|| format!("tagging it {}", reference.familiar()))?;
+    /// Notes what the engine has of an image.
+    fn look(&self, stock: &Stock, item: &mut Item) -> Result<()> {
+        match stock.find(self.engine, self.complete, &item.image, &item.names) {
+            Ok(found) => item.found = found,
+            Err(stock::Error::Image(error)) => {
+                item.wrong = error.is_verification();
+                item.fail(failure(from_image::<()>(Err(error))));
+            }
+            Err(stock::Error::Engine(error)) => {
+                return from_engine(Err(error)).context("asking the engine for an image");
+            }
         }
         Ok(())
     }
 
-    /// Verifies the image and sends it. Returns the bytes that were sent.
-    fn load(&self, image: &Image, found: &Found) -> Result<u64> {
-        let verified = from_image(image.verify())?;
-        let zstd = match self.stock.store() {
-            ImageStore::GraphDriver => ZstdLayers::Unpack,
-            ImageStore::Containerd => ZstdLayers::Keep,
+    /// Sends what is missing in the way of a rung, and looks what came of it.
+    fn climb(&self, rung: Rung, stock: &Stock, items: &mut [Item]) -> Result<Stock> {
+        let jobs = ladder::jobs(rung, self.engine, self.info, (stock, self.complete), items)?;
+        if jobs.is_empty() {
+            return self.ask(items);
+        }
+        let budget = match rung {
+            Rung::LeaveOut => self.budget,
+            Rung::Whole | Rung::Original => self.budget.alone(),
         };
-        // With the containerd store of engines before 28, loading over a name loses the image that had it, and with it
-        // the way back; tagging keeps it as `<none>`.
-        let mut leave_unnamed = BTreeSet::new();
-        for tag in &found.missing_tags {
-            if from_engine(self.engine.inspect_image(&tag.to_string()))?.is_some() {
-                leave_unnamed.insert(tag.clone());
+        let sent = match rung {
+            Rung::LeaveOut | Rung::Whole => sending::send(self.engine, &jobs, budget),
+            Rung::Original => ladder::send_originals(self.engine, &jobs),
+        };
+        // Without this, every further image would wait for an engine that hangs.
+        if sent.iter().any(|sent| sent.outcome.is_err()) {
+            from_engine(self.engine.ping(Duration::from_secs(10)))
+                .context("the engine went away")?;
+        }
+        let now = self.ask(items)?;
+        for (job, sent) in jobs.iter().zip(sent) {
+            if let Some(item) = items.get_mut(job.load.image) {
+                self.judge(rung, &now, item, job, sent)?;
             }
         }
-        let plan = Plan {
-            zstd,
-            leave_unnamed,
-            ..Plan::default()
+        Ok(now)
+    }
+
+    fn judge(&self, rung: Rung, now: &Stock, item: &mut Item, job: &Job, sent: Sent) -> Result<()> {
+        item.done.bytes += sent.bytes;
+        item.elapsed += sent.elapsed;
+        (item.done.layers_sent, item.done.layers_skipped) = (job.load.sent, job.load.skipped);
+        let error = match sent.outcome {
+            Ok(()) => {
+                self.look(now, item)?;
+                if item.found.is_loaded() || !item.is_open() {
+                    item.done.action = Some(Action::Loaded);
+                    return Ok(());
+                }
+                incomplete(&item.found)
+            }
+            Err(error) => {
+                let last = ladder::is_final(&error);
+                item.wrong =
+                    matches!(&error, sending::Error::Image(error) if error.is_verification());
+                let error = failure(match error {
+                    sending::Error::Image(error) => from_image(Err(error)),
+                    sending::Error::Engine(error) => {
+                        from_engine(Err(error)).context("sending it to the engine")
+                    }
+                    forsaken @ sending::Error::Forsaken => Err(anyhow::Error::new(forsaken)),
+                });
+                if last {
+                    item.fail(error);
+                    return Ok(());
+                }
+                error
+            }
         };
-        let archive = from_image(DockerArchive::new(verified, plan).into_stream())?;
-        let bytes = ArchiveStream::length(&archive);
-        from_engine(self.engine.load(archive)).context("sending it to the engine")?;
-        Ok(bytes)
+        let (reference, why) = (item.image.name(), format!("{error:#}"));
+        match rung.next(&item.image) {
+            Some(next) => {
+                let (rung, next) = (rung.as_str(), next.as_str());
+                tracing::warn!(%reference, rung, next, why, "image was not taken this way");
+            }
+            None => item.fail(error),
+        }
+        Ok(())
+    }
+
+    /// Gives names to images that are complete, and looks whether they stand for them.
+    fn tag(&self, stock: &Stock, items: &mut [Item]) -> Result<()> {
+        let mut tagged = false;
+        for item in items.iter_mut().filter(|item| item.is_open()) {
+            self.look(stock, item)?;
+            for name in item.found.missing_tags.clone() {
+                let tag = name.tag().unwrap_or_default();
+                let done = self.engine.tag(&item.found.digest, &name.repository(), tag);
+                tagged = true;
+                item.done.action.get_or_insert(Action::Tagged);
+                if let Err(error) = from_engine(done) {
+                    item.fail(error.context(format!("tagging it {}", name.familiar())));
+                    break;
+                }
+            }
+        }
+        if tagged {
+            let now = self.ask(items)?;
+            for item in items.iter_mut().filter(|item| item.is_open()) {
+                self.look(&now, item)?;
+                if item.is_open() && !item.found.is_all() {
+                    let error = incomplete(&item.found);
+                    item.fail(error);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-/// What was done with an image.
-pub struct Done {
-    pub action: Action,
-    /// Bytes sent to the engine.
-    pub bytes: u64,
-    pub found: Found,
+/// Whether an image, or one of its names by digest, has to be sent.
+pub fn lacks_image(item: &Item) -> bool {
+    item.is_open() && !item.found.is_loaded()
 }
 
-/// What the image library gave, with its advice and exit code.
-pub fn from_image<T>(result: image_archive::Result<T>) -> Result<T> {
-    result.or_else(|error| {
-        let hint = error.hint();
-        let code = if error.is_verification() {
-            ExitCode::VerificationFailed
-        } else {
-            ExitCode::Failed
-        };
-        advised(Err(error).exits(code), hint)
-    })
-}
-
-/// What the engine gave, with its advice.
-pub fn from_engine<T>(result: docker_engine::Result<T>) -> Result<T> {
-    result.or_else(|error| {
-        let hint = error.hint();
-        let code = match &error {
-            // The image changed between verifying and sending.
-            docker_engine::Error::Upload { source, .. }
-                if source.kind() == std::io::ErrorKind::InvalidData =>
-            {
-                ExitCode::VerificationFailed
-            }
-            _ => ExitCode::Failed,
-        };
-        advised(Err(error).exits(code), hint)
-    })
-}
-
-fn advised<T>(result: Result<T>, hint: Option<&'static str>) -> Result<T> {
-    match hint {
-        Some(hint) => result.hint(hint),
-        None => result,
+fn failure(result: Result<()>) -> anyhow::Error {
+    match result {
+        Err(error) => error,
+        Ok(()) => anyhow!("the engine says neither yes nor no"),
     }
 }
 
 fn incomplete(found: &Found) -> anyhow::Error {
-    if !found.complete {
-        return match &found.why_not {
-            Some(why) => anyhow!("{} is not complete: {why}", found.digest),
-            None => anyhow!("{} is unknown to it", found.digest),
-        };
-    }
-    let names: Vec<String> = found
-        .missing_tags
-        .iter()
-        .chain(&found.missing_digests)
-        .map(Reference::familiar)
-        .collect();
-    anyhow!("{} does not stand for {}", names.join(", "), found.digest)
+    let names = found.missing_tags.iter().chain(&found.missing_digests);
+    let names: Vec<String> = names.map(Reference::familiar).collect();
+    let why = match (&found.why_not, found.complete) {
+        (Some(why), _) => anyhow!("{} is not complete: {why}", found.digest),
+        (None, false) => anyhow!("{} is unknown to it", found.digest),
+        (None, true) => anyhow!("{} does not stand for {}", names.join(", "), found.digest),
+    };
+    failure(
+        Err(why)
+            .context("the engine took the image, but does not have it")
+            .hint("see dockerd.log; is the disk full?")
+            .exits(ExitCode::VerificationFailed),
+    )
 }

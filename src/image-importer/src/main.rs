@@ -3,26 +3,41 @@
 //! Images that are there are passed over; the others are verified, sent through the engine's socket, and looked for
 //! afterwards. A bad image does not stop the others.
 
+mod advice;
+mod budget;
+mod catalog;
+mod chains;
+mod complete;
+mod held_back;
+mod image_map;
 mod import;
+mod ladder;
 mod lists;
+mod plan;
 mod report;
+mod sending;
 mod stock;
+mod track;
 
 use std::io::Write;
+use std::path::Path;
 use std::process;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use bosh_job::config::{JobConfig, LogLevel};
+use anyhow::{Context, Result, anyhow};
+use bosh_job::config::JobConfig;
 use bosh_job::{Advise, ExitCode, Options, logging, report_error};
 use clap::Parser;
 use docker_engine::Engine;
-use image_archive::{Layouts, Limits, Platform, Source};
+use image_archive::Platform;
 
-use crate::import::{Importer, from_engine, from_image};
-use crate::lists::{Entry, Lists};
+use crate::advice::{from_engine, from_image};
+use crate::budget::Budget;
+use crate::catalog::Found;
+use crate::complete::Complete;
+use crate::import::{Importer, Item};
+use crate::lists::Lists;
 use crate::report::{Outcome, Report};
-use crate::stock::Stock;
 
 /// Import the images that the VM's jobs list into the engine
 ///
@@ -57,13 +72,16 @@ fn main() -> process::ExitCode {
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
     let began = Instant::now();
-    let level = log_level(arguments)?;
-    logging::init("image-importer", level);
+    let config = JobConfig::load(&arguments.options.config_path()).exits(ExitCode::BadConfig)?;
+    logging::init("image-importer", config.log_level()?);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let budget = Budget::new(config.import_memory()?, processors);
     let lists = Lists::read(&arguments.options.paths());
     let mut report = Report::new(began, &lists.problems);
     if !arguments.options.check_config {
         if !lists.entries.is_empty() {
-            import_all(arguments, &lists, &mut report).unwrap_or_else(|error| report.abort(&error));
+            import_all(arguments, &lists, budget, &mut report)
+                .unwrap_or_else(|error| report.abort(&error));
         }
         report.finish();
     }
@@ -82,50 +100,70 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(report.exit_code())
 }
 
-fn log_level(arguments: &Arguments) -> Result<LogLevel> {
-    let config = JobConfig::load(&arguments.options.config_path()).exits(ExitCode::BadConfig)?;
-    Ok(config.log_level()?)
-}
-
-fn import_all(arguments: &Arguments, lists: &Lists, report: &mut Report) -> Result<()> {
-    let engine = Engine::new(arguments.options.paths().socket());
+fn import_all(
+    arguments: &Arguments,
+    lists: &Lists,
+    budget: Budget,
+    report: &mut Report,
+) -> Result<()> {
+    let paths = arguments.options.paths();
+    let engine = Engine::new(paths.socket());
     let deadline = Instant::now() + Duration::from_secs(arguments.wait);
     from_engine(engine.wait_ready(deadline)).context("waiting for the engine")?;
-    let store = from_engine(engine.info())
-        .context("asking the engine for its image store")?
-        .image_store();
-    report.note_store(store);
     let platform = Platform::host();
-    let importer = Importer::new(&engine, Stock::new(&engine, store, &platform));
-    let layouts = Layouts::new(lists.layouts());
-    for entry in &lists.entries {
-        import_entry(entry, &importer, &layouts, &platform, report);
-        // Without this, every further image would wait for an engine that hangs.
-        if report.failed_last() {
-            from_engine(engine.ping(Duration::from_secs(10))).context("the engine went away")?;
-        }
-    }
-    Ok(())
+    let (info, opened) = std::thread::scope(|scope| {
+        let indexes = paths.import_dir();
+        let (lists, platform) = (&lists, &platform);
+        let opened = scope.spawn(move || catalog::open(lists, platform, &indexes, budget.readers));
+        (engine.info(), opened.join())
+    });
+    let info = from_engine(info).context("asking the engine for its image store")?;
+    report.note_store(info.image_store());
+    let opened = opened.map_err(|_| anyhow!("the thread that opens images failed"))?;
+    let complete = Complete::read(paths.import_dir().join("complete.json"), info.id.clone());
+    let importer = Importer::new(&engine, &info, &platform, &complete, budget);
+    let ended = import_found(&importer, opened, report, &paths.image_map());
+    complete.keep();
+    ended
 }
 
-fn import_entry(
-    entry: &Entry,
+/// Imports what was found, and reports on all of it in the order of the lists.
+fn import_found(
     importer: &Importer<'_>,
-    layouts: &Layouts,
-    platform: &Platform,
+    found: Vec<Found<'_>>,
     report: &mut Report,
-) {
-    let began = Instant::now();
-    let listed = || format!("{}, line {}", entry.list.display(), entry.line);
-    let images = match Source::open(&entry.path, layouts, platform, Limits::DEFAULT) {
-        Ok(source) => source.into_images(),
-        Err(error) => vec![Err(error)],
-    };
-    for image in images {
-        let image = from_image(image).with_context(|| format!("reading what {} lists", listed()));
-        report.add(match image {
-            Ok(image) => importer.import(&image),
-            Err(error) => Outcome::failed(entry.path.clone(), &error, began.elapsed()),
-        });
+    map: &Path,
+) -> Result<()> {
+    let names = catalog::names(found.iter().filter_map(|found| found.image.as_ref().ok()));
+    let mut names = names.into_iter();
+    let (mut items, mut places, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, found) in found.into_iter().enumerate() {
+        let listed = || format!("{}, line {}", found.entry.list.display(), found.entry.line);
+        let image =
+            from_image(found.image).with_context(|| format!("reading what {} lists", listed()));
+        match image {
+            Ok(image) => {
+                items.push(Item::new(image, names.next().unwrap_or_default()));
+                places.push(place);
+            }
+            Err(error) => {
+                let outcome = Outcome::failed(found.entry.path.clone(), &error, found.elapsed);
+                outcomes.push((place, outcome));
+            }
+        }
     }
+    let ended = importer.import(&mut items);
+    if ended.is_err() {
+        items.iter_mut().for_each(Item::abort);
+    }
+    let unresolvable = items.iter().flat_map(Item::unresolvable).collect();
+    if let Err(error) = image_map::write(map, &unresolvable) {
+        tracing::warn!(why = %error, "recipes that name images by digest may not find them");
+    }
+    outcomes.extend(places.into_iter().zip(items.into_iter().map(Outcome::new)));
+    outcomes.sort_by_key(|(place, _)| *place);
+    for (_, outcome) in outcomes {
+        report.add(outcome);
+    }
+    ended
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use bosh_job::verdict::ErrorReport;
 use bosh_job::{ExitCode, exit_code_of};
 use docker_engine::ImageStore;
-use image_archive::{Image, Reference};
+use image_archive::Reference;
 use serde::Serialize;
 
-use crate::import::Done;
+use crate::import::Item;
 use crate::lists::Problem;
 
 /// What was done with an image.
@@ -48,6 +48,8 @@ pub struct Outcome {
     action: Action,
     /// Bytes sent to the engine.
     bytes: u64,
+    layers_sent: usize,
+    layers_skipped: usize,
     elapsed_ms: u64,
     /// References by digest that this image store cannot resolve.
     unresolvable: Vec<String>,
@@ -58,30 +60,25 @@ pub struct Outcome {
 
 impl Outcome {
     /// Of an image.
-    pub fn new(image: &Image, done: anyhow::Result<Done>, elapsed: Duration) -> Self {
+    pub fn new(item: Item) -> Self {
+        let (image, done, elapsed, found) = item.into_outcome();
         let mut outcome = Self {
-            path: image.path().to_owned(),
             references: image.references().iter().map(ToString::to_string).collect(),
-            digest: None,
             config_digest: Some(image.config_digest().to_string()),
-            action: Action::Failed,
-            bytes: 0,
-            elapsed_ms: milliseconds(elapsed),
-            unresolvable: Vec::new(),
-            errors: Vec::new(),
-            exit_code: ExitCode::Ok,
+            bytes: done.bytes,
+            layers_sent: done.layers_sent,
+            layers_skipped: done.layers_skipped,
+            ..Self::unknown(image.path().to_owned(), elapsed)
         };
-        match done {
-            Ok(done) => {
-                outcome.action = done.action;
-                outcome.bytes = done.bytes;
-                outcome.unresolvable = done
-                    .found
-                    .unresolvable
-                    .iter()
-                    .map(Reference::familiar)
-                    .collect();
-                outcome.digest = Some(done.found.digest);
+        match found {
+            Ok(found) => {
+                outcome.action = done.action.unwrap_or(Action::Present);
+                if outcome.action != Action::Loaded {
+                    outcome.layers_skipped = image.layers().len();
+                }
+                let unresolvable = found.unresolvable.iter();
+                outcome.unresolvable = unresolvable.map(Reference::familiar).collect();
+                outcome.digest = Some(found.digest);
             }
             Err(error) => outcome.fail(&error.context(format!("importing {}", image.name()))),
         }
@@ -91,21 +88,27 @@ impl Outcome {
 
     /// Of a tarball or layout, or of an image in it that cannot be told.
     pub fn failed(path: PathBuf, error: &anyhow::Error, elapsed: Duration) -> Self {
-        let mut outcome = Self {
+        let mut outcome = Self::unknown(path, elapsed);
+        outcome.fail(error);
+        outcome.log();
+        outcome
+    }
+
+    fn unknown(path: PathBuf, elapsed: Duration) -> Self {
+        Self {
             path,
             references: Vec::new(),
             digest: None,
             config_digest: None,
             action: Action::Failed,
             bytes: 0,
+            layers_sent: 0,
+            layers_skipped: 0,
             elapsed_ms: milliseconds(elapsed),
             unresolvable: Vec::new(),
             errors: Vec::new(),
             exit_code: ExitCode::Ok,
-        };
-        outcome.fail(error);
-        outcome.log();
-        outcome
+        }
     }
 
     fn fail(&mut self, error: &anyhow::Error) {
@@ -121,6 +124,7 @@ impl Outcome {
             .or(self.config_digest.as_ref())
             .map_or("", String::as_str);
         let (bytes, elapsed_ms, action) = (self.bytes, self.elapsed_ms, self.action.as_str());
+        let (layers_sent, layers_skipped) = (self.layers_sent, self.layers_skipped);
         let path = self.path.display();
         match self.action {
             Action::Failed => {
@@ -132,10 +136,10 @@ impl Outcome {
                 tracing::error!(%reference, %digest, bytes, elapsed_ms, %action, %path, %why, "image failed");
             }
             Action::Present => {
-                tracing::info!(%reference, %digest, bytes, elapsed_ms, %action, "image present");
+                tracing::info!(%reference, %digest, bytes, layers_sent, layers_skipped, elapsed_ms, %action, "image present");
             }
             Action::Loaded | Action::Tagged => {
-                tracing::info!(%reference, %digest, bytes, elapsed_ms, %action, "image {action}");
+                tracing::info!(%reference, %digest, bytes, layers_sent, layers_skipped, elapsed_ms, %action, "image {action}");
             }
         }
         if !self.unresolvable.is_empty() {
@@ -212,13 +216,6 @@ impl Report {
     pub fn abort(&mut self, error: &anyhow::Error) {
         self.aborted = ErrorReport::all_of(error);
         tracing::error!(why = %format!("{error:#}"), "import aborted");
-    }
-
-    /// Whether the image added last failed.
-    pub fn failed_last(&self) -> bool {
-        self.images
-            .last()
-            .is_some_and(|image| image.action == Action::Failed)
     }
 
     /// Logs the summary.

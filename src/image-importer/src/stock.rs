@@ -1,14 +1,20 @@
-//! What the engine has of an image.
+//! What the engine has, asked for once for all images.
 //!
-//! The two image stores know an image by different digests, and tell differently whether it is complete: in the graph
-//! drivers' store an image that is there is complete; the containerd store lists images whose layers are missing or not
-//! unpacked.
+//! The two image stores know an image by different digests, and tell differently whether it is complete. In the graph
+//! drivers' store an image that is there is complete, and one list tells all. The containerd store knows also images
+//! whose layers are missing or not unpacked, and its list costs milliseconds a layer; there each image's history is asked
+//! for, several at once, and what that does not tell is found out once ([`Complete`] remembers).
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use docker_engine::{Engine, ImageStore};
-use image_archive::{Image, Platform, Reference};
+use docker_engine::{Engine, ImageStore, ImageSummary, Result};
+use image_archive::{Digest, Image, Platform, Reference};
+
+use crate::chains::Chains;
+use crate::complete::Complete;
 
 /// What the engine has of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,13 +36,263 @@ pub struct Found {
 impl Found {
     /// Whether nothing is left to do.
     pub fn is_all(&self) -> bool {
-        self.complete && self.missing_tags.is_empty() && self.missing_digests.is_empty()
+        self.is_loaded() && self.missing_tags.is_empty()
     }
 
-    /// Whether a tag or two is all that is left to do.
-    pub fn lacks_only_tags(&self) -> bool {
+    /// Whether a tag or two is all that may be left to do.
+    pub fn is_loaded(&self) -> bool {
         self.complete && self.missing_digests.is_empty()
     }
+}
+
+/// An image that the engine knows.
+#[derive(Debug, Default)]
+struct Held {
+    names: HashSet<Reference>,
+    /// Why it is not unpacked, in the engine's words.
+    why_not: Option<String>,
+}
+
+/// The engine's images at one time.
+#[derive(Debug)]
+pub struct Stock {
+    store: ImageStore,
+    platform: Platform,
+    images: HashMap<String, Held>,
+    /// The images that the engine says are complete, once that was asked; nothing from engines that do not say.
+    told: OnceCell<HashSet<String>>,
+}
+
+impl Stock {
+    /// Asks for what concerns the `wanted` images.
+    pub fn ask<'a>(
+        engine: &Engine,
+        store: ImageStore,
+        platform: &Platform,
+        wanted: impl Iterator<Item = &'a Image>,
+        threads: usize,
+    ) -> Result<Self> {
+        let images = match store {
+            ImageStore::GraphDriver => {
+                let listed = engine.images()?.into_iter();
+                listed
+                    .map(|summary| (summary.id.clone(), Held::listed(&summary)))
+                    .collect()
+            }
+            ImageStore::Containerd => {
+                let digests: BTreeSet<String> = wanted.flat_map(digests).collect();
+                histories(engine, &digests.into_iter().collect::<Vec<_>>(), threads)?
+            }
+        };
+        Ok(Self {
+            store,
+            platform: platform.clone(),
+            images,
+            told: OnceCell::new(),
+        })
+    }
+
+    /// What there is of an image under these names, which are to stand for it.
+    pub fn find(
+        &self,
+        engine: &Engine,
+        complete: &Complete,
+        image: &Image,
+        names: &[Reference],
+    ) -> std::result::Result<Found, Error> {
+        let digest = match self.store {
+            ImageStore::GraphDriver => image.config_digest(),
+            ImageStore::Containerd => image.target()?,
+        };
+        let mut found = Found {
+            digest: digest.to_string(),
+            ..Found::default()
+        };
+        if let Some(held) = self.images.get(&found.digest) {
+            found.why_not = self.why_not(engine, complete, &found.digest, held)?;
+            found.complete = found.why_not.is_none();
+        }
+        if !found.complete {
+            complete.forget(&found.digest);
+        }
+        for name in names {
+            if let Some(tagged) = name.tagged()
+                && !self.answers_to(engine, complete, &tagged, digest)?
+            {
+                found.missing_tags.push(tagged);
+            }
+            let Some((digested, own)) = name.digested().zip(name.digest()) else {
+                continue;
+            };
+            match self.store {
+                ImageStore::Containerd if !self.stands_for(&digested, own) => {
+                    found.missing_digests.push(digested);
+                }
+                // This store learns digests only by pulling (moby#43570).
+                ImageStore::GraphDriver if !self.stands_for(&digested, digest) => {
+                    found.unresolvable.push(digested);
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a name by digest stands for the image of a digest: the containerd store looks for an image of this
+    /// digest under any name of the repository (moby, `daemon/containerd/image.go`, `resolveImage`).
+    fn stands_for(&self, name: &Reference, digest: Digest) -> bool {
+        let Some(held) = self.images.get(&digest.to_string()) else {
+            return false;
+        };
+        let same_repository = |other: &Reference| other.repository() == name.repository();
+        match self.store {
+            ImageStore::GraphDriver => held.names.contains(name),
+            ImageStore::Containerd => held.names.iter().any(same_repository),
+        }
+    }
+
+    /// Whether the engine finds the image under a name with a tag.
+    fn answers_to(
+        &self,
+        engine: &Engine,
+        complete: &Complete,
+        name: &Reference,
+        digest: Digest,
+    ) -> Result<bool> {
+        let (digest, text) = (digest.to_string(), name.to_string());
+        let held = self.images.get(&digest);
+        if !held.is_some_and(|held| held.names.contains(name)) {
+            return Ok(false);
+        }
+        if self.store == ImageStore::GraphDriver || complete.knows_name(&digest, &text) {
+            return Ok(true);
+        }
+        let found = engine.inspect_image(&text)?;
+        let answers = found.is_some_and(|found| found.id == digest);
+        if answers {
+            complete.note_name(&digest, &text);
+        }
+        Ok(answers)
+    }
+
+    /// Why an image that is there is not complete.
+    fn why_not(
+        &self,
+        engine: &Engine,
+        complete: &Complete,
+        digest: &str,
+        held: &Held,
+    ) -> Result<Option<String>> {
+        if held.why_not.is_some() {
+            return Ok(held.why_not.clone());
+        }
+        if self.store == ImageStore::GraphDriver || complete.knows(digest) {
+            return Ok(None);
+        }
+        if !self.told(engine)?.contains(digest) {
+            match engine.try_image(digest) {
+                Ok(()) => {}
+                Err(error) if error.is_engine_trouble() => return Err(error),
+                Err(error) => return Ok(Some(error.to_string())),
+            }
+        }
+        complete.note(digest);
+        Ok(None)
+    }
+
+    fn told(&self, engine: &Engine) -> Result<&HashSet<String>> {
+        if let Some(told) = self.told.get() {
+            return Ok(told);
+        }
+        let listed = engine.image_manifests()?.unwrap_or_default();
+        let (os, architecture) = (&self.platform.os, &self.platform.architecture);
+        let complete = listed
+            .into_iter()
+            .filter(|summary| summary.is_complete_for(os, architecture));
+        let told = complete.map(|summary| summary.id).collect();
+        Ok(self.told.get_or_init(|| told))
+    }
+
+    /// The layers of all images that are known to be complete, which others need not bring again.
+    pub fn chains(&self, engine: &Engine, complete: &Complete) -> Result<Chains> {
+        let mut chains = Chains::default();
+        for summary in engine.images()? {
+            let sound = self.store == ImageStore::GraphDriver
+                || complete.knows(&summary.id)
+                || self.told(engine)?.contains(&summary.id);
+            if sound && let Some(image) = engine.inspect_image(&summary.id)? {
+                let diff_ids = image.root_fs.layers.iter().map(|layer| layer.parse().ok());
+                chains.add(&diff_ids.map_while(|digest| digest).collect::<Vec<_>>());
+            }
+        }
+        Ok(chains)
+    }
+}
+
+impl Held {
+    fn listed(summary: &ImageSummary) -> Self {
+        let names = summary.repo_tags.iter().chain(&summary.repo_digests);
+        Self {
+            names: names.filter_map(|name| name.parse().ok()).collect(),
+            why_not: None,
+        }
+    }
+}
+
+/// By what the containerd store may know an image: what its names stand for, and the manifest or index that a name by
+/// digest means.
+fn digests(image: &Image) -> impl Iterator<Item = String> {
+    let named = image.references().iter().filter_map(Reference::digest);
+    image
+        .target()
+        .into_iter()
+        .chain(named)
+        .map(|digest| digest.to_string())
+}
+
+/// What the containerd store has of images, asked for several at once.
+fn histories(engine: &Engine, digests: &[String], threads: usize) -> Result<HashMap<String, Held>> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(digests.len()) {
+            scope.spawn(|| {
+                while let Some(digest) = digests.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let history = history(engine, digest);
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    found.push(history.map(|held| Some((digest.clone(), held?))));
+                }
+            });
+        }
+    });
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.into_iter().filter_map(Result::transpose).collect()
+}
+
+fn history(engine: &Engine, digest: &str) -> Result<Option<Held>> {
+    let history = match engine.image_history(digest) {
+        Ok(Some(history)) => history,
+        Ok(None) => return Ok(None),
+        Err(error) if error.is_engine_trouble() => return Err(error),
+        Err(error) => {
+            return Ok(Some(Held {
+                why_not: Some(error.to_string()),
+                ..Held::default()
+            }));
+        }
+    };
+    let names = match history.into_iter().next() {
+        Some(first) => first.tags,
+        // An image whose maker wrote no history has no place for its names there.
+        None => match engine.inspect_image(digest)? {
+            Some(image) => [image.repo_tags, image.repo_digests].concat(),
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Held {
+        names: names.iter().filter_map(|name| name.parse().ok()).collect(),
+        why_not: None,
+    }))
 }
 
 /// Why it cannot be said what the engine has.
@@ -48,126 +304,4 @@ pub enum Error {
     /// The image.
     #[error(transparent)]
     Image(#[from] image_archive::Error),
-}
-
-/// The engine's images.
-pub struct Stock<'a> {
-    engine: &'a Engine,
-    store: ImageStore,
-    platform: &'a Platform,
-    /// Digest to completeness, for engines that tell; empty for others.
-    complete: RefCell<Option<HashMap<String, bool>>>,
-}
-
-impl<'a> Stock<'a> {
-    /// Asks nothing yet.
-    pub fn new(engine: &'a Engine, store: ImageStore, platform: &'a Platform) -> Self {
-        Self {
-            engine,
-            store,
-            platform,
-            complete: RefCell::new(None),
-        }
-    }
-
-    /// The image store.
-    pub fn store(&self) -> ImageStore {
-        self.store
-    }
-
-    /// Forgets what was listed, since the engine's images changed.
-    pub fn refresh(&self) {
-        self.complete.replace(None);
-    }
-
-    /// What the engine has of `image`.
-    pub fn find(&self, image: &Image) -> Result<Found, Error> {
-        let digest = match self.store {
-            ImageStore::GraphDriver => image.config_digest().to_string(),
-            ImageStore::Containerd => image.target()?.to_string(),
-        };
-        let inspected = self.engine.inspect_image(&digest)?;
-        let mut found = Found {
-            digest: digest.clone(),
-            ..Found::default()
-        };
-        let tags: Vec<Reference> = match &inspected {
-            Some(inspected) => inspected
-                .repo_tags
-                .iter()
-                .filter_map(|tag| tag.parse().ok())
-                .collect(),
-            None => Vec::new(),
-        };
-        if inspected.is_some() {
-            (found.complete, found.why_not) = self.is_complete(&digest)?;
-        }
-        for reference in image.references() {
-            if let Some(tagged) = reference.tagged()
-                && !tags.contains(&tagged)
-            {
-                found.missing_tags.push(tagged);
-            }
-            if let Some(digested) = reference.digested() {
-                self.find_digested(&digested, &digest, &mut found)?;
-            }
-        }
-        Ok(found)
-    }
-
-    fn find_digested(
-        &self,
-        digested: &Reference,
-        digest: &str,
-        found: &mut Found,
-    ) -> Result<(), Error> {
-        let expected = match self.store {
-            ImageStore::GraphDriver => digest.to_owned(),
-            ImageStore::Containerd => digested
-                .digest()
-                .map(|digest| digest.to_string())
-                .unwrap_or_default(),
-        };
-        let resolved = self.engine.inspect_image(&digested.to_string())?;
-        if resolved.is_none_or(|image| image.id != expected) {
-            match self.store {
-                // This store learns digests only by pulling (moby#43570).
-                ImageStore::GraphDriver => found.unresolvable.push(digested.clone()),
-                ImageStore::Containerd => found.missing_digests.push(digested.clone()),
-            }
-        }
-        Ok(())
-    }
-
-    fn is_complete(&self, digest: &str) -> Result<(bool, Option<String>), Error> {
-        if self.store == ImageStore::GraphDriver {
-            return Ok((true, None));
-        }
-        if self.complete.borrow().is_none() {
-            let listed = self
-                .engine
-                .image_manifests()?
-                .unwrap_or_default()
-                .into_iter()
-                .map(|summary| {
-                    let complete =
-                        summary.is_complete_for(&self.platform.os, &self.platform.architecture);
-                    (summary.id, complete)
-                });
-            self.complete.replace(Some(listed.collect()));
-        }
-        if self
-            .complete
-            .borrow()
-            .as_ref()
-            .is_some_and(|listed| listed.get(digest) == Some(&true))
-        {
-            return Ok((true, None));
-        }
-        match self.engine.try_image(digest) {
-            Ok(()) => Ok((true, None)),
-            Err(error) if error.is_engine_trouble() => Err(error.into()),
-            Err(error) => Ok((false, Some(error.to_string()))),
-        }
-    }
 }

@@ -8,7 +8,6 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -29,39 +28,109 @@ fn vm() -> (Vm, TestImage) {
 
 /// Imports into an engine that takes a load with `reply`, and has the image afterwards if `takes`.
 fn import_with(reply: FakeReply, takes: bool) -> Ended {
-    let (vm, image) = vm();
-    let loaded = Arc::new(AtomicBool::new(false));
-    let _engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
-        "/info" => FakeReply::json(INFO),
-        "/images/load" => {
-            loaded.store(takes, Ordering::SeqCst);
-            reply.clone()
-        }
-        _ if loaded.load(Ordering::SeqCst) => inspected(&image),
-        _ => FakeReply::error(404, "No such image"),
-    });
-    vm.import()
+    import_counted(reply, takes).0
 }
 
-fn inspected(image: &TestImage) -> FakeReply {
-    FakeReply::json(
-        &serde_json::json!({"Id": image.config_digest(), "RepoTags": ["x:1"]}).to_string(),
-    )
+/// The same, and the paths of the calls that change something.
+fn import_counted(reply: FakeReply, takes: bool) -> (Ended, Vec<String>) {
+    let (vm, image) = vm();
+    let (loaded, tagged) = (AtomicBool::new(false), AtomicBool::new(false));
+    let engine = FakeEngine::start(&vm.socket(), move |request| {
+        let has = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        match request.path.as_str() {
+            "/info" => FakeReply::json(INFO),
+            "/images/load" => {
+                loaded.store(takes, Ordering::SeqCst);
+                reply.clone()
+            }
+            "/images/json" => listed(&image, has(&loaded), has(&tagged)),
+            path if path.ends_with("/tag") => {
+                tagged.store(true, Ordering::SeqCst);
+                FakeReply::new(201, "")
+            }
+            _ => FakeReply::error(404, "No such image"),
+        }
+    });
+    let ended = vm.import();
+    let changes = engine.seen().into_iter();
+    let changes = changes.filter(|request| request.method == "POST");
+    (ended, changes.map(|request| request.path).collect())
+}
+
+/// The engine's list, with the image in it or not, with its name or not.
+fn listed(image: &TestImage, there: bool, has_name: bool) -> FakeReply {
+    let names: &[&str] = if has_name { &["x:1"] } else { &[] };
+    let one = serde_json::json!({"Id": image.config_digest(), "RepoTags": names});
+    let all = if there { vec![one] } else { Vec::new() };
+    FakeReply::json(&serde_json::Value::from(all).to_string())
+}
+
+/// An engine that has the image and its name, whatever else it is asked.
+fn answer_of_one_that_has(image: &TestImage, request: &FakeRequest) -> FakeReply {
+    match request.path.as_str() {
+        "/info" => FakeReply::json(INFO),
+        "/images/json" => listed(image, true, true),
+        _ => FakeReply::error(404, "No such image"),
+    }
 }
 
 #[test]
-fn an_engine_that_works_gets_each_image_once() {
-    import_with(FakeReply::stream(&[LOADED]), true)
+fn an_engine_that_works_gets_each_image_once_and_then_its_name() {
+    let (ended, changes) = import_counted(FakeReply::stream(&[LOADED]), true);
+    ended
         .assert(0, &["loaded"])
-        .says("image loaded reference=docker.io/library/x:1");
+        .says("image loaded reference=docker.io/library/x:1")
+        .says("layers_sent=1 layers_skipped=0");
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    assert_eq!(changes[0], "/images/load");
+    assert!(changes[1].ends_with("/tag"));
+}
+
+#[test]
+fn an_image_that_is_not_taken_is_sent_whole_and_alone_and_then_as_its_own_tarball() {
+    let refused = || FakeReply::error(500, "no, thanks");
+    let (ended, changes) = import_counted(refused(), false);
+    assert_eq!(changes, ["/images/load"; 2], "a layout has no tarball");
+    ended
+        .assert(1, &["failed"])
+        .says("next=\"whole and alone\"");
+
+    let (vm, image) = vm();
+    vm.file(
+        "x.tar",
+        &Files::old_archive(&[(&image, &["x:1"])]).tarball(),
+    );
+    vm.list(&["x.tar"]);
+    let engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
+        "/info" => FakeReply::json(INFO),
+        "/images/json" => FakeReply::json("[]"),
+        _ => refused(),
+    });
+    vm.import()
+        .assert(1, &["failed"])
+        .says("next=\"as the original tarball\"");
+    let sent: Vec<_> = engine
+        .seen()
+        .into_iter()
+        .filter(|request| request.path == "/images/load")
+        .collect();
+    assert_eq!(sent.len(), 3);
+    assert_eq!(sent[2].body, std::fs::read(vm.path("x.tar")).unwrap());
+}
+
+#[test]
+fn a_full_disk_ends_the_tries() {
+    let line = r#"{"errorDetail":{"message":"write /data: no space left on device"}}"#;
+    let (ended, changes) = import_counted(FakeReply::stream(&[line]), false);
+    ended.assert(1, &["failed"]);
+    assert_eq!(changes, ["/images/load"]);
 }
 
 #[test]
 fn an_image_that_is_there_is_not_sent() {
     let (vm, image) = vm();
-    let engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
-        "/info" => FakeReply::json(INFO),
-        _ => inspected(&image),
+    let engine = FakeEngine::start(&vm.socket(), move |request| {
+        answer_of_one_that_has(&image, request)
     });
     vm.import().assert(0, &["present"]).says("action=present");
     assert!(
@@ -124,9 +193,13 @@ fn an_engine_that_starts_slowly_is_waited_for() {
     let socket = vm.socket();
     let thread = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(700));
-        let engine = FakeEngine::start(&socket, move |request| match request.path.as_str() {
-            "/info" => FakeReply::json(INFO).after(Duration::from_millis(500)),
-            _ => inspected(&image),
+        let engine = FakeEngine::start(&socket, move |request| {
+            let reply = answer_of_one_that_has(&image, request);
+            if request.path == "/info" {
+                reply.after(Duration::from_millis(500))
+            } else {
+                reply
+            }
         });
         std::thread::sleep(Duration::from_secs(4));
         drop(engine);
@@ -151,15 +224,14 @@ fn without_an_engine_the_error_names_the_socket_and_what_to_do() {
 #[test]
 fn an_engine_that_goes_away_ends_the_import() {
     let (vm, _) = vm();
-    let alive = AtomicBool::new(true);
     let socket = vm.socket();
-    let _engine = FakeEngine::start(&vm.socket(), move |request| {
-        if request.path == "/info" {
-            return FakeReply::json(INFO);
+    let _engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
+        "/info" => FakeReply::json(INFO),
+        "/images/json" => FakeReply::json("[]"),
+        _ => {
+            let _ = std::fs::remove_file(&socket);
+            FakeReply::raw(b"")
         }
-        alive.store(false, Ordering::SeqCst);
-        let _ = std::fs::remove_file(&socket);
-        FakeReply::raw(b"")
     });
     vm.import()
         .assert(1, &["failed"])
@@ -180,9 +252,8 @@ fn wrong_lists_are_reported_with_list_and_line_and_the_rest_is_imported() {
         "jobs/z/docker-bosh-release-import/z.lst",
         b"/var/vcap/packages/gone/x.tar\nx.tar\n",
     );
-    let _engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
-        "/info" => FakeReply::json(INFO),
-        _ => inspected(&image),
+    let _engine = FakeEngine::start(&vm.socket(), move |request| {
+        answer_of_one_that_has(&image, request)
     });
     let ended = vm.import();
     ended
@@ -197,9 +268,8 @@ fn what_is_no_image_is_reported_with_list_and_line() {
     let (vm, image) = vm();
     vm.file("x.txt", b"hello");
     vm.list(&["x.txt", "l"]);
-    let _engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
-        "/info" => FakeReply::json(INFO),
-        _ => inspected(&image),
+    let _engine = FakeEngine::start(&vm.socket(), move |request| {
+        answer_of_one_that_has(&image, request)
     });
     vm.import()
         .assert(4, &["failed", "present"])

@@ -202,7 +202,7 @@ fn of_two_images_with_one_name_the_last_gets_it() {
             ImageStore::GraphDriver => last.config_digest(),
             ImageStore::Containerd => files.target(),
         };
-        for actions in [["loaded", "loaded"], ["tagged", "tagged"]] {
+        for actions in [["loaded", "loaded"], ["present", "present"]] {
             vm.import()
                 .assert(0, &actions)
                 .says("several images are listed under this name");
@@ -302,4 +302,211 @@ fn images_are_still_there_when_the_engine_comes_back() {
         dockerd.restart();
         vm.import().assert(0, &["present"]);
     }
+}
+
+/// A layer that no compression makes smaller.
+fn noise(name: &str, seed: u64, bytes: usize) -> (String, Vec<u8>) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let content = std::iter::repeat_with(|| random.u8(..)).take(bytes);
+    (name.to_owned(), content.collect())
+}
+
+fn with_layers(layers: &[&(String, Vec<u8>)]) -> TestImage {
+    layers.iter().fold(TestImage::empty(), |image, layer| {
+        image.with_layer(&[(layer.0.as_str(), layer.1.as_slice())])
+    })
+}
+
+fn number(image: &serde_json::Value, name: &str) -> u64 {
+    image[name].as_u64().unwrap()
+}
+
+#[test]
+fn of_a_new_version_only_the_new_layer_is_sent() {
+    let base = noise("base", 1, 3 << 20);
+    let (old, new) = (noise("app", 2, 1 << 20), noise("app", 3, 1 << 20));
+    for packing in [Packing::Gzip, Packing::Zstd] {
+        on_each_store(|dockerd, vm| {
+            let image = with_layers(&[&base, &old]);
+            vm.layout("l", &Files::layout(&image, &["x:1"], packing, false));
+            vm.list(&["l"]);
+            vm.import().assert(0, &["loaded"]);
+            // The release's next version has another layout in its place; the old one is gone.
+            std::fs::remove_dir_all(vm.path("l")).unwrap();
+            let image = with_layers(&[&base, &new]);
+            vm.layout("l", &Files::layout(&image, &["x:2"], packing, false));
+            let ended = vm.import();
+            ended.assert(0, &["loaded"]);
+            let report = &ended.report["images"][0];
+            let sent = number(report, "bytes");
+            assert!(sent > 1 << 20 && sent < (1 << 20) + (60 << 10), "{sent}");
+            let layers = ["layers_sent", "layers_skipped"].map(|name| number(report, name));
+            assert_eq!(layers, [1, 1]);
+            dockerd.engine().try_image("x:2").unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_layer_that_images_share_is_sent_once_and_all_of_them_are_complete() {
+    let base = noise("base", 1, 3 << 20);
+    let tops: Vec<_> = (2..6).map(|seed| noise("app", seed, 300 << 10)).collect();
+    on_each_store(|dockerd, vm| {
+        let names: Vec<String> = (0..4).map(|number| format!("l{number}")).collect();
+        for (name, top) in names.iter().zip(&tops) {
+            let reference = format!("{name}:1");
+            let image = with_layers(&[&base, top]);
+            vm.layout(
+                name,
+                &Files::layout(&image, &[&reference], Packing::Gzip, true),
+            );
+        }
+        vm.list(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let ended = vm.import();
+        ended.assert(0, &["loaded"; 4]);
+        let sent = number(&ended.report, "bytes");
+        assert!(sent < (3 << 20) + 4 * (330 << 10), "{sent}");
+        for name in names {
+            dockerd.engine().try_image(&format!("{name}:1")).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_layer_that_the_engine_has_in_another_compression_is_sent_where_the_store_needs_it() {
+    let (base, top) = (noise("base", 1, 300 << 10), noise("app", 2, 300 << 10));
+    on_each_store(|dockerd, vm| {
+        let image = with_layers(&[&base]);
+        vm.layout("a", &Files::layout(&image, &["a:1"], Packing::Gzip, false));
+        vm.list(&["a"]);
+        vm.import().assert(0, &["loaded"]);
+        let image = with_layers(&[&base, &top]);
+        vm.layout("b", &Files::layout(&image, &["b:1"], Packing::Zstd, false));
+        vm.list(&["a", "b"]);
+        vm.import().assert(0, &["present", "loaded"]);
+        vm.import().assert(0, &["present", "present"]);
+        dockerd.engine().try_image("b:1").unwrap();
+    });
+}
+
+#[test]
+fn layers_may_lie_in_packages_of_their_own() {
+    let image = with_layers(&[&noise("base", 1, 300 << 10), &noise("app", 2, 300 << 10)]);
+    on_each_store(|dockerd, vm| {
+        let mut files = Files::layout(&image, &["x:1"], Packing::Gzip, false);
+        let mut packages = vec!["packages/x-image".to_owned()];
+        for (number, layer) in image.layers.iter().enumerate() {
+            let blob = format!(
+                "blobs/sha256/{}",
+                image_fixture::hex(&Packing::Gzip.pack(layer))
+            );
+            let mut lender = Files::default();
+            lender.push("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
+            lender.push("index.json", br#"{"schemaVersion":2,"manifests":[]}"#);
+            lender.push(&blob, &files.remove(&blob));
+            packages.push(format!("packages/layer-{number}"));
+            vm.layout(&packages[number + 1], &lender);
+        }
+        vm.layout("packages/x-image", &files);
+        vm.list(&packages.iter().map(String::as_str).collect::<Vec<_>>());
+        vm.import().assert(0, &["loaded"]);
+        let again = vm.import();
+        again.assert(0, &["present"]);
+        assert!(!again.stderr.contains("WARN"), "{}", again.stderr);
+        dockerd.engine().try_image("x:1").unwrap();
+    });
+}
+
+#[test]
+fn a_compressed_tarball_is_read_through_once() {
+    let (old, new) = (TestImage::small(1), TestImage::small(2));
+    let tarball = |image| Packing::Gzip.pack(&Files::old_archive(&[(image, &["x:1"])]).tarball());
+    on_each_store(|_, vm| {
+        vm.file("x.tgz", &tarball(&old));
+        vm.list(&["x.tgz"]);
+        vm.import().assert(0, &["loaded"]);
+        let index = std::fs::read_dir(vm.path("data/docker/import"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.file_name().unwrap().len() == 64 + ".json".len())
+            .unwrap();
+        let written = std::fs::metadata(&index).unwrap().modified().unwrap();
+        vm.import().assert(0, &["present"]);
+        let now = std::fs::metadata(&index).unwrap().modified().unwrap();
+        assert_eq!(now, written, "the index was made anew");
+        // Another tarball in its place, and an index that is damaged.
+        vm.file("x.tgz", &tarball(&new));
+        vm.import().assert(0, &["loaded"]);
+        std::fs::write(&index, b"{\"stamp\":").unwrap();
+        vm.import().assert(0, &["present"]);
+    });
+}
+
+#[test]
+fn a_layer_that_unpacks_to_something_else_is_refused_and_no_name_moves() {
+    let (good, other) = (TestImage::small(1), TestImage::small(2));
+    on_each_store(|dockerd, vm| {
+        vm.layout("l", &Files::layout(&good, &["x:1"], Packing::Gzip, false));
+        vm.list(&["l"]);
+        vm.import().assert(0, &["loaded"]);
+        let before = id_of(&dockerd.engine(), "x:1");
+        let mut lying = other.clone();
+        lying.layers = vec![image_fixture::layer(&[("seed", b"what the config says")])];
+        let mut files = Files::layout(&lying, &["x:1"], Packing::Gzip, false);
+        let packed = |image: &TestImage| Packing::Gzip.pack(&image.layers[0]);
+        files.exchange_layer(&packed(&lying), &packed(&other));
+        vm.layout("m", &files);
+        vm.list(&["m"]);
+        let ended = vm.import();
+        assert!(matches!(ended.code, Some(1 | 4)), "{}", ended.stderr);
+        ended.says("diff").says("importing x:1");
+        assert_eq!(id_of(&dockerd.engine(), "x:1"), before);
+        vm.list(&["l"]);
+        vm.import().assert(0, &["present"]);
+    });
+}
+
+#[test]
+fn a_name_by_the_digest_of_the_manifest_below_an_index_is_kept_too() {
+    let image = TestImage::small(1);
+    on_each_store(|dockerd, vm| {
+        let below = Files::layout(&image, &["x:1"], Packing::Gzip, false).target();
+        let name = format!("x@{below}");
+        let files = Files::layout(&image, &["x:1", &name], Packing::Gzip, true);
+        vm.layout("l", &files);
+        vm.list(&["l"]);
+        vm.import().assert(0, &["loaded"]);
+        let again = vm.import();
+        again.assert(0, &["present"]);
+        assert_eq!(number(&again.report, "bytes"), 0);
+        if dockerd.store() == ImageStore::Containerd {
+            assert_eq!(id_of(&dockerd.engine(), &name), Some(below));
+        }
+    });
+}
+
+#[test]
+fn names_by_digest_that_the_store_cannot_resolve_are_left_for_the_runner() {
+    let image = TestImage::small(1);
+    on_each_store(|dockerd, vm| {
+        let target = Files::layout(&image, &["x:1"], Packing::Gzip, true).target();
+        let name = format!("x:1@{target}");
+        vm.layout("l", &Files::layout(&image, &[&name], Packing::Gzip, true));
+        vm.list(&["l"]);
+        vm.import().assert(0, &["loaded"]);
+        let map = std::fs::read(vm.path("data/docker/import/images.json"));
+        match dockerd.store() {
+            ImageStore::Containerd => assert!(map.is_err()),
+            ImageStore::GraphDriver => {
+                let map: serde_json::Value = serde_json::from_slice(&map.unwrap()).unwrap();
+                let digest = map[format!("docker.io/library/x@{target}")]
+                    .as_str()
+                    .unwrap();
+                assert_eq!(
+                    id_of(&dockerd.engine(), digest),
+                    id_of(&dockerd.engine(), "x:1")
+                );
+            }
+        }
+    });
 }

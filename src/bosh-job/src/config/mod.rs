@@ -13,6 +13,7 @@ use serde_json::Value;
 
 mod bind;
 mod daemon;
+mod import;
 mod level;
 mod supervision;
 mod tls;
@@ -35,6 +36,7 @@ pub struct JobConfig {
     pub recipe: RecipeConfig,
     daemon: daemon::Raw,
     supervision: supervision::Raw,
+    import_memory_mb: Value,
     log_level: Value,
 }
 
@@ -136,6 +138,7 @@ struct Properties {
     start_timeout: Value,
     stop_timeout: Value,
     restart_limit: Value,
+    import_memory_mb: Value,
     log_level: Value,
 }
 
@@ -205,6 +208,7 @@ impl JobConfig {
                 stop_timeout: properties.stop_timeout,
                 restart_limit: properties.restart_limit,
             },
+            import_memory_mb: properties.import_memory_mb,
             log_level: properties.log_level,
         })
     }
@@ -223,6 +227,14 @@ impl JobConfig {
     /// Everything that is wrong with them.
     pub fn supervision(&self) -> Result<Supervision, Problems> {
         supervision::parse(&self.supervision)
+    }
+
+    /// Bytes of memory that the import of images may take.
+    ///
+    /// # Errors
+    /// It is no number, or too small.
+    pub fn import_memory(&self) -> Result<u64, Problems> {
+        import::parse_memory(&self.import_memory_mb).map_err(Problems::from)
     }
 
     /// How much the programs and dockerd log.
@@ -251,7 +263,8 @@ pub(crate) mod tests {
                 "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
                 "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
                 "stable_seconds": 10, "start_timeout": 600, "stop_timeout": 180,
-                "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info"
+                "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64,
+                "log_level": "info"
             }
         })
     }
@@ -269,6 +282,7 @@ pub(crate) mod tests {
         let config = with(&[]);
         config.daemon().unwrap();
         config.supervision().unwrap();
+        assert_eq!(config.import_memory().unwrap(), 64 << 20);
         assert_eq!(config.log_level().unwrap(), LogLevel::Info);
     }
 

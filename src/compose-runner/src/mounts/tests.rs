@@ -57,7 +57,7 @@ impl Bench {
 
     /// Each service's label.
     fn labels(&self, model: &Model) -> BTreeMap<String, String> {
-        let text = self.files().override_file(model).unwrap();
+        let text = self.files().override_file(model, &BTreeMap::new()).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let services = value["services"].as_object().unwrap();
         services
@@ -74,6 +74,22 @@ impl Bench {
     fn write(&self, path: &str, content: &str) {
         fs::write(self.directory.path().join(path), content).unwrap();
     }
+}
+
+#[test]
+fn an_image_that_the_engine_knows_by_another_name_stands_beside_the_label() {
+    let bench = Bench::new();
+    let images = BTreeMap::from([
+        ("web".to_owned(), "sha256:1".to_owned()),
+        ("db".to_owned(), "sha256:2".to_owned()),
+    ]);
+    let model = bench.model(&[("web", "a", false)]);
+    let text = bench.files().override_file(&model, &images).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let services = &value["services"];
+    assert_eq!(services["web"]["image"], "sha256:1");
+    assert!(services["web"]["labels"][LABEL].is_string());
+    assert_eq!(services["db"], serde_json::json!({"image": "sha256:2"}));
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Vm {
             "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
             "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
             "stable_seconds": 1, "start_timeout": 60, "stop_timeout": 60,
-            "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info"
+            "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64, "log_level": "info"
         });
         for (name, value) in more.as_object().unwrap() {
             assert!(properties.get(name).is_some(), "{name} is no property");

@@ -46,7 +46,7 @@ pub fn rendered() -> Value {
             "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
             "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
             "stable_seconds": 10, "start_timeout": 600, "stop_timeout": 180,
-            "restart_limit": {"restarts": 3, "seconds": 300}, "log_level": "info"
+            "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64, "log_level": "info"
         }
     })
 }

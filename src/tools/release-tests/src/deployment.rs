@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -12,8 +12,17 @@ pub struct Deployment {
     pub(crate) name: String,
     properties: Value,
     images: Vec<String>,
+    releases: Vec<OtherRelease>,
     persistent_disk: Option<u64>,
     arguments: Vec<String>,
+}
+
+/// A release in a directory of its own, with the jobs of it that are colocated with `docker`.
+#[derive(Debug)]
+struct OtherRelease {
+    name: String,
+    directory: PathBuf,
+    jobs: Vec<String>,
 }
 
 impl Deployment {
@@ -29,6 +38,7 @@ impl Deployment {
             name: name.to_owned(),
             properties,
             images: vec!["busybox".to_owned()],
+            releases: Vec::new(),
             persistent_disk: None,
             arguments: Vec::new(),
         }
@@ -65,6 +75,24 @@ impl Deployment {
         self
     }
 
+    /// Colocates all jobs that the release in `directory` has now.
+    ///
+    /// # Panics
+    /// When it has no directory `jobs`.
+    pub fn colocate(&mut self, name: &str, directory: &Path) {
+        let jobs = std::fs::read_dir(directory.join("jobs"))
+            .unwrap_or_else(|error| panic!("{} has no jobs: {error}", directory.display()))
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        self.releases.retain(|release| release.name != name);
+        self.releases.push(OtherRelease {
+            name: name.to_owned(),
+            directory: directory.to_owned(),
+            jobs,
+        });
+    }
+
     /// The same with a persistent disk of so many MiB.
     #[must_use]
     pub fn persistent_disk(mut self, mebibytes: u64) -> Self {
@@ -84,10 +112,20 @@ impl Deployment {
     fn manifest(&self) -> Value {
         let release =
             |name: &str, path: PathBuf| json!({"name": name, "version": "latest", "path": path});
+        let mut releases = vec![
+            release("containers", repository()),
+            release("fixture-images", repository().join("ci/fixtures/release")),
+        ];
         let mut jobs =
             vec![json!({"name": "docker", "release": "containers", "properties": self.properties})];
         for image in &self.images {
             jobs.push(json!({"name": format!("{image}-image"), "release": "fixture-images"}));
+        }
+        for other in &self.releases {
+            releases.push(release(&other.name, other.directory.clone()));
+            for job in &other.jobs {
+                jobs.push(json!({"name": job, "release": other.name}));
+            }
         }
         let mut group = json!({
             "name": "docker", "instances": 1, "azs": ["z1"], "vm_type": "default", "stemcell": "default",
@@ -99,10 +137,7 @@ impl Deployment {
         json!({
             "name": self.name,
             "stemcells": [{"alias": "default", "os": "ubuntu-jammy", "version": "latest"}],
-            "releases": [
-                release("containers", repository()),
-                release("fixture-images", repository().join("ci/fixtures/release")),
-            ],
+            "releases": releases,
             "update": {
                 "canaries": 1, "max_in_flight": 1, "serial": true,
                 "canary_watch_time": "1000-90000", "update_watch_time": "1000-90000",

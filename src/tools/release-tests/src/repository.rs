@@ -9,13 +9,13 @@ pub fn repository() -> PathBuf {
         .map_or_else(|| here.to_owned(), Path::to_owned)
 }
 
-/// A program that `ci/test` has built: one of the VM's programs, or bosh-solo.
+/// A program that `ci/test` has built: one of the VM's programs, or a tool.
 ///
 /// # Panics
 /// When it was not built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let target = if name == "bosh-solo" {
+    let target = if ["bosh-solo", "image-packager"].contains(&name) {
         "src/tools/target/debug"
     } else {
         "target/debug"

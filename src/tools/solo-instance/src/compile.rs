@@ -15,7 +15,7 @@ use crate::init::bring_up_loopback;
 use crate::plan::{self, AGENT_PATH, CompilePlan};
 use crate::process;
 use crate::rootfs::{self, Root};
-use crate::spec::check_name;
+use crate::spec::check_package_name;
 use crate::{command, lock};
 
 /// What a Director shows of a script that fails (bosh-agent, `agent/compiler`).
@@ -56,9 +56,9 @@ pub(crate) fn run(
     scratch: &Path,
     spec: CompileSpec,
 ) -> Result<Compiled> {
-    check_name("package name", &spec.package)?;
+    check_package_name(&spec.package)?;
     for (name, _) in &spec.dependencies {
-        check_name("package name", name)?;
+        check_package_name(name)?;
     }
     let directory = scratch.join(&spec.package);
     rootfs::make_directory(&directory, 0o700)?;

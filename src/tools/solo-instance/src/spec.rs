@@ -90,10 +90,20 @@ pub struct NetworkSpec {
     pub nat: bool,
 }
 
-/// BOSH's names become directory, cgroup and link names: letters, digits, `-`, `_`, `.`, no leading dot.
+/// Names of deployments and instance groups become cgroup and link names, too.
 pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
+    check_file_name(what, name, 64)
+}
+
+/// A layer's package has its digest in its name; directories are named for it, with a little more.
+pub(crate) fn check_package_name(name: &str) -> Result<()> {
+    check_file_name("package name", name, 200)
+}
+
+/// Letters, digits, `-`, `_`, `.`, no leading dot.
+fn check_file_name(what: &'static str, name: &str, longest: usize) -> Result<()> {
     let usable = !name.is_empty()
-        && name.len() <= 64
+        && name.len() <= longest
         && !name.starts_with(['.', '-'])
         && name
             .chars()
@@ -104,8 +114,9 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
     Err(Error::Invalid {
         what,
         value: name.to_owned(),
-        why: "it has up to 64 letters, digits, `-`, `_` and `.`, and begins with none of the last"
-            .to_owned(),
+        why: format!(
+            "it has up to {longest} letters, digits, `-`, `_` and `.`, and begins with none of the last"
+        ),
     })
 }
 
@@ -121,5 +132,8 @@ mod tests {
         for good in ["redis", "my-dep_1.2"] {
             check_name("deployment name", good).unwrap();
         }
+        let layer = format!("layer-v1-{}", "0".repeat(64));
+        assert!(check_name("deployment name", &layer).is_err());
+        check_package_name(&layer).unwrap();
     }
 }

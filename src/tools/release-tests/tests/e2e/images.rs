@@ -23,7 +23,7 @@ fn images_are_imported_without_a_recipe_and_docker_works_after_ssh() {
         .ok();
     assert_eq!(
         images,
-        "fixture/busybox:1\nfixture/postgres:15\nfixture/redis:7"
+        "fixture/busybox:1\nfixture/postgres:1\nfixture/redis:1"
     );
     assert_eq!(
         deployment
@@ -35,7 +35,7 @@ fn images_are_imported_without_a_recipe_and_docker_works_after_ssh() {
         deployment
             .docker("load < /var/vcap/packages/postgres-image/postgres.tgz")
             .ok(),
-        "Loaded image: fixture/postgres:15"
+        "Loaded image: fixture/postgres:1"
     );
     assert!(
         deployment
@@ -56,12 +56,12 @@ fn a_corrupt_image_fails_the_deploy_before_the_engine_sees_it_and_the_rest_comes
         .recipe(sleepers(&["web"]))
         .images(&["busybox", "redis"]);
     deployment.deploy_ok();
-    deployment.ssh("set -e; monit stop compose; . /var/vcap/jobs/docker/envrc; docker rmi fixture/redis:7; cd $(readlink -f /var/vcap/packages/redis-image)/layout/blobs/sha256; f=$(ls -S | head -1); printf X | dd of=$f bs=1 seek=100000 conv=notrunc").ok();
+    deployment.ssh("set -e; monit stop compose; . /var/vcap/jobs/docker/envrc; docker rmi fixture/redis:1; cd $(readlink -f /var/vcap/packages/redis-image)/layout/blobs/sha256; f=$(ls -S | head -1); printf X | dd of=$f bs=1 seek=100000 conv=notrunc").ok();
     let outcome = deployment.solo(&["restart"]);
     assert_ne!(outcome.code, 0);
     let text = outcome.text();
     assert!(
-        text.contains("fixture/redis:7") && text.contains("blobs/sha256/"),
+        text.contains("fixture/redis:1") && text.contains("blobs/sha256/"),
         "{text}\n{}",
         deployment.logs()
     );
@@ -70,7 +70,7 @@ fn a_corrupt_image_fails_the_deploy_before_the_engine_sees_it_and_the_rest_comes
         4
     );
     assert_ne!(
-        deployment.docker("image inspect fixture/redis:7").code,
+        deployment.docker("image inspect fixture/redis:1").code,
         0,
         "the engine has the corrupt image"
     );

@@ -5,6 +5,7 @@ mod daemon;
 mod delete;
 mod faults;
 mod files;
+mod frozen;
 mod health;
 mod images;
 mod lifecycle;

@@ -1,0 +1,95 @@
+//! The images that the lists name, opened.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use image_archive::{Digest, Image, Layouts, Limits, Platform, Reference, Result, Source};
+
+use crate::lists::{Entry, Lists};
+
+/// What was found at a line of a list.
+pub struct Found<'a> {
+    /// The line.
+    pub entry: &'a Entry,
+    /// An image, or why there is none.
+    pub image: Result<Image>,
+    /// How long it took to open what is listed.
+    pub elapsed: Duration,
+}
+
+/// Opens what the lists name, several at once; the order is that of the lists. A layout without images of its own is
+/// there for the blobs that it lends.
+pub fn open<'a>(
+    lists: &'a Lists,
+    platform: &Platform,
+    indexes: &Path,
+    threads: usize,
+) -> Vec<Found<'a>> {
+    let layouts = Layouts::new(lists.layouts());
+    let next = AtomicUsize::new(0);
+    let opened = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(lists.entries.len()) {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(entry) = lists.entries.get(place) else {
+                        return;
+                    };
+                    let began = Instant::now();
+                    let images = match Source::open_indexed(
+                        &entry.path,
+                        &layouts,
+                        platform,
+                        Limits::DEFAULT,
+                        indexes,
+                    ) {
+                        Ok(source) => source.into_images(),
+                        Err(error) => vec![Err(error)],
+                    };
+                    let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+                    opened.push((place, entry, images, began.elapsed()));
+                }
+            });
+        }
+    });
+    let mut opened = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
+    opened.sort_by_key(|(place, ..)| *place);
+    let found = opened.into_iter().flat_map(|(_, entry, images, elapsed)| {
+        images.into_iter().map(move |image| Found {
+            entry,
+            image,
+            elapsed,
+        })
+    });
+    found.collect()
+}
+
+/// The names that each image is to get, in the order of the images.
+///
+/// Two releases may bring different images of one name; as with `docker load` in the order of the lists, the last one
+/// gets it.
+pub fn names<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<Vec<Reference>> {
+    let images: Vec<&Image> = images.collect();
+    let mut owners: HashMap<&Reference, Digest> = HashMap::new();
+    for image in &images {
+        for reference in image.references() {
+            let before = owners.insert(reference, image.config_digest());
+            if before.is_some_and(|before| before != image.config_digest()) {
+                let path = image.path().display();
+                tracing::warn!(%reference, %path, "several images are listed under this name; the last one gets it");
+            }
+        }
+    }
+    let own = |image: &&Image| {
+        let own = image
+            .references()
+            .iter()
+            .filter(|reference| owners.get(reference) == Some(&image.config_digest()));
+        own.cloned().collect()
+    };
+    images.iter().map(own).collect()
+}

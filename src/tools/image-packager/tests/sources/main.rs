@@ -1,0 +1,20 @@
+//! The real program, and the real tools that write and serve what it freezes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by them"
+)]
+
+mod archives;
+mod common;
+mod daemon;
+mod gate;
+mod interruption;
+mod layouts;
+mod named;
+mod platforms;
+mod recompression;
+mod refusals;
+mod registries;
+mod updates;

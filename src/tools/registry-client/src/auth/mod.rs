@@ -1,0 +1,189 @@
+//! Who asks: credentials, challenges and tokens.
+
+mod challenge;
+mod credentials;
+mod docker_config;
+mod helper;
+mod token;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ureq::http::HeaderValue;
+use ureq::http::header::WWW_AUTHENTICATE;
+
+use crate::answer::Answer;
+use crate::endpoint::Endpoint;
+use crate::error::Result;
+use crate::retry::Failure;
+use crate::secret::{Credentials, Secret};
+use crate::settings::Settings;
+use crate::transport::Transport;
+
+use challenge::Challenge;
+use credentials::Keyring;
+
+pub(crate) use docker_config::normal_name;
+
+/// What lets requests in, by server and repository.
+pub(crate) struct Doors {
+    keyring: Keyring,
+    doors: Mutex<HashMap<Place, Arc<Mutex<Door>>>>,
+}
+
+/// A server's name and a repository there.
+type Place = (String, String);
+
+/// What one server wants for one repository, and what it was given.
+#[derive(Default)]
+struct Door {
+    challenge: Option<Challenge>,
+    key: Option<Key>,
+}
+
+/// A value of `Authorization`.
+#[derive(Clone)]
+struct Key {
+    header: Secret,
+    expires: Option<Instant>,
+}
+
+impl Doors {
+    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            keyring: Keyring::new(settings)?,
+            doors: Mutex::default(),
+        })
+    }
+
+    /// Whether there are no credentials for this server (or it has not been asked for any).
+    pub(crate) fn is_anonymous(&self, endpoint: &Endpoint) -> bool {
+        self.keyring.known(&endpoint.registry).is_none()
+    }
+
+    /// All that a request sends and that nobody may see: the header's value, and what it was made of.
+    pub(crate) fn secrets(&self, endpoint: &Endpoint, sent: Option<&Secret>) -> Vec<Secret> {
+        let Some(sent) = sent else {
+            return Vec::new();
+        };
+        let value = sent.reveal().split_once(' ').map(|(_, value)| value);
+        let mut secrets: Vec<Secret> = value.map(Secret::new).into_iter().collect();
+        secrets.extend(
+            self.keyring
+                .known(&endpoint.registry)
+                .map(Credentials::into_secret),
+        );
+        secrets
+    }
+
+    /// What worked before. A token that has expired is replaced first.
+    pub(crate) fn authorization(
+        &self,
+        transport: &Transport,
+        endpoint: &Endpoint,
+        repository: &str,
+    ) -> Result<Option<Secret>, Failure> {
+        let door = self.door(endpoint, repository);
+        let mut door = door.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(key) = &door.key else {
+            return Ok(None);
+        };
+        if key.expires.is_none_or(|expires| Instant::now() < expires) {
+            return Ok(Some(key.header.clone()));
+        }
+        door.key = None;
+        if let Some(challenge) = &door.challenge {
+            door.key = self.answer(transport, endpoint, repository, challenge)?;
+        }
+        Ok(door.key.as_ref().map(|key| key.header.clone()))
+    }
+
+    /// What to send after a 401 to a request that had been sent with `used`; nothing, if nothing else is left to try.
+    pub(crate) fn after_refusal(
+        &self,
+        transport: &Transport,
+        endpoint: &Endpoint,
+        repository: &str,
+        used: Option<&Secret>,
+        refusal: &Answer,
+    ) -> Result<Option<Secret>, Failure> {
+        let door = self.door(endpoint, repository);
+        // Held over the request for a token, so that threads which were refused together ask for one together.
+        let mut door = door.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &door.key
+            && Some(&key.header) != used
+        {
+            return Ok(Some(key.header.clone()));
+        }
+        door.key = None;
+        let challenges = challenge::parse(refusal.headers(WWW_AUTHENTICATE));
+        let Some(challenge) = challenge::preferred(challenges) else {
+            return Ok(None);
+        };
+        let key = self.answer(transport, endpoint, repository, &challenge)?;
+        door.challenge = Some(challenge);
+        // The same again would be refused again.
+        door.key = key.filter(|key| Some(&key.header) != used);
+        Ok(door.key.as_ref().map(|key| key.header.clone()))
+    }
+
+    fn answer(
+        &self,
+        transport: &Transport,
+        endpoint: &Endpoint,
+        repository: &str,
+        challenge: &Challenge,
+    ) -> Result<Option<Key>, Failure> {
+        let credentials = self.keyring.find(&endpoint.registry)?;
+        match challenge {
+            Challenge::Basic => Ok(credentials.as_ref().and_then(basic).map(|header| Key {
+                header,
+                expires: None,
+            })),
+            Challenge::Bearer(bearer) => {
+                if let Some(Credentials::RegistryToken(token)) = &credentials {
+                    let header = Secret::new(format!("Bearer {}", token.reveal()));
+                    return Ok(sendable(header).map(|header| Key {
+                        header,
+                        expires: None,
+                    }));
+                }
+                let token = token::request(
+                    transport,
+                    endpoint,
+                    repository,
+                    bearer,
+                    credentials.as_ref(),
+                )?;
+                Ok(Some(Key {
+                    header: token.header,
+                    expires: Some(token.expires),
+                }))
+            }
+        }
+    }
+
+    fn door(&self, endpoint: &Endpoint, repository: &str) -> Arc<Mutex<Door>> {
+        let key = (endpoint.registry.clone(), repository.to_owned());
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(doors.entry(key).or_default())
+    }
+}
+
+/// The header of HTTP's Basic scheme (RFC 7617), for credentials that have a password.
+fn basic(credentials: &Credentials) -> Option<Secret> {
+    let Credentials::Password { user, password } = credentials else {
+        return None;
+    };
+    let pair = format!("{user}:{}", password.reveal());
+    Some(Secret::new(format!("Basic {}", STANDARD.encode(pair))))
+}
+
+/// Only what can stand in a header may become one.
+fn sendable(header: Secret) -> Option<Secret> {
+    HeaderValue::from_str(header.reveal()).ok()?;
+    Some(header)
+}

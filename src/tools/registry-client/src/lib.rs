@@ -1,0 +1,37 @@
+//! A client for OCI registries that only reads: manifests by tag or digest, blobs by digest.
+//!
+//! It is blocking, needs no Docker daemon, and holds no more of a blob in memory than a buffer. What comes from a
+//! registry, a mirror or a token server is taken as hostile: every byte is checked against a digest, every wait and
+//! every document is bounded, credentials go only to the server that they are for.
+//!
+//! Sources: the OCI distribution specification (`spec.md`), distribution's `spec/auth/token.md` and `oauth.md`, and
+//! Docker's client for what `config.json` means.
+
+mod answer;
+mod auth;
+mod blob;
+mod cancel;
+mod client;
+mod conversation;
+mod endpoint;
+mod error;
+mod hints;
+mod host_rules;
+mod images;
+mod location;
+mod manifest;
+mod part;
+mod proxy;
+mod rate_limit;
+mod retry;
+mod roots;
+mod secret;
+mod settings;
+mod transport;
+mod words;
+
+pub use client::Client;
+pub use error::{Error, Result};
+pub use images::Resolved;
+pub use secret::{Credentials, Secret};
+pub use settings::{Limits, Proxies, Retry, Settings, Timeouts};
