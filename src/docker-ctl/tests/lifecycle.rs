@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use bosh_job::verdict::{ErrorReport, ServiceReport, State, Verdict};
 use bosh_job::{ExitCode, Marker};
 use docker_engine::fake::{FakeEngine, FakeReply};
 use serde_json::{Value, json};
-use support::{Vm, inside, run, script};
+use support::{Vm, inside, install, run, script};
 
 fn is_set(marker: std::path::PathBuf) -> bool {
     Marker::new(marker).is_set(Marker::LIFETIME)
@@ -146,7 +147,7 @@ impl Running {
         vm.set(properties);
         let engine = FakeEngine::start(&vm.paths().socket(), |_| FakeReply::json("{}"));
         let program = vm.paths().root().join("compose-runner");
-        std::fs::copy("/bin/sleep", &program).unwrap();
+        install(Path::new("/bin/sleep"), &program);
         let runner = Command::new(program).arg("60").spawn().unwrap();
         Self {
             vm,

@@ -8,7 +8,7 @@
 use std::{
     fs::{self, File},
     io::Read,
-    os::unix::{fs::PermissionsExt, fs::symlink, net::UnixStream},
+    os::unix::{fs::symlink, net::UnixStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -107,9 +107,13 @@ impl Vm {
 
     /// What stands in for image-importer, which has tests of its own.
     pub fn importer(&self, script: &str) {
+        let source = self.root().join("image-importer.sh");
+        fs::write(&source, format!("#!/bin/sh\n{script}\n")).unwrap();
+        // Another process writes the program: one that another test's thread forks just then would hold it open for
+        // writing, and what is open for writing cannot be executed (`ETXTBSY`).
         let program = self.paths.program("image-importer");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let status = Command::new("install").arg(&source).arg(program).status();
+        assert!(status.unwrap().success());
     }
 
     /// Writes the configuration: a recipe, and whatever else differs from the defaults.

@@ -197,7 +197,16 @@ pub fn inside(test: &str) -> bool {
 
 /// A program, as a shell script.
 pub fn script(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let source = path.with_extension("source");
+    std::fs::write(&source, format!("#!/bin/sh\n{text}\n")).unwrap();
+    install(&source, path);
+}
+
+/// A copy of a program.
+///
+/// Another process writes it: a process that another test's thread forks just then would hold the file open for writing
+/// for a moment, and what is open for writing cannot be executed (`ETXTBSY`).
+pub fn install(source: &Path, program: &Path) {
+    let status = Command::new("install").arg(source).arg(program).status();
+    assert!(status.unwrap().success());
 }

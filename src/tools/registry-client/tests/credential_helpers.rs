@@ -7,8 +7,6 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use image_archive::Reference;
 use registry_client::{Client, Secret};
 
@@ -27,8 +25,7 @@ fn asks_a_credential_helper_once_and_only_if_need_be() {
         "#!/bin/sh\n[ \"$1\" = get ] || exit 1\ncat >> {}\necho '{{\"ServerURL\":\"x\",\"Username\":\"anna\",\"Secret\":\"geheim\"}}'\n",
         log.display()
     );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    install(&script, &program);
     let outcome = with_helper(directory.path(), "registry-client-test", "asked");
     assert_eq!(outcome, "ok\n");
     assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 1);
@@ -53,12 +50,23 @@ fn says_when_a_credential_helper_is_missing_or_fails() {
         let program = directory
             .path()
             .join("docker-credential-registry-client-test");
-        std::fs::write(&program, format!("#!/bin/sh\n{body}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        install(&format!("#!/bin/sh\n{body}\n"), &program);
         let outcome = with_helper(directory.path(), "registry-client-test", "asked");
         assert!(outcome.contains(expected), "{outcome}");
         assert!(!outcome.contains("geheim"), "{outcome}");
     }
+}
+
+/// Writes a program, in another process: one that another test's thread forks just then would hold it open for writing,
+/// and what is open for writing cannot be executed (`ETXTBSY`).
+fn install(script: &str, program: &std::path::Path) {
+    let source = program.with_extension("source");
+    std::fs::write(&source, script).unwrap();
+    let status = std::process::Command::new("install")
+        .arg(source)
+        .arg(program)
+        .status();
+    assert!(status.unwrap().success());
 }
 
 /// Resolves two images in a process of its own, since the helper is found by that process's `PATH`.
