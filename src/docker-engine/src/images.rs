@@ -165,9 +165,11 @@ impl Engine {
     /// How an image was made; nothing if there is none. In the containerd store it is an error if a layer is not
     /// unpacked (moby, `daemon/containerd/image_history.go`), and the cheapest way to find out.
     pub fn image_history(&self, name: &str) -> Result<Option<Vec<HistoryEntry>>> {
-        let found = self.json(Request::get(format!("/images/{}/history", segment(name))));
+        let found: Result<Option<Vec<HistoryEntry>>> =
+            self.json(Request::get(format!("/images/{}/history", segment(name))));
         match found {
-            Ok(history) => Ok(Some(history)),
+            // `null` is the history of an image whose maker wrote none.
+            Ok(history) => Ok(Some(history.unwrap_or_default())),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
@@ -257,6 +259,30 @@ mod tests {
             |engine| engine.inspect_image("x:1"),
         );
         assert_eq!(found.unwrap_err().status(), Some(500));
+    }
+
+    #[test]
+    fn an_image_without_a_history_has_an_empty_one() {
+        let (history, seen) = with(
+            |_| FakeReply::json("null"),
+            |engine| engine.image_history("x:1"),
+        );
+        assert!(history.unwrap().unwrap().is_empty());
+        assert_eq!(seen[0].path, "/images/x:1/history");
+        let (history, _) = with(
+            |_| {
+                FakeReply::json(
+                    r#"[{"Id":"sha256:1","Tags":["x:1"]},{"Id":"<missing>","Tags":null}]"#,
+                )
+            },
+            |engine| engine.image_history("x:1"),
+        );
+        assert_eq!(history.unwrap().unwrap()[0].tags, ["x:1"]);
+        let (history, _) = with(
+            |_| FakeReply::error(404, "no"),
+            |engine| engine.image_history("x:1"),
+        );
+        assert!(history.unwrap().is_none());
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl<'a> Importer<'a> {
             }
             stock = self.climb(rung, &stock, items)?;
         }
-        self.tag(&stock, items)
+        self.tag(items)
     }
 
     fn ask(&self, items: &[Item]) -> Result<Stock> {
@@ -245,29 +245,35 @@ impl<'a> Importer<'a> {
     }
 
     /// Gives names to images that are complete, and looks whether they stand for them.
-    fn tag(&self, stock: &Stock, items: &mut [Item]) -> Result<()> {
-        let mut tagged = false;
-        for item in items.iter_mut().filter(|item| item.is_open()) {
-            self.look(stock, item)?;
+    fn tag(&self, items: &mut [Item]) -> Result<()> {
+        let mut tagged = Vec::new();
+        for (place, item) in items.iter_mut().enumerate() {
+            if !item.is_open() || item.found.missing_tags.is_empty() {
+                continue;
+            }
+            tagged.push(place);
+            item.done.action.get_or_insert(Action::Tagged);
             for name in item.found.missing_tags.clone() {
                 let tag = name.tag().unwrap_or_default();
                 let done = self.engine.tag(&item.found.digest, &name.repository(), tag);
-                tagged = true;
-                item.done.action.get_or_insert(Action::Tagged);
                 if let Err(error) = from_engine(done) {
                     item.fail(error.context(format!("tagging it {}", name.familiar())));
                     break;
                 }
             }
         }
-        if tagged {
-            let now = self.ask(items)?;
-            for item in items.iter_mut().filter(|item| item.is_open()) {
-                self.look(&now, item)?;
-                if item.is_open() && !item.found.is_all() {
-                    let error = incomplete(&item.found);
-                    item.fail(error);
-                }
+        if tagged.is_empty() {
+            return Ok(());
+        }
+        let now = self.ask(items)?;
+        for place in tagged {
+            let Some(item) = items.get_mut(place).filter(|item| item.is_open()) else {
+                continue;
+            };
+            self.look(&now, item)?;
+            if item.is_open() && !item.found.is_all() {
+                let error = incomplete(&item.found);
+                item.fail(error);
             }
         }
         Ok(())

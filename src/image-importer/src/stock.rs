@@ -49,8 +49,8 @@ impl Found {
 #[derive(Debug, Default)]
 struct Held {
     names: HashSet<Reference>,
-    /// Why it is not unpacked, in the engine's words.
-    why_not: Option<String>,
+    /// Whether all its layers are unpacked, as far as its history tells.
+    unpacked: bool,
 }
 
 /// The engine's images at one time.
@@ -183,13 +183,10 @@ impl Stock {
         digest: &str,
         held: &Held,
     ) -> Result<Option<String>> {
-        if held.why_not.is_some() {
-            return Ok(held.why_not.clone());
-        }
-        if self.store == ImageStore::GraphDriver || complete.knows(digest) {
+        if held.unpacked && (self.store == ImageStore::GraphDriver || complete.knows(digest)) {
             return Ok(None);
         }
-        if !self.told(engine)?.contains(digest) {
+        if !held.unpacked || !self.told(engine)?.contains(digest) {
             match engine.try_image(digest) {
                 Ok(()) => {}
                 Err(error) if error.is_engine_trouble() => return Err(error),
@@ -234,7 +231,7 @@ impl Held {
         let names = summary.repo_tags.iter().chain(&summary.repo_digests);
         Self {
             names: names.filter_map(|name| name.parse().ok()).collect(),
-            why_not: None,
+            unpacked: true,
         }
     }
 }
@@ -270,20 +267,16 @@ fn histories(engine: &Engine, digests: &[String], threads: usize) -> Result<Hash
 }
 
 fn history(engine: &Engine, digest: &str) -> Result<Option<Held>> {
-    let history = match engine.image_history(digest) {
-        Ok(Some(history)) => history,
+    let (unpacked, history) = match engine.image_history(digest) {
+        Ok(Some(history)) => (true, history),
         Ok(None) => return Ok(None),
-        Err(error) if error.is_engine_trouble() => return Err(error),
-        Err(error) => {
-            return Ok(Some(Held {
-                why_not: Some(error.to_string()),
-                ..Held::default()
-            }));
-        }
+        // A layer is not unpacked, or the history has other layers than the image.
+        Err(docker_engine::Error::Status { status: 500, .. }) => (false, Vec::new()),
+        Err(error) => return Err(error),
     };
     let names = match history.into_iter().next() {
         Some(first) => first.tags,
-        // An image whose maker wrote no history has no place for its names there.
+        // Where there is no history there are no names in it either.
         None => match engine.inspect_image(digest)? {
             Some(image) => [image.repo_tags, image.repo_digests].concat(),
             None => return Ok(None),
@@ -291,7 +284,7 @@ fn history(engine: &Engine, digest: &str) -> Result<Option<Held>> {
     };
     Ok(Some(Held {
         names: names.iter().filter_map(|name| name.parse().ok()).collect(),
-        why_not: None,
+        unpacked,
     }))
 }
 

@@ -294,3 +294,48 @@ fn a_wrong_configuration_is_refused() {
     assert_eq!(vm.run(&[]).code, Some(2));
     assert_eq!(vm.run(&["--unknown"]).code, Some(2));
 }
+
+/// An engine with a containerd store of API 1.45 that has the image, whose history it answers with `history`.
+fn import_where_the_history_is(history: FakeReply) -> (Ended, usize) {
+    const INFO: &str = r#"{"ID":"E","Driver":"overlayfs","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}"#;
+    let (vm, image) = vm();
+    let target = Files::layout(&image, &["x:1"], Packing::Gzip, false).target();
+    let engine = FakeEngine::start(&vm.socket(), move |request| match request.path.as_str() {
+        "/info" => FakeReply::json(INFO),
+        "/containers/create" => FakeReply::new(201, r#"{"Id":"trial"}"#),
+        path if path.ends_with("/history") => history.clone(),
+        path if path.starts_with("/containers/") => FakeReply::raw(b"HTTP/1.1 204 x\r\n\r\n"),
+        path if path.ends_with("/json") => {
+            FakeReply::json(&serde_json::json!({"Id": target, "RepoTags": ["x:1"]}).to_string())
+        }
+        _ => FakeReply::error(500, "nothing else is asked"),
+    });
+    vm.import().assert(0, &["present"]);
+    let ended = vm.import();
+    let trials = engine.seen().into_iter();
+    let trials = trials.filter(|request| request.path == "/containers/create");
+    (ended, trials.count())
+}
+
+#[test]
+fn an_image_of_the_containerd_store_is_tried_once() {
+    let history = r#"[{"Id":"sha256:1","Tags":["x:1"]}]"#;
+    let (ended, trials) = import_where_the_history_is(FakeReply::json(history));
+    ended.assert(0, &["present"]);
+    assert_eq!(trials, 1);
+}
+
+#[test]
+fn an_image_without_a_history_is_found_all_the_same() {
+    let (ended, trials) = import_where_the_history_is(FakeReply::json("null"));
+    ended.assert(0, &["present"]);
+    assert_eq!(trials, 1);
+}
+
+#[test]
+fn an_image_whose_history_does_not_fit_is_tried_each_time() {
+    let history = FakeReply::error(500, "unable to find the size of the layer");
+    let (ended, trials) = import_where_the_history_is(history);
+    ended.assert(0, &["present"]);
+    assert_eq!(trials, 2);
+}
