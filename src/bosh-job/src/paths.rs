@@ -45,6 +45,12 @@ impl Paths {
         self.programs_dir().join(name)
     }
 
+    /// Directory of the release's programs that dockerd and containerd call: `unpigz`.
+    #[must_use]
+    pub fn helpers_dir(&self) -> PathBuf {
+        self.root.join("packages/containers/libexec")
+    }
+
     /// Directory of dockerd and what belongs to it.
     #[must_use]
     pub fn docker_bin_dir(&self) -> PathBuf {

@@ -41,8 +41,9 @@ pub fn environment(paths: &Paths) -> Vec<(&'static str, String)> {
         (
             "PATH",
             format!(
-                "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                paths.docker_bin_dir().display()
+                "{}:{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                paths.docker_bin_dir().display(),
+                paths.helpers_dir().display()
             ),
         ),
         ("HOME", paths.cli_dir().display().to_string()),

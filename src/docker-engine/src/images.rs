@@ -12,6 +12,8 @@ use crate::{
 
 /// First version of the API that says which parts of an image are there.
 const TELLS_MANIFESTS: ApiVersion = ApiVersion::new(1, 47);
+/// The last version whose history is an error if a layer is not unpacked: engine 26. Engine 28 answers all the same.
+const HISTORY_PROVES_LAYERS: ApiVersion = ApiVersion::new(1, 45);
 
 /// `GET /images/{name}/json`, as far as it is used.
 #[derive(Clone, Debug, Deserialize)]
@@ -162,8 +164,7 @@ impl Engine {
         self.json(Request::get("/images/json").timeouts(Self::listing()))
     }
 
-    /// How an image was made; nothing if there is none. In the containerd store it is an error if a layer is not
-    /// unpacked (moby, `daemon/containerd/image_history.go`), and the cheapest way to find out.
+    /// How an image was made; nothing if there is none.
     pub fn image_history(&self, name: &str) -> Result<Option<Vec<HistoryEntry>>> {
         let found: Result<Option<Vec<HistoryEntry>>> =
             self.json(Request::get(format!("/images/{}/history", segment(name))));
@@ -173,6 +174,12 @@ impl Engine {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether an image of the containerd store that has a history has all its layers unpacked (moby,
+    /// `daemon/containerd/image_history.go`): the cheapest way to find out.
+    pub fn history_proves_layers(&self) -> Result<bool> {
+        Ok(self.api_version()? <= HISTORY_PROVES_LAYERS)
     }
 
     /// All images with their manifests; nothing if the engine does not tell them (API before 1.47).

@@ -1,10 +1,9 @@
 //! What was found out about images in the containerd store, because asking again is dear.
 //!
-//! Before engine 27.2 making a container of an image is the only proof that all of it is there, and costs tens of
-//! milliseconds; since then the list of images tells, but the engine counts every layer's files for it. And any version
-//! calls `x:1` a name of the image also when somebody loaded an archive that did not write it in full, and then does not
-//! find the image under it. So this is settled once, and what passed is kept under the engine's ID. What is asked at
-//! every start is whether the image is there with all its layers unpacked.
+//! Any engine calls `x:1` a name of the image also when somebody loaded an archive that did not write it in full, and then
+//! does not find the image under it. And what layers all images of the engine have, those of others included, is told by
+//! a list for which the engine counts every layer's files. So this is settled once, and what passed is kept under the
+//! engine's ID. What is asked at every start is whether the image is there with all its layers unpacked.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -144,9 +144,9 @@ impl Outcome {
         }
         if !self.unresolvable.is_empty() {
             let unresolvable = self.unresolvable.join(",");
-            tracing::warn!(
+            tracing::info!(
                 %unresolvable, %digest,
-                "this engine's image store cannot resolve names by digest offline; use a tag, or the containerd image store"
+                "recipes find these names by digest; docker does not, in this image store: use a tag or the digest alone"
             );
         }
     }

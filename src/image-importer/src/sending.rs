@@ -99,9 +99,12 @@ fn send_one(engine: &Engine, job: &Job, track: &Track, waits_for: Option<&Arc<Tr
     let began = Instant::now();
     let sent = Arc::new(AtomicU64::new(0));
     let outcome = upload(engine, job, track, waits_for, &sent);
+    let (bytes, elapsed) = (sent.load(Ordering::SeqCst), began.elapsed());
+    let (reference, elapsed_ms) = (job.image.name(), elapsed.as_millis());
+    tracing::debug!(%reference, bytes, elapsed_ms, ok = outcome.is_ok(), "image sent");
     Sent {
-        bytes: sent.load(Ordering::SeqCst),
-        elapsed: began.elapsed(),
+        bytes,
+        elapsed,
         outcome,
     }
 }
@@ -114,6 +117,11 @@ fn upload(
     sent: &Arc<AtomicU64>,
 ) -> Result<(), Error> {
     let verified = track.verified()?;
+    if std::env::var_os("WAITFIRST").is_some()
+        && let Some(other) = waits_for
+    {
+        other.wait();
+    }
     let archive = DockerArchive::new(verified, job.archive.clone()).into_stream()?;
     let (bytes, layers, skipped) = (
         ArchiveStream::length(&archive),

@@ -3,7 +3,8 @@
 //! The two image stores know an image by different digests, and tell differently whether it is complete. In the graph
 //! drivers' store an image that is there is complete, and one list tells all. The containerd store knows also images
 //! whose layers are missing or not unpacked, and its list costs milliseconds a layer; there each image's history is asked
-//! for, several at once, and what that does not tell is found out once ([`Complete`] remembers).
+//! for, several at once: engines up to 26 answer only if every layer is unpacked. What that does not tell is found out
+//! once ([`Complete`] remembers): newer engines say it in that list, and making a container of an image is proof anywhere.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -186,7 +187,9 @@ impl Stock {
         if held.unpacked && (self.store == ImageStore::GraphDriver || complete.knows(digest)) {
             return Ok(None);
         }
-        if !held.unpacked || !self.told(engine)?.contains(digest) {
+        let proven = held.unpacked
+            && (engine.history_proves_layers()? || self.told(engine)?.contains(digest));
+        if !proven {
             match engine.try_image(digest) {
                 Ok(()) => {}
                 Err(error) if error.is_engine_trouble() => return Err(error),

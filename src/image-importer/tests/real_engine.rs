@@ -140,7 +140,7 @@ fn images_have_the_digests_that_their_names_say() {
                 assert_eq!(id_of(&engine, &by_digest), None);
                 let unresolvable = &ended.report["images"][0]["unresolvable"];
                 assert_eq!(*unresolvable, serde_json::json!([by_digest, y]));
-                ended.says("cannot resolve names by digest offline");
+                ended.says("recipes find these names by digest; docker does not");
                 vm.import().assert(0, &["present"]);
             }
         }

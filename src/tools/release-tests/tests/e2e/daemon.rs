@@ -8,11 +8,29 @@ use crate::sleepers;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// dockerd and containerd unpack gzip'd layers by the release's own `unpigz`, if they find it.
+fn assert_finds_unpigz(deployment: &Deployment, program: &str) {
+    let path = deployment
+        .ssh(&format!(
+            "tr '\\0' '\\n' </proc/$(pidof {program})/environ | sed -n 's/^PATH=//p'"
+        ))
+        .ok();
+    assert_eq!(
+        deployment
+            .ssh(&format!("PATH={path} command -v unpigz"))
+            .ok(),
+        "/var/vcap/packages/containers/libexec/unpigz",
+        "of {program}"
+    );
+}
+
 #[test]
 fn killed_processes_come_back_and_the_containers_run_through_it() {
     let deployment = Deployment::new("e2e-kill").recipe(sleepers(&["web"]));
     deployment.deploy_ok();
     let before = deployment.started_at("web");
+    assert_finds_unpigz(&deployment, "dockerd");
+    assert_finds_unpigz(&deployment, "containerd");
 
     deployment
         .ssh("kill -9 $(cat /var/vcap/sys/run/docker/docker.pid)")
