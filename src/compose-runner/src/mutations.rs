@@ -140,22 +140,19 @@ fn no_mutation_of_a_recipe_makes_the_program_panic() {
         "services:\n  web:\n    image: busybox:1\n    ports: ['80:80']\nvolumes:\n  data: {}\n"
     );
     let properties = |recipe: &Value| {
-        json!({
-            "recipe": recipe, "project_name": "running", "variables": {"PW": "a$b", "N": 7},
-            "files": {"x": "y", "conf/z": {"content": "1", "owner": "root", "mode": "0600"}},
-            "on_duplicate_files": "raise-error", "prep": "#!/bin/sh\ntrue\n", "bind": null, "bind_without_tls": false,
-            "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
-            "stable_seconds": 1, "start_timeout": 60, "stop_timeout": 60,
-            "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64, "log_level": "info",
-        })
+        let mut properties = job_fixture::rendered()["properties"].take();
+        properties["recipe"] = recipe.clone();
+        properties["variables"] = json!({"PW": "a$b", "N": 7});
+        properties["files"] =
+            json!({"x": "y", "conf/z": {"content": "1", "owner": "root", "mode": "0600"}});
+        properties["prep"] = "#!/bin/sh\ntrue\n".into();
+        properties
     };
-    let instance = json!({
-        "name": "docker", "index": 0, "id": "1", "az": null, "ip": null, "address": null, "deployment": "d", "bootstrap": true,
-        "persistent_disk": 0,
-    });
+    let maps = [properties(&map), properties(&string)];
+    let instance = job_fixture::rendered()["instance"].take();
     let mut read = 0;
     for round in 0..ROUNDS {
-        let mut changed = properties(if round % 2 == 0 { &map } else { &string });
+        let mut changed = maps[round % 2].clone();
         if round % 4 == 1 {
             // The string form, a byte of it changed.
             let mut bytes = changed["recipe"].as_str().unwrap().as_bytes().to_vec();

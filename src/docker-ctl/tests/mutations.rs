@@ -9,7 +9,7 @@ mod support;
 const MUTATIONS: u32 = 10_000;
 
 fn sample() -> Value {
-    let mut value = support::rendered();
+    let mut value = job_fixture::rendered();
     let properties = &mut value["properties"];
     properties["recipe"] = json!({"services": {"web": {"image": "x", "ports": ["80:80"]}}});
     properties["files"] =

@@ -281,7 +281,7 @@ fn what_is_no_image_is_reported_with_list_and_line() {
 fn a_wrong_configuration_is_refused() {
     let vm = Vm::new();
     assert_eq!(vm.run(&["--check-config"]).code, Some(0));
-    let mut config = common::config();
+    let mut config = job_fixture::rendered();
     config["properties"]["log_level"] = "loud".into();
     vm.file(
         "jobs/docker/config/config.json",

@@ -248,26 +248,10 @@ impl JobConfig {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use job_fixture::rendered;
     use serde_json::json;
 
     use super::*;
-
-    pub(crate) fn rendered() -> Value {
-        json!({
-            "instance": {
-                "name": "docker", "index": 0, "id": "5f0a", "az": "z1", "ip": "10.0.0.2", "address": "10.0.0.2",
-                "deployment": "containers", "bootstrap": true, "persistent_disk": 0
-            },
-            "properties": {
-                "recipe": null, "project_name": "running", "variables": {}, "files": null,
-                "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
-                "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
-                "stable_seconds": 10, "start_timeout": 600, "stop_timeout": 180,
-                "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64,
-                "log_level": "info"
-            }
-        })
-    }
 
     pub(crate) fn with(changes: &[(&str, Value)]) -> JobConfig {
         let mut value = rendered();

@@ -17,7 +17,7 @@ use std::{
 
 use bosh_job::Paths;
 use docker_engine::{Container, Engine, Filters};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::namespaces::{inside, spawn_anchor, spawn_dockerd};
 
@@ -118,24 +118,19 @@ impl Vm {
 
     /// Writes the configuration: a recipe, and whatever else differs from the defaults.
     pub fn configure(&self, recipe: &Value, more: &Value) {
-        let mut properties = json!({
-            "recipe": recipe, "project_name": "running", "variables": {}, "files": null,
-            "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
-            "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
-            "stable_seconds": 1, "start_timeout": 60, "stop_timeout": 60,
-            "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64, "log_level": "info"
-        });
+        let mut config = job_fixture::rendered();
+        config["instance"]["index"] = 7.into();
+        config["instance"]["deployment"] = "test".into();
+        let properties = &mut config["properties"];
+        properties["recipe"] = recipe.clone();
+        // short times: tests wait for them all day long
+        properties["stable_seconds"] = 1.into();
+        properties["start_timeout"] = 60.into();
+        properties["stop_timeout"] = 60.into();
         for (name, value) in more.as_object().unwrap() {
             assert!(properties.get(name).is_some(), "{name} is no property");
             properties[name] = value.clone();
         }
-        let config = json!({
-            "instance": {
-                "name": "docker", "index": 7, "id": "5f0a", "az": "z1", "ip": "10.0.0.2", "address": "10.0.0.2",
-                "deployment": "test", "bootstrap": true, "persistent_disk": 0
-            },
-            "properties": properties,
-        });
         fs::write(self.paths.job_config(), config.to_string()).unwrap();
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bosh_job::{Paths, Pid, ProcessInfo};
 use docker_engine::Engine;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A directory that stands for /var/vcap, short, since the path of a socket is limited to 107 bytes.
 pub struct Vm {
@@ -32,23 +32,6 @@ impl Run {
         assert_eq!(self.code, 0, "{self:#?}");
         self
     }
-}
-
-/// What the job's template renders when no property is set.
-pub fn rendered() -> Value {
-    json!({
-        "instance": {
-            "name": "docker", "index": 0, "id": "5f0a", "az": "z1", "ip": "10.0.0.2", "address": "10.0.0.2",
-            "deployment": "containers", "bootstrap": true, "persistent_disk": 0
-        },
-        "properties": {
-            "recipe": null, "project_name": "running", "variables": {}, "files": null,
-            "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
-            "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
-            "stable_seconds": 10, "start_timeout": 600, "stop_timeout": 180,
-            "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64, "log_level": "info"
-        }
-    })
 }
 
 impl Vm {
@@ -94,7 +77,7 @@ impl Vm {
 
     /// Renders the configuration anew, with these properties set.
     pub fn set(&self, properties: &[(&str, Value)]) {
-        let mut value = rendered();
+        let mut value = job_fixture::rendered();
         for (name, property) in properties {
             value["properties"][*name] = property.clone();
         }

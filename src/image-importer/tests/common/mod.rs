@@ -29,7 +29,7 @@ impl Vm {
         let vm = Self(tempfile::Builder::new().prefix("vm-").tempdir().unwrap());
         vm.file(
             "jobs/docker/config/config.json",
-            config().to_string().as_bytes(),
+            job_fixture::rendered().to_string().as_bytes(),
         );
         std::fs::create_dir_all(vm.path("sys/run/docker")).unwrap();
         vm
@@ -136,21 +136,4 @@ impl Ended {
         );
         self
     }
-}
-
-/// What the job's template renders of nothing but defaults.
-pub fn config() -> Value {
-    serde_json::json!({
-        "instance": {
-            "name": "docker", "index": 0, "id": "5f0a", "az": "z1", "ip": "10.0.0.2", "address": "10.0.0.2",
-            "deployment": "containers", "bootstrap": true, "persistent_disk": 0
-        },
-        "properties": {
-            "recipe": null, "project_name": "running", "variables": {}, "files": null,
-            "on_duplicate_files": "raise-error", "prep": null, "bind": null, "bind_without_tls": false,
-            "tls_cacert": null, "tls_cert": null, "tls_key": null, "insecure-registries": [], "image_store": null,
-            "stable_seconds": 10, "start_timeout": 600, "stop_timeout": 180,
-            "restart_limit": {"restarts": 3, "seconds": 300}, "import_memory_mb": 64, "log_level": "info"
-        }
-    })
 }

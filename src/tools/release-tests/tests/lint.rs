@@ -339,6 +339,8 @@ fn programs_on_the_vm_never_reach_the_network_crates_and_libraries_never_reach_p
             "openssl ",
             "registry-client ",
             "engine-fixture ",
+            "image-fixture ",
+            "job-fixture ",
         ] {
             assert!(
                 !tree.lines().any(|line| line.starts_with(refused)),
