@@ -10,38 +10,9 @@
 
 mod common;
 
-use common::Vm;
+use common::on_each_store;
 use docker_engine::{Engine, ImageStore};
-use engine_fixture::Dockerd;
 use image_fixture::{Files, Packing, TestImage};
-
-const STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
-
-/// Runs a test on each image store that the engine has.
-fn on_each_store(test: impl Fn(&Dockerd, &Vm)) {
-    for store in STORES {
-        let dockerd = Dockerd::start(store);
-        let info = dockerd.engine().info().unwrap();
-        if info.image_store() != store {
-            let major: u32 = info
-                .server_version
-                .split('.')
-                .next()
-                .unwrap()
-                .parse()
-                .unwrap();
-            assert!(
-                major < 23,
-                "engine {} did not take the {store:?} image store",
-                info.server_version
-            );
-            continue;
-        }
-        let vm = Vm::new();
-        vm.attach(&dockerd.socket());
-        test(&dockerd, &vm);
-    }
-}
 
 /// The engine's ID of what a name stands for.
 fn id_of(engine: &Engine, name: &str) -> Option<String> {

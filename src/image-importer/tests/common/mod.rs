@@ -10,6 +10,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use docker_engine::ImageStore;
+use engine_fixture::Dockerd;
 use image_fixture::Files;
 use serde_json::Value;
 
@@ -135,5 +137,33 @@ impl Ended {
             self.stderr
         );
         self
+    }
+}
+
+const STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
+
+/// Runs a test on each image store that the engine has.
+pub fn on_each_store(test: impl Fn(&Dockerd, &Vm)) {
+    for store in STORES {
+        let dockerd = Dockerd::start(store);
+        let info = dockerd.engine().info().unwrap();
+        if info.image_store() != store {
+            let major: u32 = info
+                .server_version
+                .split('.')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!(
+                major < 23,
+                "engine {} did not take the {store:?} image store",
+                info.server_version
+            );
+            continue;
+        }
+        let vm = Vm::new();
+        vm.attach(&dockerd.socket());
+        test(&dockerd, &vm);
     }
 }
