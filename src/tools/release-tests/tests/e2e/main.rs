@@ -13,6 +13,7 @@ mod recipes;
 mod redis;
 mod refusals;
 mod remote;
+mod security;
 mod update;
 mod verdict;
 
