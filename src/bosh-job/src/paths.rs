@@ -123,6 +123,12 @@ impl Paths {
         self.run_dir().join("going-for-good")
     }
 
+    /// Marker of a stop that BOSH asked for and that is no update: nothing is to be left after it.
+    #[must_use]
+    pub fn full_stop(&self) -> PathBuf {
+        self.run_dir().join("full-stop")
+    }
+
     /// Held while docker-ctl starts or stops dockerd.
     #[must_use]
     pub fn docker_lock(&self) -> PathBuf {

@@ -1,18 +1,21 @@
 //! `compose-runner stop`: what monit calls. It ends the runner, and then, unless this is an update, the services in
 //! reverse dependency order.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, anyhow};
 use bosh_job::{Advise as _, ExitCode, Marker, Options, Paths, Pidfile, config::Instance};
-use docker_engine::Engine;
+use docker_engine::{Engine, Filters, Status};
 use recipe::{Recipe, instance_environment};
 
 use crate::{
     applied,
     cancel::Cancel,
     child::{End, ended},
-    compose::Compose,
+    compose::{Compose, PROJECT_LABEL, SERVICE_LABEL},
     health_socket::HealthSocket,
     job::{Job, end_leftovers, living},
     redact::Redactor,
@@ -66,8 +69,9 @@ pub fn stop(job: anyhow::Result<Job>, options: &Options) -> anyhow::Result<ExitC
             tail.last().map_or("", String::as_str)
         ),
         End::TimedOut { .. } => anyhow!(
-            "docker-compose {command} did not end within {} s",
-            limit.as_secs()
+            "docker-compose {command} did not end within {} s; {}",
+            limit.as_secs(),
+            running(&paths, &project)
         ),
         End::NotStarted(error) => {
             anyhow::Error::new(error).context(format!("starting docker-compose {command}"))
@@ -75,6 +79,23 @@ pub fn stop(job: anyhow::Result<Job>, options: &Options) -> anyhow::Result<ExitC
         End::Cancelled => anyhow!("docker-compose {command} was ended"),
     };
     Err(failed).hint("dockerd stops what is left when it ends; property `stop_timeout` bounds the services' share")
+}
+
+/// The services that still run, for people.
+fn running(paths: &Paths, project: &str) -> String {
+    let filters = Filters::default().label(format!("{PROJECT_LABEL}={project}"));
+    let containers = match Engine::new(paths.socket()).containers(&filters) {
+        Ok(containers) => containers,
+        Err(error) => return format!("which services still run is not known: {error}"),
+    };
+    let services: BTreeSet<&str> = containers
+        .iter()
+        .filter(|container| container.state == Status::Running)
+        .filter_map(|container| container.labels.get(SERVICE_LABEL))
+        .map(String::as_str)
+        .collect();
+    let services: Vec<&str> = services.into_iter().collect();
+    format!("still running: {}", services.join(", "))
 }
 
 fn end_runner(paths: &Paths) -> anyhow::Result<()> {

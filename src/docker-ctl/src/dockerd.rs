@@ -34,6 +34,15 @@ pub fn running(paths: &Paths) -> Option<Process> {
         .or_else(|| Process::find(ours).into_iter().next())
 }
 
+/// Every other dockerd with this data root: one that an older release started with options of its own.
+pub fn others(paths: &Paths) -> Vec<Process> {
+    let daemon_json = paths.daemon_json().to_string_lossy().into_owned();
+    let data_root = paths.data_root().to_string_lossy().into_owned();
+    Process::find(|info| {
+        info.program() == "dockerd" && info.has_argument(&data_root) && !is_ours(info, &daemon_json)
+    })
+}
+
 /// The environment of dockerd: nothing of monit's.
 pub fn environment(paths: &Paths) -> Vec<(&'static str, String)> {
     let tmp = paths.tmp().display().to_string();

@@ -44,7 +44,11 @@ fn mark(
 ) -> anyhow::Result<()> {
     directories::make_run_dir(paths)?;
     let marker = Marker::new(paths.keep_containers());
+    let full_stop = Marker::new(paths.full_stop());
     if keeps_containers(args, state, next_state) {
+        full_stop
+            .clear()
+            .context("removing the marker of a full stop")?;
         marker.set().context("leaving the marker of an update")?;
         info!(
             args = args.join(" "),
@@ -52,6 +56,9 @@ fn mark(
         );
     } else {
         marker.clear().context("removing the marker of an update")?;
+        full_stop
+            .set()
+            .context("leaving the marker of a full stop")?;
         info!(
             args = args.join(" "),
             "not an update: the containers are to stop"

@@ -38,36 +38,42 @@ pub fn has_containers(paths: &Paths) -> bool {
 /// Containers get SIGTERM and `grace` first.
 pub fn end_all(paths: &Paths, grace: Duration) -> anyhow::Result<()> {
     let shims = shims(paths);
-    let shim_pids: BTreeSet<i32> = shims
-        .iter()
-        .map(|shim| shim.pid().as_raw_nonzero().get())
-        .collect();
-    let containers = container_processes(paths);
+    let containers = processes_of(&container_ids(paths));
     if !containers.is_empty() {
         warn!(
             processes = containers.len(),
             "containers are left; ending them"
         );
-        for first in containers
-            .iter()
-            .filter(|process| shim_pids.contains(&process.info().parent))
-        {
-            first.signal(Signal::TERM)?;
-        }
-        let deadline = Instant::now() + grace;
-        for process in &containers {
-            if !process.wait_until_gone(deadline.saturating_duration_since(Instant::now())) {
-                process.signal(Signal::KILL)?;
-            }
-        }
-        for process in &containers {
-            end(process, Duration::ZERO)?;
-        }
+        end_containers(&containers, grace)?;
     }
     for process in shims.iter().chain(&containerds(paths)) {
         end(process, Duration::from_millis(500))?;
     }
     unmount(paths)
+}
+
+/// Ends processes of containers: SIGTERM to the first of each, SIGKILL to all that are left after `grace`.
+pub fn end_containers(processes: &[Process], grace: Duration) -> anyhow::Result<()> {
+    let pids: BTreeSet<i32> = processes
+        .iter()
+        .map(|process| process.pid().as_raw_nonzero().get())
+        .collect();
+    for first in processes
+        .iter()
+        .filter(|process| !pids.contains(&process.info().parent))
+    {
+        first.signal(Signal::TERM)?;
+    }
+    let deadline = Instant::now() + grace;
+    for process in processes {
+        if !process.wait_until_gone(deadline.saturating_duration_since(Instant::now())) {
+            process.signal(Signal::KILL)?;
+        }
+    }
+    for process in processes {
+        end(process, Duration::ZERO)?;
+    }
+    Ok(())
 }
 
 fn unmount(paths: &Paths) -> anyhow::Result<()> {
@@ -87,7 +93,8 @@ fn unmount(paths: &Paths) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn end(process: &Process, grace: Duration) -> anyhow::Result<()> {
+/// Ends a process: SIGTERM, and SIGKILL after `grace`.
+pub fn end(process: &Process, grace: Duration) -> anyhow::Result<()> {
     let info = process.info();
     let name = format!("{} ({})", info.program(), info.pid.as_raw_nonzero());
     let ended = process
@@ -109,28 +116,33 @@ fn containerds(paths: &Paths) -> Vec<Process> {
     })
 }
 
-fn shims(paths: &Paths) -> Vec<Process> {
+/// The shims of containers that this root's containerd started.
+pub fn shims(paths: &Paths) -> Vec<Process> {
     let socket = text(&paths.exec_root().join("containerd/containerd.sock"));
     Process::find(|info| {
         info.program().starts_with("containerd-shim") && info.has_argument(&socket)
     })
 }
 
-/// Processes in the cgroup of a container of this data root. A container's ID is 64 random hexadecimal digits, so
-/// nobody else's cgroup has one of them in its path.
-fn container_processes(paths: &Paths) -> Vec<Process> {
+/// The containers that the data root knows.
+pub fn container_ids(paths: &Paths) -> BTreeSet<String> {
     let entries = std::fs::read_dir(paths.data_root().join("containers"))
         .into_iter()
         .flatten()
         .flatten();
-    let ids: BTreeSet<String> = entries
+    entries
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| is_id(name))
-        .collect();
+        .collect()
+}
+
+/// Processes in the cgroup of a container. A container's ID is 64 random hexadecimal digits, so nobody else's cgroup has
+/// one of them in its path.
+pub fn processes_of(ids: &BTreeSet<String>) -> Vec<Process> {
     if ids.is_empty() {
         return Vec::new();
     }
-    Process::find(|info| in_container(info, &ids))
+    Process::find(|info| in_container(info, ids))
 }
 
 fn in_container(info: &ProcessInfo, ids: &BTreeSet<String>) -> bool {

@@ -1,6 +1,6 @@
 //! docker-ctl: prepares, starts, stops and drains dockerd on a BOSH VM.
 //!
-//! monit calls `start` and `stop`, BOSH calls `pre-stop`, `drain` and `wait` (post-start), people call `status`.
+//! monit calls `start` and `stop`, BOSH calls `pre-stop`, `drain`, `post-stop` and `wait` (post-start), people call `status`.
 
 use std::process::ExitCode as Status;
 
@@ -21,11 +21,13 @@ mod leftovers;
 mod live_restore;
 mod lock;
 mod mounts;
+mod post_stop;
 mod project;
 mod settings;
 mod start;
 mod status;
 mod stop;
+mod strays;
 mod tls_files;
 mod wait;
 
@@ -54,6 +56,8 @@ enum Command {
     },
     /// Learn from BOSH's pre-stop whether the instance goes for good
     PreStop,
+    /// End what a full stop has left; BOSH's post-stop
+    PostStop,
     /// Wait until dockerd answers and the recipe is up, and say so, or why not
     Wait,
     /// Show the engine, the containers, and what became of the recipe
@@ -104,6 +108,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Stop) => stop::run(&paths).map(|()| ExitCode::Ok),
         Some(Command::Drain { args }) => Ok(drain::run(&paths, args)),
         Some(Command::PreStop) => drain::pre_stop(&paths).map(|()| ExitCode::Ok),
+        Some(Command::PostStop) => post_stop::run(&paths).map(|()| ExitCode::Ok),
         Some(Command::Wait) => wait::run(&paths, &config.exits(ExitCode::BadConfig)?),
         Some(Command::Status { json, output }) => {
             let form = if *json { status::Form::Json } else { *output };

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;
 use crate::dockerd::{self, Failure};
-use crate::{carry, cgroups, directories, kernel, leftovers, live_restore, lock, settings};
+use crate::{carry, cgroups, directories, kernel, leftovers, live_restore, lock, settings, strays};
 
 /// monit gives a start 100 s; past that a deploy fails without a word of why.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -32,7 +32,9 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
         .context("removing the stale pidfile")?;
     Marker::new(paths.keep_containers()).clear()?;
     Marker::new(paths.going_for_good()).clear()?;
+    Marker::new(paths.full_stop()).clear()?;
     remove_if_there(&paths.refused())?;
+    strays::end(paths)?;
     leftovers::end_stale_containerd(paths)?;
     directories::make(paths)?;
     cgroups::mount_missing(paths.root())?;

@@ -61,14 +61,17 @@ fn drain_prints_0_where_it_can_write_nothing_and_has_no_configuration() {
 fn a_drain_for_a_stop_takes_back_an_earlier_one_for_an_update() {
     let vm = Vm::new();
     vm.run(&["drain", "job_changed", "hash_changed"]).ok();
+    assert!(!is_set(vm.paths().full_stop()));
     vm.run(&["drain", "job_shutdown", "hash_unchanged"]).ok();
-    assert!(!is_set(vm.paths().keep_containers()));
+    assert!(!is_set(vm.paths().keep_containers()) && is_set(vm.paths().full_stop()));
     let mut exchange = vm.command(&["drain", "job_changed", "hash_changed"]);
     exchange
         .env("BOSH_JOB_STATE", r#"{"persistent_disk":1}"#)
         .env("BOSH_JOB_NEXT_STATE", r#"{"persistent_disk":2}"#);
     assert_eq!(run(&mut exchange).stdout, "0\n");
-    assert!(!is_set(vm.paths().keep_containers()));
+    assert!(!is_set(vm.paths().keep_containers()) && is_set(vm.paths().full_stop()));
+    vm.run(&["drain", "job_changed", "hash_changed"]).ok();
+    assert!(!is_set(vm.paths().full_stop()));
 }
 
 #[test]

@@ -1,68 +1,17 @@
 //! docker-ctl with a real dockerd and real containers, in namespaces of their own.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may fail by panicking, also in its helpers"
-)]
-
 mod support;
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bosh_job::{Process, ProcessInfo, Signal};
+use bosh_job::{Process, Signal};
 use docker_engine::ImageStore;
-use image_fixture::{Files, TestImage};
 use serde_json::{Value, json};
+use support::containers::{mounts, shims, start_container, started_at};
 use support::{Vm, inside, is_alive, pid, script};
-
-fn busybox() -> Vec<u8> {
-    let named = std::env::var_os("CONTAINERS_TEST_BUSYBOX").map(PathBuf::from);
-    let places = named
-        .into_iter()
-        .chain(["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from));
-    let Some(found) = places.into_iter().find(|path| path.is_file()) else {
-        panic!("no busybox: install busybox-static, or name one in CONTAINERS_TEST_BUSYBOX")
-    };
-    std::fs::read(found).unwrap()
-}
-
-/// A container that runs until it is stopped, and comes back with dockerd.
-fn start_container(vm: &Vm) -> String {
-    let engine = vm.engine();
-    let archive = Files::new_archive(&TestImage::busybox(&busybox()), &["sleeper:1"]).tarball();
-    engine.load(Cursor::new(archive)).unwrap();
-    let config = json!({"Image": "sleeper:1", "HostConfig": {"RestartPolicy": {"Name": "always"}, "Init": false}, "StopTimeout": 1});
-    let id = engine.create_container(Some("sleeper"), config).unwrap();
-    engine.start_container(&id).unwrap();
-    id
-}
-
-fn started_at(vm: &Vm, id: &str) -> String {
-    vm.engine().inspect_container(id).unwrap().state.started_at
-}
-
-fn shims(vm: &Vm) -> usize {
-    let root = vm.paths().root().display().to_string();
-    let ours = |info: &ProcessInfo| {
-        info.program().starts_with("containerd-shim")
-            && info.cmdline.iter().any(|word| word.contains(&root))
-    };
-    Process::find(ours).len()
-}
-
-fn mounts(vm: &Vm) -> Vec<String> {
-    let root = vm.paths().root().display().to_string();
-    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    text.lines()
-        .filter(|line| line.contains(&root))
-        .map(str::to_owned)
-        .collect()
-}
 
 #[test]
 fn an_update_keeps_containers_and_a_stop_ends_them() {

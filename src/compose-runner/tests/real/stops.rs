@@ -72,6 +72,43 @@ fn stops_in_reverse_order_and_keeps_volumes_until_and_beyond_going_for_good() {
 }
 
 #[test]
+fn each_service_that_ignores_sigterm_has_its_grace_and_none_waits_for_a_stranger() {
+    let vm = Vm::start();
+    let deaf = |grace: &str| json!({"image": "test:1", "stop_grace_period": grace, "command": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]});
+    let recipe = json!({"services": {
+        "db": sleeper(),
+        "app": with(deaf("4s"), &json!({"depends_on": ["db"]})),
+        "one": deaf("4s"), "two": deaf("4s"), "three": deaf("4s"),
+    }});
+    assert_eq!(
+        vm.deploy(&recipe, &json!({}))["state"],
+        "up",
+        "{}",
+        vm.log()
+    );
+    let began = jiff::Timestamp::now();
+    vm.stop();
+    let seconds = |name: &str| {
+        let state = vm.container(&format!("running-{name}-1")).state;
+        let finished = state.finished_at.parse::<jiff::Timestamp>().unwrap();
+        (
+            state.exit_code,
+            (finished.as_millisecond() - began.as_millisecond()) / 1000,
+        )
+    };
+    for name in ["app", "one", "two", "three"] {
+        let (exit_code, after) = seconds(name);
+        assert_eq!(exit_code, 137, "{name} was to be killed");
+        assert!((4..12).contains(&after), "{name} had {after} s of its 4");
+    }
+    let (exit_code, after) = seconds("db");
+    assert!(
+        exit_code == 0 && after >= 4,
+        "db ended with {exit_code} after {after} s, before app"
+    );
+}
+
+#[test]
 fn a_stop_bounds_what_it_waits_for_and_needs_no_engine_and_no_configuration() {
     let mut vm = Vm::start();
     let stubborn = json!({"image": "test:1", "stop_grace_period": "10m", "command": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]});
@@ -89,10 +126,11 @@ fn a_stop_bounds_what_it_waits_for_and_needs_no_engine_and_no_configuration() {
         "{:?}",
         began.elapsed()
     );
+    let log = vm.log();
     assert!(
-        vm.log().contains("docker-compose stop did not end within "),
-        "{}",
-        vm.log()
+        log.contains("docker-compose stop did not end within ")
+            && log.contains("still running: web"),
+        "{log}"
     );
     vm.docker(&["kill", "running-web-1"]);
 

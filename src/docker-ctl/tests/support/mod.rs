@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "it serves tests only")]
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub mod containers;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -61,10 +63,18 @@ impl Vm {
                 "CONTAINERS_TEST_ENGINE is not set: it must name the directory of a dockerd to test with"
             )
         };
-        let bin = vm.paths().docker_bin_dir();
-        std::fs::remove_dir(&bin).unwrap();
-        std::os::unix::fs::symlink(std::fs::canonicalize(engine).unwrap(), bin).unwrap();
+        std::fs::remove_dir(vm.paths().docker_bin_dir()).unwrap();
+        vm.change_engine(&engine);
         vm
+    }
+
+    /// Puts another engine in the place of the one that is there, as an update of the package does.
+    pub fn change_engine(&self, engine: &Path) {
+        let bin = self.paths().docker_bin_dir();
+        if bin.is_symlink() {
+            std::fs::remove_file(&bin).unwrap();
+        }
+        std::os::unix::fs::symlink(std::fs::canonicalize(engine).unwrap(), bin).unwrap();
     }
 
     pub fn paths(&self) -> Paths {
@@ -165,7 +175,7 @@ pub fn inside(test: &str) -> bool {
             "--",
         ])
         .arg(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture", "--include-ignored"])
         .env(MARK, "1")
         .output()
         .unwrap();

@@ -15,6 +15,7 @@ pub struct Deployment {
     releases: Vec<OtherRelease>,
     persistent_disk: Option<u64>,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// A release in a directory of its own, with the jobs of it that are colocated with `docker`.
@@ -41,6 +42,7 @@ impl Deployment {
             releases: Vec::new(),
             persistent_disk: None,
             arguments: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -108,6 +110,14 @@ impl Deployment {
             .collect();
     }
 
+    /// Sets variables of bosh-solo's environment, such as `IPTABLES`; they take the place of those set before.
+    pub fn environment(&mut self, variables: &[(&str, &str)]) {
+        self.environment = variables
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+    }
+
     /// The BOSH manifest. JSON is YAML, too.
     fn manifest(&self) -> Value {
         let release =
@@ -151,6 +161,8 @@ impl Deployment {
     pub fn solo(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(program("bosh-solo"));
         command.args(["-n", "-d", &self.name]).args(arguments);
+        let variables = self.environment.iter().map(|(name, value)| (name, value));
+        command.envs(variables);
         Outcome::of(&mut command)
     }
 

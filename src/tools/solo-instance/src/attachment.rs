@@ -1,14 +1,10 @@
 //! The persistent disk and its instance: attached, detached.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::instance::{Instance, remove_if_there};
 use crate::{command, disk, mountinfo, plan, process};
-
-/// How long something may use the disk after it was asked to end.
-const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Instance {
     /// The file that says that the next boot does not attach the disk.
@@ -41,28 +37,18 @@ impl Instance {
         }
         let pid = self.living_pid()?;
         if !self.disk_attached()? {
-            self.mount_disk(pid)?;
+            self.mount_disk(pid, "rw")?;
         }
         remove_if_there(&self.detached_marker())
     }
 
-    pub(crate) fn mount_disk(&self, pid: i32) -> Result<()> {
+    pub(crate) fn mount_disk(&self, pid: i32, mode: &str) -> Result<()> {
         let image = self.disk_image();
         let device = disk::set_up(&image)?;
-        let mounted = Self::mount_device(pid, &device);
+        let mounted = mount_device(pid, &device, disk::DEVICE, disk::MOUNT_POINT, mode);
         // Frees it now if it is not mounted, and with its last mount otherwise.
         disk::free(&device)?;
         mounted
-    }
-
-    fn mount_device(pid: i32, device: &disk::Loop) -> Result<()> {
-        let (major, minor) = device.device.split_once(':').unwrap_or_default();
-        let target = pid.to_string();
-        let inside = ["--target", &target, "--mount", "--"];
-        let run = |words: &[&str]| command::run("nsenter", inside.iter().chain(words)).map(drop);
-        run(&["rm", "-f", disk::DEVICE])?;
-        run(&["mknod", disk::DEVICE, "b", major, minor])?;
-        run(&["mount", "-t", "ext4", disk::DEVICE, disk::MOUNT_POINT])
     }
 
     /// Unmounts the persistent disk and frees its loop device; retries for 10 s while it is busy. Nothing if it is
@@ -81,23 +67,20 @@ impl Instance {
         let pid = self.living_pid()?;
         let image = self.disk_image();
         let cgroup = self.cgroup()?;
-        let target = pid.to_string();
-        let inside = ["--target", &target, "--mount", "--"];
-        let run = |words: &[&str]| command::run("nsenter", inside.iter().chain(words)).map(drop);
         let mut holders = Vec::new();
-        let unmounted = process::wait_until(DISK_PATIENCE, || {
+        let unmounted = process::wait_until(disk::PATIENCE, || {
             let devices = disk::loops_of(&image);
             holders = devices
                 .iter()
                 .flat_map(|l| disk::holders(&l.device, pid, &cgroup.pids()))
                 .collect();
-            holders.is_empty() && run(&["umount", disk::MOUNT_POINT]).is_ok()
+            holders.is_empty() && inside(pid, &["umount", disk::MOUNT_POINT]).is_ok()
         });
         if !unmounted {
             return Err(Error::DiskBusy { holders });
         }
-        run(&["rm", "-f", disk::DEVICE])?;
-        if disk::wait_until_free(&image, DISK_PATIENCE) {
+        inside(pid, &["rm", "-f", disk::DEVICE])?;
+        if disk::wait_until_free(&image, disk::PATIENCE) {
             return Ok(());
         }
         let devices = disk::loops_of(&image);
@@ -107,4 +90,25 @@ impl Instance {
             .collect();
         Err(Error::DiskBusy { holders })
     }
+}
+
+/// Runs a program where the instance's mounts are.
+pub(crate) fn inside(pid: i32, words: &[&str]) -> Result<()> {
+    let target = pid.to_string();
+    let nsenter = ["--target", &target, "--mount", "--"];
+    command::run("nsenter", nsenter.iter().chain(words)).map(drop)
+}
+
+/// Mounts a disk inside the instance, at a point and under a name of its own; `mode` is `rw` or `ro`.
+pub(crate) fn mount_device(
+    pid: i32,
+    device: &disk::Loop,
+    name: &str,
+    point: &str,
+    mode: &str,
+) -> Result<()> {
+    let (major, minor) = device.device.split_once(':').unwrap_or_default();
+    inside(pid, &["rm", "-f", name])?;
+    inside(pid, &["mknod", name, "b", major, minor])?;
+    inside(pid, &["mount", "-t", "ext4", "-o", mode, name, point])
 }

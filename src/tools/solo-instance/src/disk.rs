@@ -18,6 +18,8 @@ use crate::storage;
 pub(crate) const MOUNT_POINT: &str = "/var/vcap/store";
 /// Its name inside the instance: the second disk of a VM.
 pub(crate) const DEVICE: &str = "/dev/sdb";
+/// How long something may use the disk after it was asked to end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const BLOCK_DEVICES: &str = "/sys/block";
 
 /// Makes the image, or gives the one that is there another size (larger, or smaller if what is in it fits).

@@ -29,6 +29,7 @@ mod instance;
 mod leftovers;
 mod lock;
 mod machine;
+mod migration;
 mod monit;
 mod mountinfo;
 mod network;

@@ -98,7 +98,7 @@ impl Instance {
         )?;
         network.connect(&self.link(), pid, self.record.address)?;
         if spec.persistent_disk_mb.is_some() && !self.detached_marker().exists() {
-            self.mount_disk(pid)?;
+            self.mount_disk(pid, "rw")?;
         }
         console.go()?;
         console.expect("started")?;

@@ -1,12 +1,12 @@
 //! `start`, `stop`, `restart` and `reboot` of instances as they were last deployed.
 
 use super::Deployment;
+use super::update::detach_and_destroy;
 use crate::agent::lifecycle::{self, Intent};
 use crate::agent::{self, Drain};
 use crate::hint::Hint;
 use crate::state::{Desired, InstanceRecord};
 use anyhow::{Context, Result, anyhow};
-use solo_instance::DiskFate;
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -158,8 +158,7 @@ fn stop(
 
 fn detach(deployment: &Deployment, record: &InstanceRecord) -> Result<()> {
     if let Some(instance) = deployment.instance(record)? {
-        instance.shutdown(GRACE)?;
-        instance.destroy(DiskFate::Keep)?;
+        detach_and_destroy(instance)?;
     }
     Ok(())
 }

@@ -30,12 +30,12 @@ pub fn create_missing(deployment: &mut Deployment, targets: &[Target]) -> Result
         let step = deployment
             .progress
             .step(format!("Creating missing vms: {}", record.long_name()));
-        let instance = make_instance(
-            deployment,
-            &record,
-            Some(target.ip),
-            target.persistent_disk_mb,
-        )?;
+        // A disk of another size is changed when the machine runs.
+        let size = match record.applied.persistent_disk_mb {
+            0 => target.persistent_disk_mb,
+            size => size,
+        };
+        let instance = make_instance(deployment, &record, Some(target.ip), size)?;
         agent::boot(&deployment.machine(&record, instance))?;
         step.done();
     }
@@ -150,8 +150,9 @@ fn update_changed(
         if record.desired == Desired::Detached {
             record.desired = Desired::Started;
         }
-    } else if disk_changes {
-        machine = change_disk(deployment, target, record, &machine)?;
+    }
+    if disk_changes {
+        machine = change_disk(deployment, target, record, machine)?;
     }
     if target.persistent_disk_mb > 0 && !machine.instance.disk_attached()? {
         machine
@@ -200,42 +201,51 @@ fn recreate_machine<'a>(
     deployment
         .progress
         .say(&format!("{}: L recreating the machine", old.name));
-    old.instance.shutdown(GRACE)?;
-    old.instance.destroy(DiskFate::Keep)?;
-    let instance = make_instance(
-        deployment,
-        record,
-        Some(target.ip),
-        target.persistent_disk_mb,
-    )?;
+    detach_and_destroy(old.instance)?;
+    // A disk of another size is changed on the new machine.
+    let size = record.applied.persistent_disk_mb;
+    let instance = make_instance(deployment, record, Some(target.ip), size)?;
     let machine = deployment.machine(record, instance);
     agent::boot(&machine)?;
     Ok(machine)
 }
 
-/// Gives the machine another disk size, none, or a first disk.
+/// Deletes the machine and keeps its disk, which must unmount first (director: `unmount_instance_disks_step.rb`).
+pub fn detach_and_destroy(instance: Instance) -> Result<()> {
+    if instance.running()? {
+        instance
+            .detach_disk()
+            .context("unmounting the persistent disk")?;
+    }
+    instance.shutdown(GRACE)?;
+    Ok(instance.destroy(DiskFate::Keep)?)
+}
+
+/// Gives the machine a disk of another size with the data of the old one, no disk, or a first one.
 fn change_disk<'a>(
     deployment: &Deployment<'a>,
     target: &Target,
     record: &InstanceRecord,
-    machine: &Machine<'a>,
+    machine: Machine<'a>,
 ) -> Result<Machine<'a>> {
     let (from, to) = (record.applied.persistent_disk_mb, target.persistent_disk_mb);
     deployment.progress.say(&format!(
         "{}: L changing the persistent disk from {from} to {to} MB",
         machine.name
     ));
-    if machine.instance.disk_attached()? {
-        machine
-            .instance
-            .detach_disk()
-            .context("detaching the persistent disk")?;
+    if from > 0 && to > 0 {
+        let instance = machine.instance;
+        instance.attach_disk()?;
+        let instance = instance
+            .migrate_disk(to)
+            .context("copying what is on the disk to a new one")
+            .hint("the disk is as it was; end what uses it, or choose a size that holds what is on it")?;
+        return Ok(deployment.machine(record, instance));
     }
-    let changed = make_instance(deployment, record, Some(target.ip), to);
-    if changed.is_err() && from > 0 {
-        // Data that does not fit into a smaller disk stays where it is, and in reach.
-        make_instance(deployment, record, Some(target.ip), from)?.attach_disk()?;
-    }
-    let instance = changed.hint("the disk is as it was; choose a size that holds what is on it")?;
+    machine
+        .instance
+        .detach_disk()
+        .context("detaching the persistent disk")?;
+    let instance = make_instance(deployment, record, Some(target.ip), to)?;
     Ok(deployment.machine(record, instance))
 }

@@ -52,13 +52,30 @@ fn a_monit_restart_and_a_reboot_bring_the_recipe_back() {
     }
 }
 
+/// An image whose second layer hides a directory and a file of the first: overlayfs notes that in an extended attribute
+/// and a device node, which a copy of the disk has to carry along.
+const IMAGE_WITH_WHITEOUTS: &str = r"
+set -e
+. /var/vcap/jobs/docker/envrc
+docker run --name first fixture/busybox:1 sh -c 'mkdir /dir /kept; echo old >/dir/old; echo old >/kept/old; echo old >/kept/gone'
+docker commit first layered:1
+docker run --name second layered:1 sh -c 'rm -r /dir /kept/gone; mkdir /dir; echo new >/dir/new'
+docker commit second layered:2
+docker rm first second
+docker run -d --name operators --restart always --init -v named-by-an-operator:/data layered:2 sleep 1000000
+docker exec operators sh -c 'echo own >/data/x; rm /kept/old'
+";
+
 #[test]
-fn stop_and_start_keep_containers_and_both_kinds_of_volumes() {
-    let volumes = json!({"volumes": ["named:/named", "/anonymous"]});
-    let mut recipe = json!({"services": {"db": sleeper(volumes)}, "volumes": {"named": {}}});
-    recipe["services"]["db"]["stop_grace_period"] = json!("5s");
+fn data_survives_all_that_operators_do_and_the_disk_unmounts() {
+    let recipe = |version: &str| {
+        let settings = json!({
+            "volumes": ["named:/named", "/anonymous"], "stop_grace_period": "5s", "environment": {"VERSION": version},
+        });
+        json!({"services": {"db": sleeper(settings)}, "volumes": {"named": {}}})
+    };
     let deployment = Deployment::new("e2e-volumes")
-        .recipe(recipe)
+        .recipe(recipe("1"))
         .persistent_disk(512);
     deployment.deploy_ok();
     deployment
@@ -66,7 +83,10 @@ fn stop_and_start_keep_containers_and_both_kinds_of_volumes() {
             "exec running-db-1 sh -c 'echo precious > /named/x; echo dear > /anonymous/x; sync'",
         )
         .ok();
-    let intact = |when: &str| {
+    let intact = |deployment: &Deployment, when: &str| {
+        wait_until(&format!("the container is back {when}"), LIMIT, || {
+            running(deployment).contains(&"running-db-1".to_owned())
+        });
         let read = deployment
             .docker("exec running-db-1 cat /named/x /anonymous/x")
             .ok();
@@ -82,28 +102,37 @@ fn stop_and_start_keep_containers_and_both_kinds_of_volumes() {
         "left after stop"
     );
     deployment.solo(&["start"]).ok();
-    wait_until("the container is back", LIMIT, || {
-        running(&deployment) == ["running-db-1"]
-    });
-    intact("after stop and start");
-
+    intact(&deployment, "after stop and start");
     deployment.solo(&["restart"]).ok();
-    wait_until("the container is back", LIMIT, || {
-        running(&deployment) == ["running-db-1"]
-    });
-    intact("after a restart");
-
+    intact(&deployment, "after a restart");
     deployment.solo(&["reboot", "docker/0"]).ok();
-    wait_until("the container is back", LIMIT, || {
-        running(&deployment) == ["running-db-1"]
-    });
-    intact("after a reboot");
+    intact(&deployment, "after a reboot");
 
+    // bosh-solo fails a recreate whose disk does not unmount, as a Director does
+    deployment.ssh(IMAGE_WITH_WHITEOUTS).ok();
+    deployment
+        .ssh("monit unmonitor docker; sleep 1; kill -9 $(pidof dockerd)")
+        .ok();
     deployment.solo(&["recreate"]).ok();
-    wait_until("the container is back", LIMIT, || {
-        running(&deployment) == ["running-db-1"]
+    intact(&deployment, "after a recreate with dockerd dead");
+
+    // another disk, and a container that changes with it
+    let mut deployment = deployment.persistent_disk(640);
+    deployment.set("recipe", recipe("2"));
+    deployment.deploy_ok();
+    intact(&deployment, "after a change of the disk");
+    assert_eq!(
+        deployment.docker("exec running-db-1 printenv VERSION").ok(),
+        "2"
+    );
+    let operators = |deployment: &Deployment| running(deployment).contains(&"operators".to_owned());
+    wait_until("the operator's container is back", LIMIT, || {
+        operators(&deployment)
     });
-    intact("after a recreate with a persistent disk");
+    let read = deployment.docker("exec operators sh -c 'ls /dir /kept; cat /data/x'");
+    assert_eq!(read.ok(), "/dir:\nnew\n\n/kept:\nown");
+    let read = deployment.docker("run --rm layered:2 ls /dir /kept");
+    assert_eq!(read.ok(), "/dir:\nnew\n\n/kept:\nold");
 }
 
 #[test]

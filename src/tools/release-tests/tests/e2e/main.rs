@@ -14,6 +14,8 @@ mod redis;
 mod refusals;
 mod remote;
 mod security;
+mod shell_release;
+mod stemcells;
 mod update;
 mod verdict;
 

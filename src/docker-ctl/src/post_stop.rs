@@ -1,0 +1,31 @@
+//! `docker-ctl post-stop`: the last word of a stop that BOSH asked for.
+//!
+//! monit does not run the stop program of a process that is dead. So a dockerd that died before `bosh stop` or a recreate would leave
+//! its containers running on a disk that BOSH is about to take away.
+
+use std::time::Duration;
+
+use bosh_job::{Marker, Paths};
+use tracing::info;
+
+use crate::{directories, dockerd, leftovers, lock, stop};
+
+/// How long containers without a dockerd may take to end; nobody knows their grace periods any more.
+const CONTAINERS: Duration = Duration::from_secs(30);
+
+/// Ends what is left, if drain has said that this is a full stop.
+pub fn run(paths: &Paths) -> anyhow::Result<()> {
+    directories::make_run_dir(paths)?;
+    let _lock = lock::take(paths, Duration::from_mins(1))?;
+    let marker = Marker::new(paths.full_stop());
+    if !marker.is_set(Marker::LIFETIME) {
+        info!("not a full stop: what runs goes on");
+        return Ok(());
+    }
+    match dockerd::running(paths) {
+        Some(process) => stop::full(paths, &process, CONTAINERS)?,
+        None => leftovers::end_all(paths, CONTAINERS)?,
+    }
+    marker.clear()?;
+    Ok(())
+}
