@@ -135,6 +135,12 @@ impl Paths {
         self.run_dir().join("docker.lock")
     }
 
+    /// Held while docker-ctl makes a smoke test.
+    #[must_use]
+    pub fn smoke_test_lock(&self) -> PathBuf {
+        self.run_dir().join("smoke-test.lock")
+    }
+
     /// dockerd's exec root: `/run/docker`, or below the root when that was moved.
     #[must_use]
     pub fn exec_root(&self) -> PathBuf {

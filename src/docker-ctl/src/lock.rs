@@ -1,7 +1,8 @@
-//! One start or stop at a time.
+//! One start or stop at a time, and one smoke test.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,9 +14,14 @@ pub struct Lock {
     _file: File,
 }
 
-/// Takes the lock, waiting for another docker-ctl up to `patience`.
+/// Takes the lock of starts and stops, waiting for another docker-ctl up to `patience`.
 pub fn take(paths: &Paths, patience: Duration) -> anyhow::Result<Lock> {
-    let path = paths.docker_lock();
+    let why = "it starts or stops dockerd";
+    take_file(&paths.docker_lock(), patience, why)
+}
+
+/// Takes the lock `path`, waiting for another docker-ctl up to `patience`; `why` says what that one does.
+pub fn take_file(path: &Path, patience: Duration, why: &str) -> anyhow::Result<Lock> {
     let flags = i32::try_from(OFlags::NOFOLLOW.bits())?;
     let file = OpenOptions::new()
         .write(true)
@@ -23,7 +29,7 @@ pub fn take(paths: &Paths, patience: Duration) -> anyhow::Result<Lock> {
         .truncate(false)
         .mode(0o600)
         .custom_flags(flags)
-        .open(&path)
+        .open(path)
         .with_context(|| format!("opening {}", path.display()))?;
     let deadline = Instant::now() + patience;
     loop {
@@ -34,7 +40,7 @@ pub fn take(paths: &Paths, patience: Duration) -> anyhow::Result<Lock> {
             }
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(anyhow::anyhow!(
-                    "another docker-ctl has held {} for {} s: it starts or stops dockerd just now",
+                    "another docker-ctl has held {} for {} s: {why} just now",
                     path.display(),
                     patience.as_secs()
                 ))

@@ -2,6 +2,7 @@
 //!
 //! monit calls `start` and `stop`, BOSH calls `pre-stop`, `drain`, `post-stop` and `wait` (post-start), people call `status`.
 
+use std::path::PathBuf;
 use std::process::ExitCode as Status;
 
 use anyhow::Context;
@@ -24,6 +25,7 @@ mod mounts;
 mod post_stop;
 mod project;
 mod settings;
+mod smoke_test;
 mod start;
 mod status;
 mod stop;
@@ -69,6 +71,15 @@ enum Command {
         #[arg(short, long, value_enum, default_value_t = status::Form::Table)]
         output: status::Form,
     },
+    /// Prove that the engine does what recipes need, and leave nothing
+    SmokeTest {
+        /// Settings of the job smoke-tests [default: ROOT/jobs/smoke-tests/config/config.json]
+        #[arg(long, value_name = "PATH")]
+        settings: Option<PathBuf>,
+    },
+    /// What a container of the smoke test does
+    #[command(hide = true, subcommand)]
+    Probe(smoke_test::probe::Probe),
     /// Become dockerd, in a session of its own
     #[command(hide = true)]
     ExecDockerd,
@@ -86,6 +97,9 @@ fn main() -> Status {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Probe(probe)) = &cli.command {
+        return probe.run().map(|()| ExitCode::Ok);
+    }
     let paths = cli.options.paths();
     // monit's programs inherit whatever umask it has
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -96,6 +110,14 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         .and_then(|config| config.log_level().ok())
         .unwrap_or(LogLevel::Info);
     logging::init("docker-ctl", level);
+    if let Some(Command::SmokeTest { settings }) = &cli.command {
+        let settings = settings.clone();
+        let settings = settings.unwrap_or_else(|| smoke_test::settings_path(&paths));
+        if cli.options.check_config {
+            return smoke_test::check_settings(&settings).map(|()| ExitCode::Ok);
+        }
+        return smoke_test::run(&paths, &cli.options.config_path(), &settings);
+    }
     if cli.options.check_config {
         check(&config.exits(ExitCode::BadConfig)?)?;
         return Ok(ExitCode::Ok);
@@ -114,6 +136,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let form = if *json { status::Form::Json } else { *output };
             status::run(&paths, form)
         }
+        // Done above, without the job's configuration.
+        Some(Command::SmokeTest { .. } | Command::Probe(_)) => Ok(ExitCode::Ok),
         Some(Command::ExecDockerd) => dockerd::exec(&paths),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::{
-    ApiVersion, Engine, Result,
+    ApiVersion, Engine, Filters, Result,
     nullable::or_default,
     request::{Request, Timeouts, segment},
 };
@@ -162,6 +162,27 @@ impl Engine {
     /// All images.
     pub fn images(&self) -> Result<Vec<ImageSummary>> {
         self.json(Request::get("/images/json").timeouts(Self::listing()))
+    }
+
+    /// The images that pass the filters.
+    pub fn images_with(&self, filters: &Filters) -> Result<Vec<ImageSummary>> {
+        let request = Request::get("/images/json").query("filters", filters.to_query());
+        self.json(request.timeouts(Self::listing()))
+    }
+
+    /// Removes an image's name, and the image with its last one; with `force` all names, though stopped containers are
+    /// made of it. One that is gone already is no error.
+    pub fn remove_image(&self, name: &str, force: bool) -> Result<()> {
+        let request = Request::delete(format!("/images/{}", segment(name)))
+            .timeouts(Timeouts::silence(Duration::from_mins(2)));
+        match self.done(if force {
+            request.query("force", "1")
+        } else {
+            request
+        }) {
+            Err(error) if error.is_not_found() => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// How an image was made; nothing if there is none.

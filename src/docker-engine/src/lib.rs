@@ -12,17 +12,20 @@ mod connector;
 mod container;
 mod containers;
 mod daemon;
+mod disk_usage;
 mod engine;
 mod error;
 mod events;
 mod images;
 mod load;
 mod logs;
+mod networks;
 mod nullable;
 mod request;
 mod save;
 mod transport;
 mod upload;
+mod volumes;
 mod wait;
 
 #[cfg(any(test, feature = "test-support"))]
@@ -37,6 +40,7 @@ pub use container::{
 };
 pub use containers::Filters;
 pub use daemon::{ImageStore, Info, Version};
+pub use disk_usage::{ContainerUsage, DiskUsage, ImageUsage, VolumeData, VolumeUsage};
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use events::{Actor, Event, Events};
@@ -44,5 +48,7 @@ pub use images::{
     HistoryEntry, Image, ImageData, ImageManifest, ImageSize, ImageSummary, Platform, RootFs,
 };
 pub use load::LoadReport;
+pub use networks::NetworkSummary;
 pub use request::Timeouts;
 pub use save::SavedImage;
+pub use volumes::VolumeSummary;

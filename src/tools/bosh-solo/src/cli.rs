@@ -65,6 +65,11 @@ pub enum Command {
     Recreate(Restart),
     /// Reboot instances: no lifecycle script runs, monit starts what it watches
     Reboot(Reboot),
+    /// Run errand
+    RunErrand(RunErrand),
+    /// List errands
+    #[command(visible_alias = "es")]
+    Errands,
     /// Open a shell or run a command on an instance
     Ssh(Ssh),
     /// Delete a deployment with all that belongs to it
@@ -255,6 +260,29 @@ pub struct Ssh {
     /// Program and arguments, run without a shell
     #[arg(last = true, value_name = "PROGRAM", conflicts_with = "command")]
     pub program: Vec<String>,
+}
+
+/// `run-errand`.
+#[derive(Debug, Args)]
+pub struct RunErrand {
+    /// Job with a `bin/run`, or instance group with `lifecycle: errand`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Instance or group the errand should run on (must specify errand by release job name)
+    #[arg(long, value_name = "INSTANCE-GROUP[/INSTANCE-ID]")]
+    pub instance: Vec<String>,
+    /// Use existing VM to run an errand and keep it after completion
+    #[arg(long)]
+    pub keep_alive: bool,
+    /// Run errand only if errand configuration has changed or if the previous run was unsuccessful
+    #[arg(long)]
+    pub when_changed: bool,
+    /// Download logs
+    #[arg(long)]
+    pub download_logs: bool,
+    /// Destination directory for logs
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub logs_dir: PathBuf,
 }
 
 /// `delete-deployment`.

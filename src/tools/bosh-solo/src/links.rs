@@ -2,6 +2,7 @@
 //! (director: `links/links_manager.rb`).
 
 use crate::context::InstanceFacts;
+use crate::dns;
 use crate::plan::{GroupPlan, JobPlan, Plan, properties};
 use crate::release::LinkDefinition;
 use anyhow::{Result, anyhow, bail};
@@ -126,7 +127,7 @@ fn content(plan: &Plan, provider: &Provider, instances: &[InstanceFacts]) -> Res
         "networks": networks,
         "use_short_dns_addresses": false,
         "use_link_dns_names": false,
-        "address": members.first().map(|member| member.ip.to_string()),
+        "address": dns::name_of_group(&plan.deployment, provider.group),
         "properties": exported,
         "instances": members.iter().map(|member| json!({
             "name": member.group,
@@ -209,6 +210,7 @@ mod tests {
         assert_eq!(link["properties"], json!({"port": 80, "a": {"b": "x"}}));
         assert_eq!(link["instances"][1]["address"], "10.0.0.3");
         assert_eq!(link["instances"][0]["bootstrap"], true);
+        assert_eq!(link["address"], "q-s0.web.default.dep.bosh");
     }
 
     #[test]

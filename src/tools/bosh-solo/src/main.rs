@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod compile;
 mod context;
+mod dns;
 mod engine;
 mod hint;
 mod links;

@@ -4,10 +4,14 @@ use crate::hint::Hint;
 use crate::state::{InstanceRecord, Record};
 use anyhow::{Result, anyhow};
 
-/// The instances that `selector` names; all when there is none.
+/// The instances that `selector` names; all when there is none, but for errands without a machine.
 pub fn select(record: &Record, selector: Option<&str>) -> Result<Vec<InstanceRecord>> {
     let Some(selector) = selector else {
-        return Ok(record.instances.clone());
+        let all = record.instances.iter();
+        return Ok(all
+            .filter(|instance| !instance.is_idle_errand())
+            .cloned()
+            .collect());
     };
     let (group, which) = match selector.split_once('/') {
         Some((group, which)) => (group, Some(which)),
@@ -26,6 +30,31 @@ pub fn select(record: &Record, selector: Option<&str>) -> Result<Vec<InstanceRec
         let names: Vec<String> = record.instances.iter().map(InstanceRecord::name).collect();
         return Err(anyhow!("no instance `{selector}` in this deployment"))
             .hint(format!("it has {}", names.join(", ")));
+    }
+    Ok(found)
+}
+
+/// The instances that any of the selectors names (director: `errand/instance_matcher.rb`); all when there is none.
+pub fn matching(record: &Record, selectors: &[String]) -> Result<Vec<InstanceRecord>> {
+    if selectors.is_empty() {
+        return Ok(record.instances.clone());
+    }
+    let mut found: Vec<InstanceRecord> = Vec::new();
+    for selector in selectors {
+        let selected = match selector.strip_suffix("/first") {
+            Some(group) => {
+                let mut group = select(record, Some(group))?;
+                group.sort_by(|one, other| one.id.cmp(&other.id));
+                group.truncate(1);
+                group
+            }
+            None => select(record, Some(selector))?,
+        };
+        for instance in selected {
+            if !found.iter().any(|known| known.id == instance.id) {
+                found.push(instance);
+            }
+        }
     }
     Ok(found)
 }
@@ -67,6 +96,7 @@ mod tests {
             dirty: false,
             applied: Applied::default(),
             watch: WatchTime::five_minutes(),
+            errand: false,
         };
         Record {
             instances: vec![
@@ -93,6 +123,28 @@ mod tests {
         assert_eq!(names(Some("a/1")), ["a/1"]);
         assert_eq!(names(Some("a/x")), ["a/0"]);
         assert!(select(&record(), Some("c")).is_err());
+    }
+
+    #[test]
+    fn several_selectors_name_each_instance_once() {
+        let names = |selectors: &[&str]| -> Vec<String> {
+            let selectors: Vec<String> = selectors.iter().map(|&one| one.to_owned()).collect();
+            let found = matching(&record(), &selectors).unwrap();
+            found.iter().map(InstanceRecord::name).collect()
+        };
+        assert_eq!(names(&[]), ["a/0", "a/1", "b/0"]);
+        assert_eq!(names(&["a/first", "a", "b/z"]), ["a/0", "a/1", "b/0"]);
+        assert_eq!(names(&["a/first"]), ["a/0"]);
+        assert!(matching(&record(), &["a".to_owned(), "c".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn an_errand_without_a_machine_is_meant_only_by_its_name() {
+        let mut record = record();
+        record.instances[2].errand = true;
+        record.instances[2].desired = Desired::Detached;
+        assert_eq!(select(&record, None).unwrap().len(), 2);
+        assert_eq!(select(&record, Some("b")).unwrap().len(), 1);
     }
 
     #[test]

@@ -53,12 +53,20 @@ pub struct InstanceRecord {
     pub applied: Applied,
     /// How long a start waits for its jobs.
     pub watch: WatchTime,
+    /// Whether it belongs to a group with `lifecycle: errand`.
+    #[serde(default)]
+    pub errand: bool,
 }
 
 impl InstanceRecord {
     /// `group/index`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.group, self.index)
+    }
+
+    /// Whether it is an errand's and has no machine now.
+    pub fn is_idle_errand(&self) -> bool {
+        self.errand && self.desired == Desired::Detached
     }
 
     /// `group/uuid (index)`, as a task's output names it.
@@ -78,6 +86,9 @@ pub struct Record {
     pub nat: bool,
     /// Its instances.
     pub instances: Vec<InstanceRecord>,
+    /// Errands whose last run succeeded, with a digest of what they ran on (director: `models/errand_run.rb`).
+    #[serde(default)]
+    pub errand_runs: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -204,6 +215,7 @@ mod tests {
             dirty: true,
             applied: Applied::default(),
             watch: WatchTime::five_minutes(),
+            errand: false,
         });
         record.save(directory.path()).unwrap();
         let mut read = Record::load(directory.path()).unwrap().unwrap();

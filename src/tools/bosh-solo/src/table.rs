@@ -9,6 +9,7 @@ pub struct Table {
     content: &'static str,
     title: Option<String>,
     headers: Vec<&'static str>,
+    transposed: bool,
     rows: Vec<Vec<String>>,
 }
 
@@ -19,7 +20,16 @@ impl Table {
             content,
             title,
             headers,
+            transposed: false,
             rows: Vec::new(),
+        }
+    }
+
+    /// For people each row becomes lines of header and text, as for texts of many lines.
+    pub fn transposed(self) -> Self {
+        Self {
+            transposed: true,
+            ..self
         }
     }
 
@@ -42,6 +52,9 @@ impl Table {
             .iter()
             .map(|row| row.iter().map(shown).collect())
             .collect();
+        if self.transposed {
+            return self.to_transposed_text(&rows);
+        }
         let width = |column: usize| {
             rows.iter()
                 .map(|row| row[column].chars().count())
@@ -69,6 +82,24 @@ impl Table {
             let _ = writeln!(text, "{}", cells.join("  ").trim_end());
         }
         let _ = writeln!(text, "\n{} {}", self.rows.len(), self.content);
+        text
+    }
+
+    fn to_transposed_text(&self, rows: &[Vec<String>]) -> String {
+        let lengths = self.headers.iter().map(|header| header.len());
+        let width = lengths.max().unwrap_or_default();
+        let mut text = String::new();
+        for row in rows {
+            for (header, cell) in self.headers.iter().zip(row) {
+                for (number, line) in cell.lines().enumerate() {
+                    let label = if number == 0 { header } else { "" };
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(text, "{}", format!("{label:width$}  {line}").trim_end());
+                }
+            }
+            text.push('\n');
+        }
+        let _ = writeln!(text, "{} {}", rows.len(), self.content);
         text
     }
 
@@ -138,6 +169,17 @@ mod tests {
         assert_eq!(
             json["Tables"][0]["Rows"][0],
             json!({"instance": "g/1", "process_state": "running", "release_s": ""})
+        );
+    }
+
+    #[test]
+    fn a_transposed_table_shows_texts_of_many_lines() {
+        let headers = vec!["Instance", "Stdout", "Stderr"];
+        let mut table = Table::new("errand(s)", None, headers).transposed();
+        table.row(vec!["g/1".into(), "one\ntwo\n".into(), String::new()]);
+        assert_eq!(
+            table.to_text(),
+            "Instance  g/1\nStdout    one\n          two\nStderr    -\n\n1 errand(s)\n"
         );
     }
 

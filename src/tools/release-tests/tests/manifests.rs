@@ -15,7 +15,7 @@ type Operation = (
     &'static [(&'static str, &'static str)],
 );
 
-const OPERATIONS: [Operation; 4] = [
+const OPERATIONS: [Operation; 5] = [
     (
         "bind",
         &["docker_bind=5001"],
@@ -35,6 +35,11 @@ const OPERATIONS: [Operation; 4] = [
         "persistent-disk",
         &["persistent_disk=4096"],
         &[("/../../../persistent_disk", "4096")],
+    ),
+    (
+        "smoke-tests",
+        &[],
+        &[("/../../../jobs/name=smoke-tests/release", "containers")],
     ),
 ];
 

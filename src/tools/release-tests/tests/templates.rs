@@ -178,6 +178,38 @@ fn compose_runner_refuses_each_bad_property_of_the_recipe_by_its_name() {
 }
 
 #[test]
+fn the_smoke_test_accepts_its_defaults_and_examples_and_refuses_each_bad_property_by_its_name() {
+    let check = |set: &Value| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
+        let template = repository().join("jobs/smoke-tests/templates/config/config.json.erb");
+        fs::write(&path, render("smoke-tests", set, &template).unwrap()).unwrap();
+        let mut command = Command::new(program("docker-ctl"));
+        Outcome::of(
+            command
+                .args(["--check-config", "smoke-test", "--settings"])
+                .arg(&path),
+        )
+    };
+    let mut examples = Map::new();
+    for (name, about) in spec("smoke-tests")["properties"].as_object().unwrap() {
+        examples.insert(name.clone(), about["example"].clone());
+    }
+    for set in [json!({}), Value::Object(examples)] {
+        let outcome = check(&set);
+        assert_eq!(outcome.code, 0, "{}", outcome.text());
+    }
+    for (property, value) in [("timeout", json!("1m")), ("dns_names", json!("a b"))] {
+        let outcome = check(&json!({property: value}));
+        assert!(
+            outcome.code == 2 && outcome.stderr.contains(property),
+            "{}",
+            outcome.text()
+        );
+    }
+}
+
+#[test]
 fn no_error_shows_a_secret() {
     let set = json!({
         "recipe": "services: {}", "bind": "nowhere", "tls_key": "hunter2-tls", "variables": {"A-B": "hunter2-variable"},

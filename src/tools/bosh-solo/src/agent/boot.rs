@@ -1,10 +1,10 @@
 //! What the agent does at boot before it starts monit (bosh-agent `agent/bootstrap.go`): without the
 //! jobs' directories, which a reboot empties, the first start of a process would fail.
 
-use super::Machine;
 use super::apply::{JOBS, MONIT_JOBS, make_directories_of};
 use super::files::{Files, entries, remove};
 use super::monit::is_stopped;
+use super::{Machine, dns};
 use anyhow::{Context, Result};
 use std::fs;
 
@@ -17,6 +17,7 @@ pub fn boot(machine: &Machine) -> Result<()> {
         .instance
         .boot()
         .with_context(|| format!("booting {}", machine.name))?;
+    dns::restore(machine)?;
     let files = Files::new(&machine.instance)?;
     for job in entries(&files.host(JOBS)?)? {
         make_directories_of(&files, &job)?;

@@ -2,7 +2,9 @@
 
 mod apply;
 mod boot;
+mod dns;
 mod drain;
+mod errand;
 mod files;
 pub mod lifecycle;
 mod monit;
@@ -11,7 +13,9 @@ mod watch_again;
 
 pub use apply::{apply, prepare, write_instance_data};
 pub use boot::boot;
+pub use dns::sync_dns;
 pub use drain::Drain;
+pub use errand::run_errand;
 pub use monit::{has_services, state_of};
 
 use crate::progress::Progress;

@@ -162,6 +162,17 @@ fn releases_of(manifest: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The plan of the manifest that was last deployed.
+pub fn last_plan(environment: &Environment, deployment: &Deployment) -> Result<Plan> {
+    let options = InterpolateOptions {
+        manifest: state::manifest_path(deployment.directory()),
+        ..InterpolateOptions::default()
+    };
+    let manifest = bosh_manifest::interpolate(&options).hint("deploy the manifest again")?;
+    let json = bosh_manifest::to_json(&manifest)?;
+    Plan::new(json, &deployment.record.base, &environment.progress)
+}
+
 /// Deploys the last manifest again and makes the named instances anew.
 pub fn again(
     environment: &Environment,
@@ -169,13 +180,7 @@ pub fn again(
     recreate: Vec<String>,
     skip_drain: bool,
 ) -> Result<()> {
-    let options = InterpolateOptions {
-        manifest: state::manifest_path(deployment.directory()),
-        ..InterpolateOptions::default()
-    };
-    let manifest = bosh_manifest::interpolate(&options).hint("deploy the manifest again")?;
-    let json = bosh_manifest::to_json(&manifest)?;
-    let plan = Plan::new(json, &deployment.record.base.clone(), &environment.progress)?;
+    let plan = last_plan(environment, deployment)?;
     let convergence = Convergence {
         recreate,
         skip_drain,

@@ -1,10 +1,10 @@
 //! `instances` and `deployments`.
 
-use super::{Environment, print};
+use super::{Environment, print_tables};
 use crate::agent;
 use crate::cli;
 use crate::state::{Desired, InstanceRecord, Record};
-use crate::table::{self, Table};
+use crate::table::Table;
 use anyhow::{Context, Result};
 use solo_instance::{Host, Instance, MonitService};
 
@@ -21,14 +21,6 @@ pub fn run(environment: &Environment, arguments: &cli::Instances) -> Result<()> 
         tables.push(table_of(&host, &name, &record, arguments)?);
     }
     print_tables(environment, &tables)
-}
-
-fn print_tables(environment: &Environment, tables: &[Table]) -> Result<()> {
-    if environment.global.json {
-        return print(&format!("{}\n", table::to_json(tables)));
-    }
-    let texts: Vec<String> = tables.iter().map(Table::to_text).collect();
-    print(&texts.join("\n"))
 }
 
 fn table_of(host: &Host, name: &str, record: &Record, arguments: &cli::Instances) -> Result<Table> {
@@ -74,12 +66,10 @@ impl Seen {
             services: Vec::new(),
         };
         match instance {
-            None if record.desired == Desired::Detached => Ok(unseen("", String::new())),
+            Some(instance) if instance.running()? => Ok(Self::ask(&instance)),
+            _ if record.desired == Desired::Detached => Ok(unseen("", String::new())),
             None => Ok(unseen("unresponsive agent", String::new())),
-            Some(instance) if !instance.running()? => {
-                Ok(unseen("unresponsive agent", instance.address().to_string()))
-            }
-            Some(instance) => Ok(Self::ask(&instance)),
+            Some(instance) => Ok(unseen("unresponsive agent", instance.address().to_string())),
         }
     }
 

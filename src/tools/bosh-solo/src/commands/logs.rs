@@ -35,8 +35,7 @@ pub fn run(environment: &Environment, arguments: &Logs) -> Result<()> {
     if let Some(selector) = &arguments.instance {
         label = format!("{label}.{}", selector.replace('/', "."));
     }
-    let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let path = arguments.dir.join(format!("{label}-{stamp}.tgz"));
+    let path = tarball_path(&label, &arguments.dir);
     let mut collected = Vec::new();
     for chosen in &instances {
         let number = u32::try_from(chosen.index).context("an instance's index")?;
@@ -61,6 +60,19 @@ pub fn run(environment: &Environment, arguments: &Logs) -> Result<()> {
         instances.len()
     ));
     print(&format!("{}\n", path.display()))
+}
+
+fn tarball_path(label: &str, directory: &Path) -> PathBuf {
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    directory.join(format!("{label}-{stamp}.tgz"))
+}
+
+/// All logs of one instance in a tarball, whose path is returned.
+pub fn collect(instance: &Instance, label: &str, directory: &Path) -> Result<PathBuf> {
+    let path = tarball_path(label, directory);
+    let files = log_files(&instance.host_path(LOG_DIRECTORY)?, &[])?;
+    write_tarball(&path, &files).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
 }
 
 /// What a Director collects: `*.log` at most two directories deep (bosh-agent `fetch_logs`: `**/*.log`

@@ -2,6 +2,7 @@
 
 mod delete;
 mod deploy;
+mod errand;
 mod instances;
 mod interpolate;
 mod logs;
@@ -14,6 +15,7 @@ use crate::engine::{Deployment, Operation};
 use crate::hint::Hint;
 use crate::progress::Progress;
 use crate::state::Record;
+use crate::table::{self, Table};
 use anyhow::{Context, Result, anyhow, bail};
 use solo_instance::{Host, HostConfig};
 use std::io::Write;
@@ -67,6 +69,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             let hard = reboot.hard;
             operate::run(&environment, &reboot.select, Operation::Reboot { hard })
         }
+        Command::RunErrand(arguments) => return errand::run(&environment, &arguments),
+        Command::Errands => errand::list(&environment),
         Command::Ssh(ssh) => return ssh::run(&environment, &ssh),
         Command::DeleteDeployment(arguments) => delete::run(&environment, &arguments),
         Command::Machine { arguments } => return Ok(solo_instance::init_main(arguments)?),
@@ -144,6 +148,15 @@ fn listed(names: &[String]) -> String {
     } else {
         names.join(", ")
     }
+}
+
+/// Prints tables for people, or as JSON where that was asked for.
+fn print_tables(environment: &Environment, tables: &[Table]) -> Result<()> {
+    if environment.global.json {
+        return print(&format!("{}\n", table::to_json(tables)));
+    }
+    let texts: Vec<String> = tables.iter().map(Table::to_text).collect();
+    print(&texts.join("\n"))
 }
 
 /// Prints a command's data.

@@ -1,9 +1,11 @@
 //! What differs between an instance and what it shall be (director: `instance_plan.rb`, `changes`).
 
 use crate::compile::CompiledPackage;
+use crate::plan::WatchTime;
 use crate::render::{RenderedJob, configuration_hash};
 use crate::state::{Applied, Desired, InstanceRecord};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// What an instance shall be.
 #[derive(Debug, Clone)]
@@ -20,6 +22,10 @@ pub struct Target {
     pub packages: Vec<CompiledPackage>,
     /// Size of its persistent disk in MiB, 0 for none.
     pub persistent_disk_mb: u64,
+    /// How long a start waits for its jobs.
+    pub watch: WatchTime,
+    /// The deployment's names, as lines of `/etc/hosts`.
+    pub dns: Arc<str>,
 }
 
 impl Target {
@@ -78,7 +84,6 @@ pub fn changes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::WatchTime;
 
     const IP: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 2);
 
@@ -95,6 +100,8 @@ mod tests {
             )],
             packages: Vec::new(),
             persistent_disk_mb: 0,
+            watch: WatchTime::five_minutes(),
+            dns: Arc::from(""),
         }
     }
 
@@ -108,6 +115,7 @@ mod tests {
             dirty: false,
             applied: target().applied(),
             watch: WatchTime::five_minutes(),
+            errand: false,
         }
     }
 

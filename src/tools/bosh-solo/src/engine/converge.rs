@@ -6,6 +6,7 @@ use super::delete::delete_instance;
 use super::update;
 use crate::compile::{CompiledPackage, Compiler};
 use crate::context::InstanceFacts;
+use crate::dns;
 use crate::plan::{GroupPlan, Plan};
 use crate::render;
 use crate::state::{self, Applied, Desired, InstanceRecord};
@@ -13,6 +14,7 @@ use anyhow::{Context, Result};
 use bosh_template::Renderer;
 use solo_instance::{DiskFate, Instance, InstanceSpec, Network, NetworkSpec, Subnet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// How to converge.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +31,25 @@ pub struct Convergence {
 
 /// Brings the deployment to what the plan says.
 pub fn converge(deployment: &mut Deployment, plan: &Plan, convergence: &Convergence) -> Result<()> {
+    let Some(targets) = targets(deployment, plan, convergence)? else {
+        deployment.progress.say("Dry run: nothing was changed");
+        return forget_unbooted(deployment);
+    };
+    delete_unneeded(deployment, &targets)?;
+    update::create_missing(deployment, &targets)?;
+    update::sync_dns(deployment, &targets)?;
+    for target in &targets {
+        update::update(deployment, target, convergence)?;
+    }
+    deployment.post_deploy()
+}
+
+/// What each instance shall be: rendered and compiled. None for a dry run, which only renders.
+pub fn targets(
+    deployment: &mut Deployment,
+    plan: &Plan,
+    convergence: &Convergence,
+) -> Result<Option<Vec<Target>>> {
     let progress = deployment.progress;
     deployment.record.nat = convergence.nat;
     let spec = NetworkSpec {
@@ -51,12 +72,12 @@ pub fn converge(deployment: &mut Deployment, plan: &Plan, convergence: &Converge
     }
     step.done();
     if convergence.dry_run {
-        progress.say("Dry run: nothing was changed");
-        return forget_unbooted(deployment);
+        return Ok(None);
     }
 
     let cache = Compiler::new(deployment.host, &deployment.state_directory, progress);
     let compiled = cache.compile_all(&plan.packages)?;
+    let dns: Arc<str> = dns::records(plan, &facts).into();
     let targets = facts
         .iter()
         .zip(rendered)
@@ -69,21 +90,12 @@ pub fn converge(deployment: &mut Deployment, plan: &Plan, convergence: &Converge
                 jobs,
                 packages: packages_of(group, plan, &compiled),
                 persistent_disk_mb: group.persistent_disk_mb,
+                watch: group.update.watch_time(fact.index),
+                dns: Arc::clone(&dns),
             })
         })
         .collect::<Result<Vec<_>>>()?;
-
-    delete_unneeded(deployment, &targets)?;
-    update::create_missing(deployment, &targets)?;
-    for target in &targets {
-        let group = plan.groups.iter().find(|group| group.name == target.group);
-        let watch = group
-            .context("a target without a group")?
-            .update
-            .watch_time(target.index);
-        update::update(deployment, target, watch, convergence)?;
-    }
-    deployment.post_deploy()
+    Ok(Some(targets))
 }
 
 /// Takes back what was made to know the addresses of instances that there are not yet.
@@ -139,6 +151,7 @@ fn bind_instances(deployment: &mut Deployment, plan: &Plan) -> Result<()> {
             if let Some(record) = deployment.record.instance_mut(&group.name, index) {
                 record.az = az;
                 record.watch = watch;
+                become_service_or_errand(record, group.errand);
                 continue;
             }
             deployment.record.instances.push(InstanceRecord {
@@ -146,14 +159,28 @@ fn bind_instances(deployment: &mut Deployment, plan: &Plan) -> Result<()> {
                 index,
                 id: state::new_uuid()?,
                 az,
-                desired: Desired::Started,
+                desired: if group.errand {
+                    Desired::Detached
+                } else {
+                    Desired::Started
+                },
                 dirty: true,
                 applied: Applied::default(),
                 watch,
+                errand: group.errand,
             });
         }
     }
     deployment.save()
+}
+
+/// An errand that becomes a service gets its machine now; a service that becomes an errand keeps the one that it has.
+fn become_service_or_errand(record: &mut InstanceRecord, errand: bool) {
+    if record.is_idle_errand() && !errand {
+        record.desired = Desired::Started;
+        record.dirty = true;
+    }
+    record.errand = errand;
 }
 
 /// Addresses: the manifest's, else the one that the instance has, else a free one.

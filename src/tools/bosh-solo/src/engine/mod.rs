@@ -3,11 +3,13 @@
 mod changes;
 mod converge;
 mod delete;
+mod errand;
 mod operate;
 mod update;
 
 pub use converge::{Convergence, converge};
 pub use delete::delete_deployment;
+pub use errand::{Ended, Errand, errand_names, run_errand};
 pub use operate::{Operation, operate};
 
 use crate::agent::Machine;

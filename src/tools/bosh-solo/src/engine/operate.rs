@@ -156,7 +156,8 @@ fn stop(
     )
 }
 
-fn detach(deployment: &Deployment, record: &InstanceRecord) -> Result<()> {
+/// Deletes the machine, not its disk.
+pub fn detach(deployment: &Deployment, record: &InstanceRecord) -> Result<()> {
     if let Some(instance) = deployment.instance(record)? {
         detach_and_destroy(instance)?;
     }

@@ -6,7 +6,6 @@ use super::converge::{Convergence, make_instance};
 use crate::agent::lifecycle::{self, Intent};
 use crate::agent::{self, Drain, Machine};
 use crate::hint::Hint;
-use crate::plan::WatchTime;
 use crate::state::{Applied, Desired, InstanceRecord};
 use anyhow::{Context, Result};
 use solo_instance::{DiskFate, Instance};
@@ -42,6 +41,19 @@ pub fn create_missing(deployment: &mut Deployment, targets: &[Target]) -> Result
     Ok(())
 }
 
+/// Tells every machine the names of all, before any instance is updated.
+pub fn sync_dns(deployment: &Deployment, targets: &[Target]) -> Result<()> {
+    for target in targets {
+        let record = record_of(deployment, target)?;
+        if let Some(instance) = deployment.instance(&record)?
+            && instance.running()?
+        {
+            agent::sync_dns(&deployment.machine(&record, instance), &target.dns)?;
+        }
+    }
+    Ok(())
+}
+
 fn record_of(deployment: &Deployment, target: &Target) -> Result<InstanceRecord> {
     deployment
         .record
@@ -56,10 +68,12 @@ fn record_of(deployment: &Deployment, target: &Target) -> Result<InstanceRecord>
 pub fn update(
     deployment: &mut Deployment,
     target: &Target,
-    watch: WatchTime,
     convergence: &Convergence,
 ) -> Result<()> {
     let mut record = record_of(deployment, target)?;
+    if record.is_idle_errand() {
+        return Ok(());
+    }
     let recreate = convergence.recreate.contains(&record.name());
     let instance = deployment
         .instance(&record)?
@@ -94,7 +108,6 @@ pub fn update(
     let result = update_changed(
         deployment,
         target,
-        watch,
         &mut record,
         instance,
         recreate,
@@ -114,7 +127,6 @@ pub fn update(
 fn update_changed(
     deployment: &mut Deployment,
     target: &Target,
-    watch: WatchTime,
     record: &mut InstanceRecord,
     instance: Instance,
     recreate: bool,
@@ -176,6 +188,7 @@ fn update_changed(
         ("name", &record.group),
         ("deployment", &deployment.name),
     ];
+    agent::sync_dns(&machine, &target.dns)?;
     agent::write_instance_data(&machine, data.map(|(name, text)| (name, text.as_str())))?;
     let applied = target.applied();
     record.applied = applied.clone();
@@ -183,7 +196,7 @@ fn update_changed(
     if record.desired == Desired::Stopped {
         return Ok(());
     }
-    lifecycle::start(&machine, &record.job_names(), watch)
+    lifecycle::start(&machine, &record.job_names(), target.watch)
 }
 
 /// Whether nothing was ever applied, so that there is nothing to stop.

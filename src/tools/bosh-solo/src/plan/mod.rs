@@ -54,6 +54,8 @@ pub struct GroupPlan {
     pub update: UpdateConfig,
     /// Names of the packages that its jobs need at run time, with the release of each.
     pub packages: BTreeMap<String, String>,
+    /// `lifecycle: errand`: its machines are there only while the errand runs.
+    pub errand: bool,
 }
 
 /// A deployment as the manifest wants it.
@@ -89,7 +91,7 @@ impl Plan {
             }
             let group = plan_group(spec, &manifest, &releases, progress)
                 .with_context(|| format!("instance group `{}`", spec.name))?;
-            groups.extend(group);
+            groups.push(group);
         }
         let packages = packages::to_compile(&groups, &releases, progress)?;
         packages::refuse_collisions(&groups, &packages)?;
@@ -157,18 +159,12 @@ fn plan_group(
     manifest: &Manifest,
     releases: &Releases,
     progress: &Progress,
-) -> Result<Option<GroupPlan>> {
-    match spec.lifecycle.as_deref() {
-        None | Some("service") => {}
-        Some("errand") => {
-            progress.warn(&format!(
-                "instance group `{}` is an errand and is not deployed",
-                spec.name
-            ));
-            return Ok(None);
-        }
+) -> Result<GroupPlan> {
+    let errand = match spec.lifecycle.as_deref() {
+        None | Some("service") => false,
+        Some("errand") => true,
         Some(other) => bail!("invalid lifecycle `{other}`: `service` or `errand`"),
-    }
+    };
     let mut fallback = manifest.properties.clone().unwrap_or_default();
     if let Some(own) = &spec.properties {
         properties::merge(&mut fallback, own);
@@ -186,7 +182,7 @@ fn plan_group(
         )?);
     }
     let networks = networks::plan(spec.networks.as_deref().unwrap_or_default(), spec.instances)?;
-    Ok(Some(GroupPlan {
+    Ok(GroupPlan {
         name: spec.name.clone(),
         instances: spec.instances,
         azs: spec.azs.clone().unwrap_or_default(),
@@ -195,7 +191,8 @@ fn plan_group(
         update: UpdateConfig::parse(&manifest.update, spec.update.as_ref(), spec.instances)?,
         packages: packages::at_run_time(&jobs),
         jobs,
-    }))
+        errand,
+    })
 }
 
 fn plan_job(

@@ -197,6 +197,13 @@ impl Job {
         fingerprint::of_files(&files, &[], Links::Followed)
     }
 
+    /// Whether `bosh run-errand` can run it: it has a `bin/run`.
+    pub fn is_errand(&self) -> bool {
+        self.templates
+            .values()
+            .any(|destination| destination == "bin/run")
+    }
+
     fn template_path(&self, template: &str) -> PathBuf {
         self.directory.join("templates").join(template)
     }

@@ -16,6 +16,7 @@ mod remote;
 mod security;
 mod shell_release;
 mod stemcells;
+mod smoke;
 mod update;
 mod verdict;
 

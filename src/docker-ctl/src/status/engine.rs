@@ -1,0 +1,106 @@
+//! What the engine says of itself and of its containers.
+
+use std::collections::BTreeMap;
+
+use docker_engine::{Container, ContainerSummary, Engine, Filters, HealthStatus, ImageStore};
+use serde::Serialize;
+
+/// The engine.
+#[derive(Serialize)]
+pub struct EngineReport {
+    pub version: String,
+    pub api_version: String,
+    pub image_store: &'static str,
+    pub storage_driver: String,
+    pub live_restore: bool,
+}
+
+/// A container, with the image that it was made of.
+#[derive(Serialize)]
+pub struct ContainerReport {
+    pub name: String,
+    pub project: Option<String>,
+    pub service: Option<String>,
+    /// As the recipe has it.
+    pub image: String,
+    /// What the engine knows the image by; the name may have moved on to another one since.
+    pub image_digest: String,
+    /// What that is the digest of: `config` or `manifest`, as the image store has it.
+    pub image_digest_of: &'static str,
+    /// The image's names with the digests that registries know it by.
+    pub repo_digests: Vec<String>,
+    pub state: &'static str,
+    pub health: Option<&'static str>,
+    pub restarts: u64,
+    pub exit_code: i64,
+    pub oom_killed: bool,
+    pub started_at: String,
+}
+
+/// The engine, and all its containers by name.
+pub fn look(engine: &Engine) -> anyhow::Result<(EngineReport, Vec<ContainerReport>)> {
+    let info = engine.info()?;
+    let store = info.image_store();
+    let report = EngineReport {
+        version: engine.version()?.version,
+        api_version: engine.api_version()?.to_string(),
+        image_store: match store {
+            ImageStore::Containerd => "containerd",
+            ImageStore::GraphDriver => "graphdriver",
+        },
+        storage_driver: info.driver,
+        live_restore: info.live_restore_enabled,
+    };
+    let mut digests = BTreeMap::new();
+    let mut containers = Vec::new();
+    for summary in engine.containers(&Filters::all())? {
+        // one that is removed meanwhile is not there
+        let container = match engine.inspect_container(&summary.id) {
+            Err(error) if error.is_not_found() => continue,
+            other => other?,
+        };
+        let known = digests.contains_key(&container.image);
+        if !known {
+            let image = engine.inspect_image(&container.image)?;
+            let names = image.map(|image| image.repo_digests).unwrap_or_default();
+            digests.insert(container.image.clone(), names);
+        }
+        let repo_digests = digests.get(&container.image).cloned().unwrap_or_default();
+        containers.push(report_of(&summary, container, repo_digests, store));
+    }
+    containers.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok((report, containers))
+}
+
+fn report_of(
+    summary: &ContainerSummary,
+    container: Container,
+    repo_digests: Vec<String>,
+    store: ImageStore,
+) -> ContainerReport {
+    let label = |name: &str| summary.labels.get(name).cloned();
+    let health = container.state.health.as_ref();
+    ContainerReport {
+        name: container.name().to_owned(),
+        project: label("com.docker.compose.project"),
+        service: label("com.docker.compose.service"),
+        image: container.config.image,
+        image_digest: container.image,
+        image_digest_of: match store {
+            ImageStore::Containerd => "manifest",
+            ImageStore::GraphDriver => "config",
+        },
+        repo_digests,
+        state: container.state.status.word(),
+        health: health.and_then(|health| match health.status {
+            HealthStatus::Starting => Some("starting"),
+            HealthStatus::Healthy => Some("healthy"),
+            HealthStatus::Unhealthy => Some("unhealthy"),
+            HealthStatus::None => None,
+        }),
+        restarts: container.restart_count,
+        exit_code: container.state.exit_code,
+        oom_killed: container.state.oom_killed,
+        started_at: container.state.started_at,
+    }
+}

@@ -1,0 +1,87 @@
+//! `docker-ctl status`: the engine, the containers, the disk, and what became of the recipe.
+
+mod disk;
+mod engine;
+mod table;
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context;
+use bosh_job::verdict::{Refused, State, Verdict};
+use bosh_job::{ExitCode, Paths};
+use disk::DiskReport;
+use docker_engine::Engine;
+use engine::{ContainerReport, EngineReport};
+use serde::Serialize;
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// The JSON form, as docs/operations.md describes it.
+#[derive(Serialize)]
+struct Report {
+    engine: Option<EngineReport>,
+    engine_error: Option<String>,
+    containers: Vec<ContainerReport>,
+    disk: DiskReport,
+    verdict: Option<Verdict>,
+    refused: Option<Refused>,
+}
+
+/// Prints the status. Fails if the engine does not answer; else says how the recipe is.
+pub fn run(paths: &Paths, form: Form) -> anyhow::Result<ExitCode> {
+    let report = look(paths)?;
+    let text = match form {
+        Form::Json => serde_json::to_string_pretty(&report)?,
+        Form::Table => table::of(&report),
+    };
+    writeln!(std::io::stdout().lock(), "{}", text.trim_end()).context("writing to stdout")?;
+    let refused = report.refused.as_ref().map(|refused| refused.exit_code);
+    let failed = report
+        .verdict
+        .as_ref()
+        .filter(|verdict| verdict.state == State::Failed)
+        .map(|verdict| verdict.exit_code);
+    let down = report.engine.is_none().then_some(ExitCode::Failed);
+    Ok(down.or(refused).or(failed).unwrap_or(ExitCode::Ok))
+}
+
+fn look(paths: &Paths) -> anyhow::Result<Report> {
+    let client = Engine::new(paths.socket());
+    let seen = client
+        .ping(Duration::from_secs(5))
+        .map_err(anyhow::Error::from)
+        .and_then(|_| engine::look(&client));
+    let (engine, containers, engine_error) = match seen {
+        Ok((report, containers)) => (Some(report), containers, None),
+        Err(error) => (None, Vec::new(), Some(format!("{error:#}"))),
+    };
+    Ok(Report {
+        disk: disk::look(paths, engine.is_some().then_some(&client)),
+        engine,
+        engine_error,
+        containers,
+        verdict: Verdict::read(&paths.verdict())?,
+        refused: Refused::read(&paths.refused())?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_down_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let report = look(&Paths::new(dir.path())).unwrap();
+        let text = table::of(&report);
+        assert!(text.starts_with("engine: down: "), "{text}");
+    }
+}
