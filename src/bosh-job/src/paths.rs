@@ -236,6 +236,12 @@ impl Paths {
         self.import_dir().join("images.json")
     }
 
+    /// How far the output of containers has been copied: on the same disk as the copies, so that both go together.
+    #[must_use]
+    pub fn service_logs_dir(&self) -> PathBuf {
+        self.data_dir().join("service-logs")
+    }
+
     /// dockerd's data root, on the persistent disk when there is one.
     #[must_use]
     pub fn data_root(&self) -> PathBuf {

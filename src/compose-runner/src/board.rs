@@ -88,9 +88,6 @@ impl Board {
         {
             verdict.since.clone_from(since);
         }
-        if let Err(error) = verdict.write(&self.paths.verdict()) {
-            tracing::error!("{error}");
-        }
         match serde_json::to_string(&verdict) {
             Ok(line) => self.socket.tell(line),
             Err(error) => tracing::error!("{error}"),
@@ -102,6 +99,10 @@ impl Board {
         };
         if let Err(error) = switched {
             tracing::error!("{}: {error}", self.paths.health_socket().display());
+        }
+        // Last: who has read it finds the socket of the same mind.
+        if let Err(error) = verdict.write(&self.paths.verdict()) {
+            tracing::error!("{error}");
         }
         self.posted = Some((word, verdict.since));
     }

@@ -46,6 +46,7 @@ impl Job {
     pub fn settings(&self) -> Outcome<Settings> {
         let mut problems = bosh_job::Problems::default();
         let supervision = problems.note_all(self.config.supervision());
+        problems.note_all(self.config.service_logs());
         let recipe = problems.note_all(Recipe::parse(&self.config.recipe));
         if matches!(recipe, Some(None)) {
             let problem = bosh_job::Problem::new("recipe", "there is no recipe to run");

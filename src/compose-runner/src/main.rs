@@ -5,6 +5,7 @@ mod board;
 mod bring_up;
 mod cancel;
 mod child;
+mod collecting;
 mod compose;
 mod failure;
 mod health_socket;
@@ -100,6 +101,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn check(job: &Job) -> anyhow::Result<ExitCode> {
     let mut problems = Problems::default();
     problems.note_all(job.config.supervision());
+    problems.note_all(job.config.service_logs());
     problems.note_all(job.config.log_level());
     problems.note_all(Recipe::parse(&job.config.recipe));
     problems.into_result(Some(()))?;

@@ -20,6 +20,7 @@ use crate::{
     board::{Board, Word, log_errors},
     bring_up::BringUp,
     cancel::Cancel,
+    collecting::Collecting,
     compose::Compose,
     failure::{Failure, Outcome, error},
     health_socket::HealthSocket,
@@ -33,6 +34,10 @@ use crate::{
 
 /// From SIGTERM to the end, children included. monit and the Director count on 2 s.
 const LONGEST_END: Duration = Duration::from_millis(1700);
+
+/// What collecting the output of containers has of that. What it does not finish is copied by who comes next.
+const SHORTEST_LAST_COPY: Duration = Duration::from_millis(200);
+const LONGEST_LAST_COPY: Duration = Duration::from_secs(1);
 
 /// An engine that does not answer within this time has gone.
 const ENGINE_ANSWER: Duration = Duration::from_secs(10);
@@ -48,6 +53,7 @@ pub fn run(job: Job, options: Options) -> anyhow::Result<ExitCode> {
     tracing::info!(pid = std::process::id(), "start");
 
     let cancel = Cancel::default();
+    let collecting = Collecting::start(&job, &cancel);
     let (done, ended) = mpsc::channel();
     let worker_cancel = cancel.clone();
     let work = move || {
@@ -76,6 +82,10 @@ pub fn run(job: Job, options: Options) -> anyhow::Result<ExitCode> {
         ) {
             break;
         }
+    }
+    if let Some(collecting) = collecting {
+        let left = LONGEST_END.saturating_sub(began.elapsed());
+        collecting.end(left.clamp(SHORTEST_LAST_COPY, LONGEST_LAST_COPY));
     }
     // A socket without a listener is no answer to monit, but a file that need not lie there.
     let _ = HealthSocket::new(paths.health_socket()).close();

@@ -15,6 +15,7 @@ use crate::{
     applied,
     cancel::Cancel,
     child::{End, ended},
+    collecting::Collecting,
     compose::{Compose, PROJECT_LABEL, SERVICE_LABEL},
     health_socket::HealthSocket,
     job::{Job, end_leftovers, living},
@@ -25,6 +26,8 @@ use crate::{
 const RUNNER: Duration = Duration::from_secs(2);
 /// An engine that does not answer within this time is dead or hangs; with either, nothing can be stopped.
 const ANSWER: Duration = Duration::from_secs(1);
+/// What collecting the services' last words may take after they have ended.
+const LAST_COPY: Duration = Duration::from_secs(2);
 /// The services' share of a stop when the configuration cannot be read.
 const SERVICES: Duration = Duration::from_mins(3);
 
@@ -41,6 +44,12 @@ pub fn stop(job: anyhow::Result<Job>, options: &Options) -> anyhow::Result<ExitC
         tracing::warn!("the engine does not answer, so that no service can be stopped: {error}");
         return Ok(ExitCode::Ok);
     }
+    let cancel = Cancel::default();
+    // The runner has ended, and the services have last words; `down` removes them together with their containers.
+    let collecting = job
+        .as_ref()
+        .ok()
+        .and_then(|job| Collecting::start(job, &cancel));
     let stopping = Stopping::of(job, &paths);
     let Some(project) = stopping.project else {
         tracing::info!("nothing was ever brought up");
@@ -49,13 +58,17 @@ pub fn stop(job: anyhow::Result<Job>, options: &Options) -> anyhow::Result<ExitC
     let for_good = Marker::new(paths.going_for_good()).is_set(Marker::LIFETIME);
     let command = if for_good { "down" } else { "stop" };
     tracing::info!(project, command, "stopping the services");
-    let (redactor, cancel) = (Redactor::default(), Cancel::default());
+    let redactor = Redactor::default();
     let compose = Compose::new(&paths, stopping.environment, &redactor, &cancel);
     let limit = stopping
         .limit
         .saturating_sub(began.elapsed())
         .max(Duration::from_secs(1));
-    let failed = match compose.on_project(&project, &[command], limit) {
+    let end = compose.on_project(&project, &[command], limit);
+    if let Some(collecting) = collecting {
+        collecting.end(LAST_COPY);
+    }
+    let failed = match end {
         End::Exited { status, .. } if status.success() => {
             tracing::info!(
                 elapsed_ms = began.elapsed().as_millis(),

@@ -134,6 +134,9 @@ pub struct Container {
     /// The image's digest.
     #[serde(default)]
     pub image: String,
+    /// The json-file driver's current file; empty before the first start, and with another driver.
+    #[serde(default)]
+    pub log_path: String,
     /// How often the engine has started it again since somebody started it.
     #[serde(default)]
     pub restart_count: u64,
@@ -236,6 +239,17 @@ pub struct ContainerConfig {
 pub struct HostConfig {
     /// What happens when it ends.
     pub restart_policy: RestartPolicy,
+    /// Where its output goes.
+    pub log_config: LogConfig,
+}
+
+/// Where a container's output goes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct LogConfig {
+    /// `json-file`, `local`, `journald`, ….
+    #[serde(rename = "Type")]
+    pub driver: String,
 }
 
 /// What happens when a container ends.

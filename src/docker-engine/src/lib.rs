@@ -36,7 +36,7 @@ mod faults;
 pub use api_version::ApiVersion;
 pub use container::{
     Container, ContainerConfig, ContainerState, ContainerSummary, Health, HealthProbe,
-    HealthStatus, HostConfig, Port, RestartPolicy, Status,
+    HealthStatus, HostConfig, LogConfig, Port, RestartPolicy, Status,
 };
 pub use containers::Filters;
 pub use daemon::{ImageStore, Info, Version};

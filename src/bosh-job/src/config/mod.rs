@@ -15,6 +15,7 @@ mod bind;
 mod daemon;
 mod import;
 mod level;
+mod service_logs;
 mod supervision;
 mod tls;
 mod values;
@@ -22,6 +23,7 @@ mod values;
 pub use bind::{Listen, TcpAccess};
 pub use daemon::{Daemon, ImageStore, InsecureRegistry};
 pub use level::LogLevel;
+pub use service_logs::ServiceLogs;
 pub use supervision::{RestartLimit, Supervision};
 pub use tls::TlsMaterial;
 
@@ -37,6 +39,7 @@ pub struct JobConfig {
     daemon: daemon::Raw,
     supervision: supervision::Raw,
     import_memory_mb: Value,
+    service_logs: service_logs::Raw,
     log_level: Value,
 }
 
@@ -139,6 +142,8 @@ struct Properties {
     stop_timeout: Value,
     restart_limit: Value,
     import_memory_mb: Value,
+    service_log_size_mb: Value,
+    service_log_files: Value,
     log_level: Value,
 }
 
@@ -209,6 +214,10 @@ impl JobConfig {
                 restart_limit: properties.restart_limit,
             },
             import_memory_mb: properties.import_memory_mb,
+            service_logs: service_logs::Raw {
+                size_mb: properties.service_log_size_mb,
+                files: properties.service_log_files,
+            },
             log_level: properties.log_level,
         })
     }
@@ -235,6 +244,14 @@ impl JobConfig {
     /// It is no number, or too small.
     pub fn import_memory(&self) -> Result<u64, Problems> {
         import::parse_memory(&self.import_memory_mb).map_err(Problems::from)
+    }
+
+    /// How much of a service's output is kept in its log files.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn service_logs(&self) -> Result<ServiceLogs, Problems> {
+        service_logs::parse(&self.service_logs)
     }
 
     /// How much the programs and dockerd log.
@@ -267,6 +284,7 @@ pub(crate) mod tests {
         config.daemon().unwrap();
         config.supervision().unwrap();
         assert_eq!(config.import_memory().unwrap(), 64 << 20);
+        config.service_logs().unwrap();
         assert_eq!(config.log_level().unwrap(), LogLevel::Info);
     }
 

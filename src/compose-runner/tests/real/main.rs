@@ -7,6 +7,7 @@
 )]
 
 mod health;
+mod logs;
 mod namespaces;
 mod recipes;
 mod stops;

@@ -9,6 +9,7 @@ mod frozen;
 mod health;
 mod images;
 mod lifecycle;
+mod logs;
 mod recipes;
 mod redis;
 mod refusals;
