@@ -41,7 +41,13 @@ impl ErrorReport {
     /// The lines for stderr, in the form of [`crate::report_error`].
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("error: {}", self.what)];
+        self.lines_as("error")
+    }
+
+    /// The same with another word than `error` before it.
+    #[must_use]
+    pub fn lines_as(&self, word: &str) -> Vec<String> {
+        let mut lines = vec![format!("{word}: {}", self.what)];
         lines.extend(
             self.causes
                 .iter()
@@ -79,6 +85,9 @@ pub struct ServiceReport {
     pub restarts: u64,
     /// Exit code of its last end.
     pub exit_code: Option<i64>,
+    /// Whether the kernel killed it for want of memory.
+    #[serde(default)]
+    pub oom_killed: bool,
 }
 
 /// compose-runner's word on the recipe.
@@ -93,6 +102,9 @@ pub struct Verdict {
     pub exit_code: ExitCode,
     /// What is wrong.
     pub errors: Vec<ErrorReport>,
+    /// What an operator should know all the same.
+    #[serde(default)]
+    pub warnings: Vec<ErrorReport>,
     /// The services.
     pub services: Vec<ServiceReport>,
     /// Since when the state is so (RFC 3339).
@@ -113,6 +125,7 @@ impl Verdict {
             pid: i32::try_from(std::process::id()).unwrap_or_default(),
             exit_code,
             errors,
+            warnings: Vec::new(),
             services,
             since: Timestamp::now().to_string(),
         }

@@ -56,6 +56,7 @@ pub struct Board {
     paths: Paths,
     socket: HealthSocket,
     posted: Option<(Word, String)>,
+    warnings: Vec<ErrorReport>,
 }
 
 impl Board {
@@ -65,7 +66,17 @@ impl Board {
             paths: paths.clone(),
             socket: HealthSocket::new(paths.health_socket()),
             posted: None,
+            warnings: Vec::new(),
         }
+    }
+
+    /// What all words from now on say besides; it is logged at once.
+    pub fn warn(&mut self, warnings: Vec<ErrorReport>) {
+        for warning in &warnings {
+            tracing::warn!("{}", warning.lines_as("warning").join("; "));
+        }
+        self.warnings = warnings;
+        self.posted = None;
     }
 
     /// Posts a word, if it says anything new. Trouble with posting is logged: the services go on.
@@ -83,6 +94,7 @@ impl Board {
             word.errors.clone(),
             word.services.clone(),
         );
+        verdict.warnings.clone_from(&self.warnings);
         if let Some((posted, since)) = &self.posted
             && posted.state == word.state
         {

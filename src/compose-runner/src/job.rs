@@ -48,6 +48,7 @@ impl Job {
         let supervision = problems.note_all(self.config.supervision());
         problems.note_all(self.config.service_logs());
         let recipe = problems.note_all(Recipe::parse(&self.config.recipe));
+        problems.note_all(self.config.volume_policy());
         if matches!(recipe, Some(None)) {
             let problem = bosh_job::Problem::new("recipe", "there is no recipe to run");
             problems.push(problem.hint("give the job a recipe, or leave process `compose` to monit, which then does not start it"));

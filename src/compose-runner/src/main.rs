@@ -7,6 +7,7 @@ mod cancel;
 mod child;
 mod collecting;
 mod compose;
+mod ends;
 mod failure;
 mod health_socket;
 mod image_map;
@@ -24,6 +25,7 @@ mod run;
 mod sockets;
 mod start;
 mod stop;
+mod volumes;
 mod watch;
 mod watching;
 
@@ -102,6 +104,7 @@ fn check(job: &Job) -> anyhow::Result<ExitCode> {
     let mut problems = Problems::default();
     problems.note_all(job.config.supervision());
     problems.note_all(job.config.service_logs());
+    problems.note_all(job.config.volume_policy());
     problems.note_all(job.config.log_level());
     problems.note_all(Recipe::parse(&job.config.recipe));
     problems.into_result(Some(()))?;

@@ -32,6 +32,19 @@ pub struct Service {
     pub ports: Vec<PublishedPort>,
     /// What it mounts of the host's files.
     pub mounts: BTreeSet<Mount>,
+    /// The engine's volumes in it.
+    pub volumes: Vec<Volume>,
+    /// All directories and files of the container that something is mounted on.
+    pub targets: BTreeSet<PathBuf>,
+}
+
+/// A volume of the engine in a container, whose data lies on the VM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name in the recipe; an anonymous one has none.
+    pub name: Option<String>,
+    /// Where it is mounted.
+    pub target: PathBuf,
 }
 
 /// Ports of the host, of which the service takes one for each container (a range) or the only one.
@@ -103,6 +116,7 @@ impl Model {
         };
         let configs = files_by_name(project.get("configs"));
         let secrets = files_by_name(project.get("secrets"));
+        let elsewhere = volumes_elsewhere(project.get("volumes"));
         let services = services.iter().filter(|(_, service)| service.is_object());
         let services = services.map(|(name, service)| {
             let mut parsed = parse_service(service);
@@ -112,6 +126,12 @@ impl Model {
             parsed
                 .mounts
                 .extend(mounted(&service["secrets"], &secrets, MountKind::Secret));
+            parsed.volumes.retain(|volume| {
+                !volume
+                    .name
+                    .as_ref()
+                    .is_some_and(|name| elsewhere.contains(name))
+            });
             (name.clone(), parsed)
         });
         Ok(Self {
@@ -128,6 +148,8 @@ fn parse_service(service: &Value) -> Service {
         replicas: replicas(service),
         ports: each(&service["ports"]).filter_map(published).collect(),
         mounts: each(&service["volumes"]).filter_map(bind).collect(),
+        volumes: each(&service["volumes"]).filter_map(volume).collect(),
+        targets: targets(service),
     }
 }
 
@@ -175,6 +197,39 @@ fn bind(volume: &Value) -> Option<Mount> {
         read_only,
         kind: MountKind::Volume,
     })
+}
+
+fn volume(volume: &Value) -> Option<Volume> {
+    if volume["type"] != "volume" {
+        return None;
+    }
+    Some(Volume {
+        name: text(&volume["source"]).filter(|name| !name.is_empty()),
+        target: PathBuf::from(text(&volume["target"])?),
+    })
+}
+
+fn targets(service: &Value) -> BTreeSet<PathBuf> {
+    let volumes = each(&service["volumes"]).filter_map(|volume| text(&volume["target"]));
+    // "/run:size=1m"
+    let tmpfs = each(&service["tmpfs"])
+        .filter_map(text)
+        .filter_map(|entry| {
+            let (target, _) = entry.split_once(':').unwrap_or((&entry, ""));
+            Some(target.to_owned())
+        });
+    volumes.chain(tmpfs).map(PathBuf::from).collect()
+}
+
+/// The volumes whose data lies where their driver or its options say: a plugin's, NFS, a directory of the host, memory.
+fn volumes_elsewhere(section: Option<&Value>) -> BTreeSet<String> {
+    let entries = section.and_then(Value::as_object).into_iter().flatten();
+    let elsewhere = entries.filter(|(_, volume)| {
+        let driver = volume["driver"].as_str().unwrap_or("local");
+        let options = volume["driver_opts"].as_object();
+        driver != "local" || options.is_some_and(|options| !options.is_empty())
+    });
+    elsewhere.map(|(name, _)| name.clone()).collect()
 }
 
 /// The `file:` of each config or secret that has one.
@@ -288,6 +343,39 @@ pub(crate) mod tests {
         );
         assert_eq!(model.services["b"].replicas, 0);
         assert!(!model.services.contains_key("c"));
+    }
+
+    #[test]
+    fn reads_the_volumes_whose_data_lies_on_the_vm() {
+        let model = Model::parse(
+            br#"{"services":{"a":{"tmpfs":["/t:size=1m"],"volumes":[{"type":"volume","source":"data","target":"/d"},{"type":"volume","target":"/anonymous"},
+                {"type":"volume","source":"nfs","target":"/n"},{"type":"volume","source":"far","target":"/f"},{"type":"volume","source":"out","target":"/o"},
+                {"type":"tmpfs","target":"/m"},{"type":"bind","source":"/x","target":"/b"},{"type":"volume","source":"x"},7]}},
+                "volumes":{"data":null,"nfs":{"driver":"local","driver_opts":{"type":"nfs"}},"far":{"driver":"rexray"},"out":{"external":true,"driver_opts":{}}}}"#,
+        )
+        .unwrap();
+        let volumes: Vec<_> = model.services["a"]
+            .volumes
+            .iter()
+            .map(|volume| (volume.name.as_deref(), volume.target.to_str().unwrap()))
+            .collect();
+        assert_eq!(
+            volumes,
+            [
+                (Some("data"), "/d"),
+                (None, "/anonymous"),
+                (Some("out"), "/o")
+            ]
+        );
+        let targets: Vec<_> = model.services["a"]
+            .targets
+            .iter()
+            .map(|target| target.to_str().unwrap())
+            .collect();
+        assert_eq!(
+            targets,
+            ["/anonymous", "/b", "/d", "/f", "/m", "/n", "/o", "/t"]
+        );
     }
 
     #[test]

@@ -117,6 +117,7 @@ fn report(service: &str, seen: &[Seen]) -> ServiceReport {
                 )
             })
             .map(|container| container.exit_code),
+        oom_killed: containers.iter().any(|container| container.oom_killed),
     }
 }
 
@@ -139,9 +140,12 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
             if let Some((id, name)) = &wrong.container
                 && told.insert(id)
             {
-                found.causes = last_probe(engine, id)
+                // One that went in the meantime has no history any more.
+                let container = engine.inspect_container(id).ok();
+                found.causes = container
                     .iter()
-                    .map(|probe| redactor.clean(probe))
+                    .flat_map(history)
+                    .map(|cause| redactor.clean(&cause))
                     .collect();
                 // A log driver that cannot be read gives no lines; the error stands without them.
                 let tail = engine.logs_tail(id, TAIL).unwrap_or_default();
@@ -153,9 +157,18 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
         .collect()
 }
 
-/// What the health check said last, if it failed.
-fn last_probe(engine: &Engine, id: &str) -> Option<String> {
-    let health = engine.inspect_container(id).ok()?.state.health?;
+/// What happened to a container: restarts, and what its health check said last, if it failed.
+fn history(container: &Container) -> Vec<String> {
+    let restarts = match container.restart_count {
+        0 => None,
+        1 => Some("the engine has restarted it once".to_owned()),
+        count => Some(format!("the engine has restarted it {count} times")),
+    };
+    restarts.into_iter().chain(last_probe(container)).collect()
+}
+
+fn last_probe(container: &Container) -> Option<String> {
+    let health = container.state.health.as_ref()?;
     let probe = health.log.last().filter(|probe| probe.exit_code != 0)?;
     let output: String = probe.output.trim().chars().take(PROBE).collect();
     Some(match output.as_str() {
@@ -218,7 +231,10 @@ mod tests {
         );
         assert_eq!(
             errors[0].causes,
-            ["its health check exited with 1: no [redacted] here"]
+            [
+                "the engine has restarted it 2 times",
+                "its health check exited with 1: no [redacted] here"
+            ]
         );
         assert_eq!(errors[0].log_tail, ["pw is [redacted]"]);
         drop(fake);

@@ -28,6 +28,7 @@ use crate::{
     job::{Job, Settings, end_leftovers},
     preflight::Preflight,
     redact::Redactor,
+    volumes,
     watch::Watch,
     watching::Watching,
 };
@@ -174,6 +175,7 @@ impl Worker {
             deadline,
         }
         .run()?;
+        board.warn(volumes::check(&self.job, engine, &model)?);
         let bring_up = BringUp {
             paths,
             settings,
@@ -198,7 +200,12 @@ impl Worker {
         let watching = Watching {
             engine,
             project: recipe.project.as_str(),
-            services: model.services.into_keys().collect(),
+            services: model
+                .services
+                .into_iter()
+                .filter(|(_, service)| service.replicas > 0)
+                .map(|(name, _)| name)
+                .collect(),
             watch: Watch::new(&settings.supervision, expected, began),
             import,
             redactor,

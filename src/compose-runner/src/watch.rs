@@ -9,8 +9,10 @@ use std::{
 };
 
 use bosh_job::config::{RestartLimit, Supervision};
-use docker_engine::{HealthStatus, Status};
+use docker_engine::{Event, HealthStatus, Status};
 use jiff::Timestamp;
+
+use crate::ends::{Ends, how_it_ended};
 
 /// How long a state that the engine may be about to leave by itself is borne with: a container with a restart policy
 /// that has ended, or one that has gone.
@@ -101,8 +103,6 @@ struct Memory {
     /// Status and start of its last look, and when they were seen first.
     state: (Status, Option<Timestamp>),
     since: Instant,
-    /// How it ended when it was last seen ended: while it runs again, the engine's exit code is 0.
-    end: Option<String>,
 }
 
 /// The watch over a recipe's containers.
@@ -113,6 +113,7 @@ pub struct Watch {
     /// Services and how many containers each shall have.
     expected: BTreeMap<String, usize>,
     memories: BTreeMap<String, Memory>,
+    ends: Ends,
     /// Services that lack containers, and since when.
     lacking: BTreeMap<String, Instant>,
     /// When the recipe began to come up.
@@ -132,15 +133,27 @@ impl Watch {
             limit: supervision.restart_limit,
             expected,
             memories: BTreeMap::new(),
+            ends: Ends::default(),
             lacking: BTreeMap::new(),
             began,
         }
+    }
+
+    /// When the recipe began to come up.
+    pub fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// Hears of something that happened between two looks.
+    pub fn hear(&mut self, event: &Event) {
+        self.ends.hear(event);
     }
 
     /// Takes a look at all containers of the project.
     pub fn look(&mut self, seen: &[Seen], now: Instant, clock: Timestamp) -> Whole {
         self.memories
             .retain(|id, _| seen.iter().any(|container| container.id == *id));
+        self.ends.keep(seen);
         let (mut pending, mut failed) = (Vec::new(), Vec::new());
         for container in seen {
             if !self.expected.contains_key(&container.service) {
@@ -185,11 +198,8 @@ impl Watch {
                 restarts: VecDeque::new(),
                 state,
                 since: now,
-                end: None,
             });
-        if matches!(container.status, Status::Exited | Status::Restarting) {
-            memory.end = Some(how_it_ended(container));
-        }
+        self.ends.see(container);
         if memory.state != state {
             (memory.state, memory.since) = (state, now);
         }
@@ -219,9 +229,9 @@ impl Watch {
             let seconds = self.limit.within.as_secs();
             // No count here: a crash loop must not be news at each turn.
             let limit = self.limit.restarts;
-            let end = memory
-                .end
-                .as_ref()
+            let end = self
+                .ends
+                .last(&container.id)
                 .map(|end| format!("; it last {end}"))
                 .unwrap_or_default();
             return Fares::Failed(format!(
@@ -316,18 +326,6 @@ fn judge_exited(container: &Seen, in_state: Duration) -> Fares {
         Policy::Always if in_state < PATIENCE => Fares::Pending(end),
         Policy::Always => Fares::Failed(format!("{end}, and was not started again")),
     }
-}
-
-fn how_it_ended(container: &Seen) -> String {
-    let mut text = if container.error.is_empty() {
-        format!("exited with {}", container.exit_code)
-    } else {
-        format!("could not be started: {}", container.error)
-    };
-    if container.oom_killed {
-        text.push_str(" (out of memory)");
-    }
-    text
 }
 
 #[cfg(test)]

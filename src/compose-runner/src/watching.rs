@@ -24,6 +24,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOK_AT_REST: Duration = Duration::from_secs(30);
 /// Events come in groups; one look serves them all.
 const GROUP: Duration = Duration::from_millis(200);
+/// Events of the past come at once; after a silence of this length there are no more.
+const SILENCE: Duration = Duration::from_millis(100);
+/// More events of the past than the engine keeps (moby keeps 256).
+const PAST: usize = 1000;
 /// Between two tries to reach an engine that has gone.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -103,7 +107,8 @@ impl Watching<'_> {
         Err(Failure::Cancelled)
     }
 
-    fn listen(&self, events: &mut Option<Events>) -> docker_engine::Result<()> {
+    /// Listens to events, those since the recipe began to come up included: a service may have crashed by now.
+    fn listen(&mut self, events: &mut Option<Events>) -> docker_engine::Result<()> {
         if events.is_none() {
             let mut filters = Filters::default()
                 .label(format!("{PROJECT_LABEL}={}", self.project))
@@ -111,19 +116,29 @@ impl Watching<'_> {
             for event in EVENTS {
                 filters = filters.with("event", event);
             }
-            *events = Some(self.engine.events(&filters, None)?);
+            let since = self.watch.began().as_second();
+            let heard = events.insert(self.engine.events(&filters, Some(since))?);
+            for _ in 0..PAST {
+                let Some(event) = heard.next_within(SILENCE)? else {
+                    break;
+                };
+                self.watch.hear(&event);
+            }
         }
         Ok(())
     }
 
     /// Sleeps until something happens, at most for `rest`; `false` if events can no longer be heard.
-    fn rest(&self, events: &mut Option<Events>, rest: Duration) -> bool {
+    fn rest(&mut self, events: &mut Option<Events>, rest: Duration) -> bool {
         let Some(events) = events else { return false };
         match events.next_within(rest) {
             Ok(None) => true,
-            Ok(Some(_)) => {
+            Ok(Some(event)) => {
+                self.watch.hear(&event);
                 self.cancel.sleep(GROUP);
-                while let Ok(Some(_)) = events.next_within(Duration::ZERO) {}
+                while let Ok(Some(event)) = events.next_within(Duration::ZERO) {
+                    self.watch.hear(&event);
+                }
                 true
             }
             Err(_) => false,

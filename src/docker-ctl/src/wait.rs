@@ -163,6 +163,12 @@ fn report(verdict: &Verdict) -> ExitCode {
         .errors
         .iter()
         .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .chain(
+            verdict
+                .warnings
+                .iter()
+                .flat_map(|warning| warning.lines_as("warning")),
+        )
         .collect();
     let word = if verdict.state == State::Up {
         "up"

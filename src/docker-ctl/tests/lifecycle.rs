@@ -168,6 +168,7 @@ impl Running {
 
     fn verdict(&self, state: State, exit_code: ExitCode, errors: Vec<ErrorReport>) {
         let service = ServiceReport {
+            oom_killed: false,
             name: "web".to_owned(),
             state: "exited".to_owned(),
             health: None,

@@ -1,6 +1,6 @@
 //! Images: what there is, whether it is complete, and what it is called.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
@@ -36,6 +36,18 @@ pub struct Image {
     /// The layers.
     #[serde(rename = "RootFS", default)]
     pub root_fs: RootFs,
+    /// What its containers get.
+    #[serde(default, deserialize_with = "or_default")]
+    pub config: ImageConfig,
+}
+
+/// What an image says of its containers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageConfig {
+    /// Directories that are a volume unless something else is mounted there.
+    #[serde(default, deserialize_with = "or_default")]
+    pub volumes: BTreeMap<String, serde_json::Value>,
 }
 
 /// The layers of an image.

@@ -45,7 +45,8 @@ pub use engine::Engine;
 pub use error::{Error, Result};
 pub use events::{Actor, Event, Events};
 pub use images::{
-    HistoryEntry, Image, ImageData, ImageManifest, ImageSize, ImageSummary, Platform, RootFs,
+    HistoryEntry, Image, ImageConfig, ImageData, ImageManifest, ImageSize, ImageSummary, Platform,
+    RootFs,
 };
 pub use load::LoadReport;
 pub use networks::NetworkSummary;

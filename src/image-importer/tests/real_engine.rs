@@ -10,8 +10,9 @@
 
 mod common;
 
-use common::on_each_store;
+use common::{STORES, Vm, on_each_store};
 use docker_engine::{Engine, ImageStore};
+use engine_fixture::Dockerd;
 use image_fixture::{Files, Packing, TestImage};
 
 /// The engine's ID of what a name stands for.

@@ -19,6 +19,7 @@ mod service_logs;
 mod supervision;
 mod tls;
 mod values;
+mod volumes;
 
 pub use bind::{Listen, TcpAccess};
 pub use daemon::{Daemon, ImageStore, InsecureRegistry};
@@ -26,6 +27,7 @@ pub use level::LogLevel;
 pub use service_logs::ServiceLogs;
 pub use supervision::{RestartLimit, Supervision};
 pub use tls::TlsMaterial;
+pub use volumes::VolumePolicy;
 
 use crate::Problems;
 
@@ -38,6 +40,7 @@ pub struct JobConfig {
     pub recipe: RecipeConfig,
     daemon: daemon::Raw,
     supervision: supervision::Raw,
+    volumes_without_persistent_disk: Value,
     import_memory_mb: Value,
     service_logs: service_logs::Raw,
     log_level: Value,
@@ -129,6 +132,7 @@ struct Properties {
     files: Value,
     on_duplicate_files: Value,
     prep: Value,
+    volumes_without_persistent_disk: Value,
     bind: Value,
     bind_without_tls: Value,
     tls_cacert: Value,
@@ -213,6 +217,7 @@ impl JobConfig {
                 stop_timeout: properties.stop_timeout,
                 restart_limit: properties.restart_limit,
             },
+            volumes_without_persistent_disk: properties.volumes_without_persistent_disk,
             import_memory_mb: properties.import_memory_mb,
             service_logs: service_logs::Raw {
                 size_mb: properties.service_log_size_mb,
@@ -236,6 +241,14 @@ impl JobConfig {
     /// Everything that is wrong with them.
     pub fn supervision(&self) -> Result<Supervision, Problems> {
         supervision::parse(&self.supervision)
+    }
+
+    /// What to do about volumes on an instance without a persistent disk.
+    ///
+    /// # Errors
+    /// It is no policy.
+    pub fn volume_policy(&self) -> Result<VolumePolicy, Problems> {
+        volumes::parse(&self.volumes_without_persistent_disk).map_err(Problems::from)
     }
 
     /// Bytes of memory that the import of images may take.
@@ -286,6 +299,7 @@ pub(crate) mod tests {
         assert_eq!(config.import_memory().unwrap(), 64 << 20);
         config.service_logs().unwrap();
         assert_eq!(config.log_level().unwrap(), LogLevel::Info);
+        assert_eq!(config.volume_policy().unwrap(), VolumePolicy::Warn);
     }
 
     #[test]

@@ -8,8 +8,11 @@
 
 mod health;
 mod logs;
+mod manifests;
 mod namespaces;
 mod recipes;
 mod stops;
 mod updates;
+mod verdicts;
 mod vm;
+mod volumes;

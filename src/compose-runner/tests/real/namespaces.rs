@@ -20,9 +20,30 @@ pub fn inside(anchor: &Child, program: &Path) -> Command {
     command
 }
 
+/// Mounts every hierarchy of cgroup v1 that there is: where one is mounted in another namespace alone, containerd cannot find a
+/// container's cgroups, and tells of no end for want of memory.
+const CGROUPS: &str = r#"
+if ! test -e /sys/fs/cgroup/cgroup.controllers; then
+  mount -t tmpfs tmpfs /sys/fs/cgroup
+  while IFS=: read -r _ controllers _; do
+    case $controllers in
+      '') continue ;;
+      name=*) options=none,$controllers directory=${controllers#name=} ;;
+      *) options=$controllers directory=$controllers ;;
+    esac
+    mkdir "/sys/fs/cgroup/$directory" && mount -t cgroup -o "$options" cgroup "/sys/fs/cgroup/$directory" || exit 1
+    for name in $(echo "$directory" | tr , ' '); do
+      test -e "/sys/fs/cgroup/$name" || ln -s "$directory" "/sys/fs/cgroup/$name"
+    done
+  done </proc/self/cgroup
+fi
+"#;
+
 /// Network and mount namespaces: containerd's sockets lie under `/run`, bridges and firewall rules in the network.
 pub fn spawn_anchor() -> Child {
-    let script = "ip link set lo up && mount -t tmpfs tmpfs /run && echo 1 >/proc/sys/net/ipv4/ip_forward && echo && exec sleep 3600";
+    let script = format!(
+        "{CGROUPS} ip link set lo up && mount -t tmpfs tmpfs /run && echo 1 >/proc/sys/net/ipv4/ip_forward && echo && exec sleep 3600"
+    );
     let mut command = Command::new("unshare");
     command.args([
         "--net",
@@ -31,7 +52,7 @@ pub fn spawn_anchor() -> Child {
         "--",
         "/bin/sh",
         "-c",
-        script,
+        &script,
     ]);
     let mut anchor = command
         .stdin(Stdio::null())

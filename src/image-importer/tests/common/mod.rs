@@ -140,7 +140,7 @@ impl Ended {
     }
 }
 
-const STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
+pub const STORES: [ImageStore; 2] = [ImageStore::GraphDriver, ImageStore::Containerd];
 
 /// Runs a test on each image store that the engine has.
 pub fn on_each_store(test: impl Fn(&Dockerd, &Vm)) {

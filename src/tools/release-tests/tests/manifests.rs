@@ -15,7 +15,7 @@ type Operation = (
     &'static [(&'static str, &'static str)],
 );
 
-const OPERATIONS: [Operation; 5] = [
+const OPERATIONS: &[Operation] = &[
     (
         "bind",
         &["docker_bind=5001"],
@@ -40,6 +40,11 @@ const OPERATIONS: [Operation; 5] = [
         "smoke-tests",
         &[],
         &[("/../../../jobs/name=smoke-tests/release", "containers")],
+    ),
+    (
+        "refuse-volumes-without-disk",
+        &[],
+        &[("/volumes_without_persistent_disk", "refuse")],
     ),
 ];
 
@@ -160,6 +165,35 @@ fn every_ops_file_does_what_it_says_to_every_manifest() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn the_topologies_are_those_of_upstream() {
+    let services = |name: &str, operations: &[&str]| -> Vec<String> {
+        let manifest = interpolate(&[&[name][..], operations].concat());
+        let services = at(&manifest, PROPERTIES)["recipe"]["services"].clone();
+        let keys = services.as_mapping().unwrap().keys();
+        keys.map(|key| key.as_str().unwrap().to_owned()).collect()
+    };
+    for (name, wanted) in [
+        ("shield", &["agent", "core", "demo", "vault", "webdav"][..]),
+        (
+            "anchore",
+            &[
+                "analyzer",
+                "api",
+                "catalog",
+                "db",
+                "policy-engine",
+                "simplequeue",
+            ],
+        ),
+    ] {
+        let manifest = format!("{name}.yml");
+        let on_debian = format!("../ci/fixtures/operations/{name}.yml");
+        assert_eq!(services(&manifest, &[]), wanted);
+        assert_eq!(services(&manifest, &["-o", &on_debian]), wanted);
     }
 }
 

@@ -116,6 +116,23 @@ fn programs_accept_what_the_defaults_and_the_examples_render_to() {
     }
 }
 
+#[test]
+fn programs_accept_every_manifest() {
+    let directory = repository().join("manifests");
+    for file in fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let manifest: Value = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let properties = &manifest["instance_groups"][0]["jobs"][0]["properties"];
+        for (name, outcome) in check(&config(properties)) {
+            let path = path.display();
+            assert_eq!(outcome.code, 0, "{path}, {name}: {}", outcome.text());
+        }
+    }
+}
+
 /// `property`, set to `value` beside what is `set`, is refused by `refuser` as a bad setting, by its name.
 fn assert_refused(refuser: &str, mut set: Value, property: &str, value: Value) {
     set[property] = value.clone();
@@ -167,6 +184,7 @@ fn compose_runner_refuses_each_bad_property_of_the_recipe_by_its_name() {
         ("variables", json!({"A": ["x"]})),
         ("project_name", json!("Not Good")),
         ("prep", json!(["x"])),
+        ("volumes_without_persistent_disk", json!("forbid")),
     ] {
         assert_refused(
             "compose-runner",

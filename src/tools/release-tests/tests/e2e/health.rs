@@ -76,6 +76,11 @@ fn a_service_that_keeps_restarting_shows_as_failing_and_clears_when_it_stays_up(
         .recipe(recipe)
         .property("restart_limit", json!({"restarts": 3, "seconds": 30}));
     deployment.deploy_ok();
+    let told = deployment.read("/var/vcap/sys/log/docker/post-start.stderr.log");
+    assert!(
+        told.contains("warning: the recipe keeps data in volumes") && told.contains("volume data"),
+        "there is no persistent disk: {told}"
+    );
     let_monit_begin_to_look();
     let in_the_volume = |command: &str| {
         let run = "run --rm --network none --volume running_data:/data fixture/busybox:1";

@@ -16,8 +16,8 @@ mod refusals;
 mod remote;
 mod security;
 mod shell_release;
-mod stemcells;
 mod smoke;
+mod stemcells;
 mod update;
 mod verdict;
 

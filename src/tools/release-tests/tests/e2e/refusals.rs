@@ -9,7 +9,9 @@ use crate::{sleeper, sleepers};
 #[test]
 fn each_bad_setting_has_its_own_error_and_leaves_the_old_containers_serving() {
     let good = sleepers(&["web"]);
-    let mut deployment = Deployment::new("e2e-refuse").recipe(good.clone());
+    let mut deployment = Deployment::new("e2e-refuse")
+        .recipe(good.clone())
+        .property("volumes_without_persistent_disk", json!("refuse"));
     deployment.deploy_ok();
     let before = deployment.started_at("web");
     deployment
@@ -17,7 +19,7 @@ fn each_bad_setting_has_its_own_error_and_leaves_the_old_containers_serving() {
         .ok();
 
     let with = |settings: Value| json!({"services": {"web": sleeper(settings)}});
-    let cases: [(&str, &str, Value, i32, &[&str]); 9] = [
+    let cases: [(&str, &str, Value, i32, &[&str]); 10] = [
         (
             "a syntax error",
             "recipe",
@@ -45,6 +47,18 @@ fn each_bad_setting_has_its_own_error_and_leaves_the_old_containers_serving() {
             with(json!({"ports": ["7777:80"]})),
             1,
             &["web", "7777", "nc"],
+        ),
+        (
+            "a volume without a persistent disk",
+            "recipe",
+            with(json!({"volumes": ["/kept"]})),
+            2,
+            &[
+                "no persistent disk",
+                "web",
+                "/kept",
+                "volumes_without_persistent_disk",
+            ],
         ),
         (
             "a path that leaves the directory",

@@ -1,8 +1,38 @@
 //! Docker over TCP: mutual TLS, or a waiver that somebody has written down.
 
+use std::path::Path;
+
 use release_tests::{Deployment, repository};
 
 use crate::sleepers;
+
+/// The client's options once it has its certificate.
+pub const TLS: &str = "--tlsverify --tlscacert /root/tls/ca.pem --tlscert /root/tls/cert.pem --tlskey /root/tls/key.pem";
+
+/// A part of a certificate in a store of variables.
+fn pem(store: &Path, variable: &str, part: &str) -> String {
+    let variables: serde_yaml::Value =
+        serde_yaml::from_str(&std::fs::read_to_string(store).unwrap()).unwrap();
+    variables[variable][part]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Puts the certificate that `enable-tls.yml` has made for clients on the instance.
+pub fn hand_over_client_certificate(deployment: &Deployment, store: &Path) {
+    for (name, variable, part) in [
+        ("ca", "docker_ca", "certificate"),
+        ("cert", "docker_client_tls", "certificate"),
+        ("key", "docker_client_tls", "private_key"),
+    ] {
+        let text = pem(store, variable, part);
+        let write = format!(
+            "mkdir -p -m 0700 /root/tls && cat > /root/tls/{name}.pem <<'PEM'\n{text}\nPEM"
+        );
+        deployment.ssh(&write).ok();
+    }
+}
 
 #[test]
 fn remote_docker_needs_a_client_certificate() {
@@ -21,37 +51,18 @@ fn remote_docker_needs_a_client_certificate() {
         &store_path,
     ]);
     deployment.deploy_ok();
-    let variables: serde_yaml::Value =
-        serde_yaml::from_str(&std::fs::read_to_string(&store).unwrap()).unwrap();
-    let pem = |variable: &str, part: &str| {
-        variables[variable][part]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let client = [
-        ("ca", pem("docker_ca", "certificate")),
-        ("cert", pem("docker_client_tls", "certificate")),
-        ("key", pem("docker_client_tls", "private_key")),
-    ];
-    for (name, text) in client {
-        deployment
-            .ssh(&format!(
-                "mkdir -p -m 0700 /root/tls && cat > /root/tls/{name}.pem <<'PEM'\n{text}\nPEM"
-            ))
-            .ok();
-    }
+    hand_over_client_certificate(&deployment, &store);
+    let pem = |variable: &str, part: &str| pem(&store, variable, part);
     let remote = |options: &str, command: &str| {
         deployment.ssh(&format!(
             "unset DOCKER_HOST; /var/vcap/packages/docker/bin/docker -H tcp://127.0.0.1:5001 {options} {command}"
         ))
     };
-    let tls = "--tlsverify --tlscacert /root/tls/ca.pem --tlscert /root/tls/cert.pem --tlskey /root/tls/key.pem";
     assert_eq!(
-        remote(tls, "ps --format '{{.Names}}'").ok(),
+        remote(TLS, "ps --format '{{.Names}}'").ok(),
         "running-web-1"
     );
-    assert_eq!(remote(tls, "exec running-web-1 echo hello").ok(), "hello");
+    assert_eq!(remote(TLS, "exec running-web-1 echo hello").ok(), "hello");
     assert_ne!(
         remote("--tlsverify --tlscacert /root/tls/ca.pem", "ps").code,
         0,

@@ -29,7 +29,10 @@ fn modes_and_owners_are_those_of_the_page_and_no_secret_is_elsewhere() {
     let deployment = Deployment::new("e2e-security")
         .recipe(recipe)
         .property("variables", json!({"PW": "hunter2-of-the-vm"}))
-        .property("files", json!({"key": {"content": "hunter2-of-the-file", "mode": "0600"}}));
+        .property(
+            "files",
+            json!({"key": {"content": "hunter2-of-the-file", "mode": "0600"}}),
+        );
     deployment.deploy_ok();
 
     let promised = promised();

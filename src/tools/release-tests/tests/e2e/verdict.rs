@@ -1,6 +1,8 @@
 //! A deploy is green only when every service is stable.
 
-use release_tests::Deployment;
+use std::time::Duration;
+
+use release_tests::{Deployment, wait_until};
 use serde_json::json;
 
 use crate::sleeper;
@@ -9,15 +11,20 @@ use crate::sleeper;
 fn a_crash_loop_fails_the_deploy_and_names_service_exit_code_and_last_lines() {
     let service =
         json!({"command": ["sh", "-c", "echo cannot find my configuration; sleep 0.3; exit 7"]});
+    let hungry = json!({
+        "command": ["sh", "-c", "while ! test -e /eat; do sleep 0.1; done; x=xxxxxxxx; while :; do x=$$x$$x; done"],
+        "restart": "no", "init": false, "mem_limit": "16m", "memswap_limit": "16m",
+    });
     let deployment = Deployment::new("e2e-crash")
-        .recipe(json!({"services": {"web": sleeper(json!({})), "api": sleeper(service)}}));
+        .recipe(json!({"services": {"web": sleeper(json!({})), "api": sleeper(service), "hungry": sleeper(hungry)}}));
     let outcome = deployment.deploy();
     assert_ne!(outcome.code, 0);
     let text = outcome.text();
     for part in [
         "post-start",
         "api",
-        "exited with 7",
+        "restarted at least 3 times within 300 s; it last exited with 7",
+        "the engine has restarted it",
         "cannot find my configuration",
     ] {
         assert!(
@@ -26,10 +33,14 @@ fn a_crash_loop_fails_the_deploy_and_names_service_exit_code_and_last_lines() {
             deployment.logs()
         );
     }
-    assert_eq!(
-        deployment.ssh("/var/vcap/jobs/docker/bin/post-start").code,
-        3
-    );
+    let post_start = || deployment.ssh("/var/vcap/jobs/docker/bin/post-start");
+    assert_eq!(post_start().code, 3);
+    deployment.docker("exec running-hungry-1 touch /eat").ok();
+    wait_until("memory is told of", Duration::from_secs(30), || {
+        post_start()
+            .stderr
+            .contains("running-hungry-1: exited with 137 (out of memory)")
+    });
 }
 
 #[test]
