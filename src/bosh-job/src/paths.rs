@@ -223,6 +223,12 @@ impl Paths {
         self.compose_dir().join("applied.json")
     }
 
+    /// The last recipe that was healthy, for a rollback. It holds secrets, as the recipe's files beside it do.
+    #[must_use]
+    pub fn kept_recipe(&self) -> PathBuf {
+        self.compose_dir().join("kept.json")
+    }
+
     /// What image-importer remembers: indexes of compressed tarballs, images that were found complete.
     #[must_use]
     pub fn import_dir(&self) -> PathBuf {
@@ -246,6 +252,13 @@ impl Paths {
     #[must_use]
     pub fn data_root(&self) -> PathBuf {
         self.root.join("store/docker")
+    }
+
+    /// Which images the release brought, and which of them its deploys use. In the data root, whose fate it shares:
+    /// images outlive a recreated VM on the persistent disk.
+    #[must_use]
+    pub fn image_ledger(&self) -> PathBuf {
+        self.data_root().join("bosh/images.json")
     }
 
     /// Log directory of the job.

@@ -109,6 +109,8 @@ pub struct Verdict {
     pub services: Vec<ServiceReport>,
     /// Since when the state is so (RFC 3339).
     pub since: String,
+    /// The configured recipe failed, and this is about the one before it, which was healthy at this time (RFC 3339).
+    pub rolled_back_to: Option<String>,
 }
 
 impl Verdict {
@@ -128,6 +130,7 @@ impl Verdict {
             warnings: Vec::new(),
             services,
             since: Timestamp::now().to_string(),
+            rolled_back_to: None,
         }
     }
 

@@ -57,6 +57,7 @@ pub struct Board {
     socket: HealthSocket,
     posted: Option<(Word, String)>,
     warnings: Vec<ErrorReport>,
+    rolled_back_to: Option<String>,
 }
 
 impl Board {
@@ -67,6 +68,7 @@ impl Board {
             socket: HealthSocket::new(paths.health_socket()),
             posted: None,
             warnings: Vec::new(),
+            rolled_back_to: None,
         }
     }
 
@@ -76,6 +78,12 @@ impl Board {
             tracing::warn!("{}", warning.lines_as("warning").join("; "));
         }
         self.warnings = warnings;
+        self.posted = None;
+    }
+
+    /// From now on the words are about a recipe that came back, which was healthy at this time.
+    pub fn rolled_back_to(&mut self, time: &str) {
+        self.rolled_back_to = Some(time.to_owned());
         self.posted = None;
     }
 
@@ -95,6 +103,7 @@ impl Board {
             word.services.clone(),
         );
         verdict.warnings.clone_from(&self.warnings);
+        verdict.rolled_back_to.clone_from(&self.rolled_back_to);
         if let Some((posted, since)) = &self.posted
             && posted.state == word.state
         {

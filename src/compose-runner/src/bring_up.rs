@@ -1,6 +1,7 @@
 //! From a recipe that passed its checks to containers: `prep`, the labels, an earlier project, and `up`.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     time::{Duration, Instant},
 };
@@ -24,6 +25,7 @@ use crate::{
     observe,
     preflight::{message, service_in},
     redact::Redactor,
+    rollback,
     watch::{Watch, Whole},
 };
 
@@ -41,6 +43,8 @@ pub struct BringUp<'a> {
     pub engine: &'a Engine,
     pub compose: &'a Compose<'a>,
     pub environment: &'a [(String, String)],
+    /// In a rollback: the images that the recipe ran on.
+    pub kept_images: Option<&'a BTreeMap<String, String>>,
     pub redactor: &'a Redactor,
     pub cancel: &'a Cancel,
     /// When the start must be over.
@@ -109,7 +113,10 @@ impl BringUp<'_> {
                 errors: missing,
             });
         }
-        let images = ImageMap::read(&self.paths.image_map()).overrides(model, self.engine)?;
+        let mut images = ImageMap::read(&self.paths.image_map()).overrides(model, self.engine)?;
+        if let Some(kept) = self.kept_images {
+            images.extend(rollback::image_overrides(kept, model, self.engine)?);
+        }
         let text = files
             .override_file(model, &images)
             .context("comparing the files that services mount")?;

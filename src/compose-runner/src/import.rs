@@ -11,6 +11,7 @@ use crate::{
     failure::{Failure, Outcome, error},
     job::Job,
     redact::Redactor,
+    watching::Reservation,
 };
 
 /// Importing has no bound of its own but this one; `docker-ctl wait` gives up earlier and says so.
@@ -23,6 +24,17 @@ pub struct ImportFailure {
     pub exit_code: ExitCode,
     /// What it said.
     pub errors: Vec<ErrorReport>,
+}
+
+impl From<ImportFailure> for Reservation {
+    fn from(import: ImportFailure) -> Self {
+        Self {
+            exit_code: import.exit_code,
+            errors: import.errors,
+            well: "the recipe's services are up in spite of it".to_owned(),
+            unwell: None,
+        }
+    }
 }
 
 /// Runs the import to its end.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use bosh_job::{
     Options, Paths, Pidfile, Process, ProcessInfo,
-    config::{Instance, JobConfig, Supervision},
+    config::{Instance, JobConfig, RecipeConfig, Supervision},
 };
 use recipe::Recipe;
 
@@ -27,6 +27,8 @@ pub struct Job {
 pub struct Settings {
     /// How it is watched.
     pub supervision: Supervision,
+    /// Whether images of releases gone by are removed.
+    pub remove_old_images: bool,
     /// What is run.
     pub recipe: Recipe,
 }
@@ -44,10 +46,16 @@ impl Job {
 
     /// The properties, or everything that is wrong with them. No recipe is wrong too: nobody starts a runner then.
     pub fn settings(&self) -> Outcome<Settings> {
+        self.settings_with(&self.config.recipe)
+    }
+
+    /// The same with another recipe.
+    pub fn settings_with(&self, recipe: &RecipeConfig) -> Outcome<Settings> {
         let mut problems = bosh_job::Problems::default();
         let supervision = problems.note_all(self.config.supervision());
         problems.note_all(self.config.service_logs());
-        let recipe = problems.note_all(Recipe::parse(&self.config.recipe));
+        let remove_old_images = problems.note_all(self.config.remove_old_images());
+        let recipe = problems.note_all(Recipe::parse(recipe));
         problems.note_all(self.config.volume_policy());
         if matches!(recipe, Some(None)) {
             let problem = bosh_job::Problem::new("recipe", "there is no recipe to run");
@@ -56,10 +64,17 @@ impl Job {
         let settings = || {
             Some(Settings {
                 supervision: supervision?,
+                remove_old_images: remove_old_images?,
                 recipe: recipe??,
             })
         };
         problems.into_result(settings()).map_err(Failure::from)
+    }
+
+    /// Whether a recipe that does not become stable gives way to the one before.
+    pub fn rolls_back(&self) -> bool {
+        let supervision = self.config.supervision();
+        supervision.is_ok_and(|supervision| supervision.rollback_on_failure)
     }
 
     /// The instance.

@@ -76,7 +76,8 @@ impl RecipeFiles<'_> {
     ) -> io::Result<String> {
         let mut services: BTreeMap<&String, serde_json::Value> = images
             .iter()
-            .map(|(service, image)| (service, json!({ "image": image })))
+            // There is no registry to pull a bare digest from, whatever the recipe says of pulling.
+            .map(|(service, image)| (service, json!({ "image": image, "pull_policy": "missing" })))
             .collect();
         for (name, service) in &model.services {
             let mut digest = None;

@@ -17,6 +17,7 @@ use crate::{
     image_map::ImageMap,
     model::Model,
     ports,
+    pulls::Pulls,
     redact::Redactor,
 };
 
@@ -32,20 +33,23 @@ pub struct Preflight<'a> {
     pub engine: &'a Engine,
     pub compose: &'a Compose<'a>,
     pub redactor: &'a Redactor,
+    /// In a rollback: the images that the recipe ran on.
+    pub kept_images: Option<&'a BTreeMap<String, String>>,
     /// When the start must be over.
     pub deadline: Instant,
 }
 
-impl Preflight<'_> {
+impl<'a> Preflight<'a> {
     /// Checks the recipe, its images and its ports, and pulls what is missing where a registry can be reached.
-    pub fn run(&self) -> Outcome<Model> {
+    pub fn run(&self) -> Outcome<(Model, Pulls<'a>)> {
         let model = self.model()?;
         let mut findings = Findings::default();
         let ports = self.ports(&model);
         findings.note(ports)?;
-        let images = self.images(&model);
+        let pulls = Pulls::look(self.paths, self.engine, &model)?;
+        let images = self.images(&model, &pulls);
         findings.note(images)?;
-        findings.outcome().map(|()| model)
+        findings.outcome().map(|()| (model, pulls))
     }
 
     /// The recipe as Compose understands it.
@@ -92,22 +96,29 @@ impl Preflight<'_> {
         findings.outcome()
     }
 
-    fn images(&self, model: &Model) -> Outcome<()> {
+    fn images(&self, model: &Model, pulls: &Pulls<'_>) -> Outcome<()> {
         let brought = ImageMap::read(&self.paths.image_map());
         let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut gone = Vec::new();
         for (name, service) in model
             .services
             .iter()
             .filter(|(_, service)| service.replicas > 0 && !service.built)
         {
-            if let Some(image) = &service.image
-                && self.engine.inspect_image(image)?.is_none()
+            if let Some(id) = self.kept_images.and_then(|images| images.get(name)) {
+                if !self.is_there(Some(id))? {
+                    gone.push(gone_image(name, id));
+                }
+            } else if let Some(image) = &service.image
+                && pulls.lacks(image)
                 && !self.is_there(brought.resolve(image))?
             {
                 missing.entry(image).or_default().insert(name);
             }
         }
         let mut findings = Findings::default();
+        findings.add(ExitCode::Failed, gone);
+        let pulled = !missing.is_empty();
         for (image, services) in missing {
             let may_pull =
                 |name: &&&str| model.services[**name].pull_policy.as_deref() != Some("never");
@@ -123,6 +134,9 @@ impl Preflight<'_> {
                         .map(|service| missing_image(service, image, &why)),
                 );
             }
+        }
+        if pulled {
+            pulls.note();
         }
         findings.outcome()
     }
@@ -161,6 +175,14 @@ impl Preflight<'_> {
             )),
         }
     }
+}
+
+fn gone_image(service: &str, id: &str) -> ErrorReport {
+    let mut found = error(format!(
+        "service {service}: the image that it ran on, {id}, is not on this machine any more"
+    ));
+    found.service = Some(service.to_owned());
+    found
 }
 
 fn missing_image(service: &str, image: &str, why: &str) -> ErrorReport {

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use bosh_job::{ExitCode, Options, Pidfile, verdict::State};
 use docker_engine::Engine;
 use jiff::Timestamp;
-use recipe::WriteError;
+use recipe::{KeptRecipe, WriteError};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -28,9 +28,11 @@ use crate::{
     job::{Job, Settings, end_leftovers},
     preflight::Preflight,
     redact::Redactor,
+    rollback::{self, Rollback},
+    settled::Settled,
     volumes,
     watch::Watch,
-    watching::Watching,
+    watching::{Reservation, Watching},
 };
 
 /// From SIGTERM to the end, children included. monit and the Director count on 2 s.
@@ -101,6 +103,26 @@ struct Worker {
     cancel: Cancel,
 }
 
+/// What is brought up.
+struct Start<'a> {
+    settings: &'a Settings,
+    /// It is the recipe of before.
+    rollback: Option<&'a Rollback>,
+    /// Whether the images of colocated jobs are to be imported first.
+    imports: bool,
+}
+
+impl<'a> Start<'a> {
+    /// The configured recipe.
+    fn of(settings: &'a Settings) -> Self {
+        Self {
+            settings,
+            rollback: None,
+            imports: true,
+        }
+    }
+}
+
 impl Worker {
     /// Works until told to end. What cannot be done is posted, and then the runner waits: monit would start it again
     /// and again, and the containers that run go on serving. Only an engine that went away is waited for.
@@ -109,69 +131,112 @@ impl Worker {
         let mut board = Board::new(&self.job.paths);
         board.post(Word::starting(Vec::new()));
         end_leftovers(&self.job.paths);
-        let settings = match self.job.settings() {
-            Ok(settings) => settings,
-            Err(failure) => {
-                post(failure, &mut board);
-                return self.cancel.park();
-            }
+        let supervision = self.job.config.supervision();
+        if supervision.is_ok_and(|supervision| !supervision.rollback_on_failure)
+            && let Err(error) = KeptRecipe::remove(&self.job.paths)
+        {
+            tracing::warn!("forgetting the recipe that was kept for a rollback: {error}");
+        }
+        let before = Rollback::in_force(&self.job);
+        let imports = before.is_some();
+        let Some(rollback) = before.or_else(|| self.run_configured(&engine, &mut board)) else {
+            return;
         };
-        let redactor = Redactor::new(
-            settings
-                .recipe
-                .variables
-                .iter()
-                .map(|(_, value)| value.reveal()),
-        );
-        while let Err(failure) = self.start(&settings, &redactor, &engine, &mut board) {
-            if matches!(failure, Failure::Cancelled) {
-                return;
-            }
-            post(failure.clean(&redactor), &mut board);
+        let start = Start {
+            settings: &rollback.settings,
+            rollback: Some(&rollback),
+            imports,
+        };
+        if let Some(failure) = self.attempt(&start, &engine, &mut board) {
+            post(rollback.failed(failure), &mut board);
+            self.cancel.park();
+        }
+    }
+
+    /// Runs the configured recipe to the runner's end, or until it has to give way to the one before.
+    fn run_configured(&self, engine: &Engine, board: &mut Board) -> Option<Rollback> {
+        let failure = match self.job.settings() {
+            Ok(settings) => self.attempt(&Start::of(&settings), engine, board)?,
+            Err(refused) => refused,
+        };
+        Rollback::after(&self.job, failure)
+            .map_err(|failure| {
+                post(failure, board);
+                self.cancel.park();
+            })
+            .ok()
+    }
+
+    /// Brings a recipe up and watches it, anew if the engine went away meanwhile. Why it failed; nothing if the runner was
+    /// told to end.
+    fn attempt(&self, start: &Start<'_>, engine: &Engine, board: &mut Board) -> Option<Failure> {
+        let variables = start.settings.recipe.variables.iter();
+        let redactor = Redactor::new(variables.map(|(_, value)| value.reveal()));
+        loop {
+            let failure = match self.start(start, &redactor, engine, board) {
+                Ok(()) | Err(Failure::Cancelled) => return None,
+                Err(failure) => failure.clean(&redactor),
+            };
             if engine.ping(ENGINE_ANSWER).is_ok() {
-                return self.cancel.park();
+                return Some(failure);
             }
+            post(failure, board);
         }
     }
 
     fn start(
         &self,
-        settings: &Settings,
+        start: &Start<'_>,
         redactor: &Redactor,
         engine: &Engine,
         board: &mut Board,
     ) -> Outcome<()> {
-        let deadline = Instant::now() + settings.supervision.start_timeout;
+        if let Some(rollback) = start.rollback {
+            log_errors(&rollback.failed.errors);
+            tracing::warn!(
+                to = rollback.kept.since,
+                "the recipe failed; the one of before comes back"
+            );
+            board.rolled_back_to(&rollback.kept.since);
+            board.post(Word::starting(Vec::new()));
+        }
+        let deadline = Instant::now() + start.settings.supervision.start_timeout;
         self.wait_for_engine(engine, deadline, board)?;
-        let import = import(&self.job, &self.options, redactor, &self.cancel)?;
-        if let Some(import) = &import {
+        let mut failed = None;
+        if start.imports {
+            failed = import(&self.job, &self.options, redactor, &self.cancel)?;
+        }
+        if let Some(import) = &failed {
             log_errors(&import.errors);
         }
-        self.bring_up(settings, redactor, board, engine, deadline, import.clone())
-            .map_err(|failure| with(failure, import))
+        self.bring_up(start, redactor, board, engine, deadline, failed.clone())
+            .map_err(|failure| with(failure, failed))
     }
 
     fn bring_up(
         &self,
-        settings: &Settings,
+        start: &Start<'_>,
         redactor: &Redactor,
         board: &mut Board,
         engine: &Engine,
         deadline: Instant,
         import: Option<ImportFailure>,
     ) -> Outcome<()> {
+        let settings = start.settings;
+        let kept_images = start.rollback.map(|rollback| &rollback.kept.images);
         let (paths, recipe, cancel) = (&self.job.paths, &settings.recipe, &self.cancel);
         let environment = recipe.environment(paths, self.job.instance());
         let compose = &Compose::new(paths, environment.clone(), redactor, cancel);
         // docker-ctl has written them before dockerd started; here they may be older than the configuration.
         recipe::write_files(recipe, paths).map_err(not_written)?;
         tracing::info!(project = recipe.project.as_str(), "checking the recipe");
-        let model = Preflight {
+        let (model, pulls) = Preflight {
             paths,
             recipe,
             engine,
             compose,
             redactor,
+            kept_images,
             deadline,
         }
         .run()?;
@@ -182,6 +247,7 @@ impl Worker {
             engine,
             compose,
             environment: &environment,
+            kept_images,
             redactor,
             cancel,
             deadline,
@@ -191,12 +257,20 @@ impl Worker {
         bring_up.retire_earlier_project()?;
         let began = Timestamp::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
-        bring_up.up(&model, began)?;
+        let brought_up = bring_up.up(&model, began);
+        pulls.note();
+        brought_up?;
         let expected = model
             .services
             .iter()
             .map(|(name, service)| (name.clone(), service.replicas))
             .collect();
+        let configured = start.rollback.is_none();
+        let wants_rollback = configured && settings.supervision.rollback_on_failure;
+        let nothing_kept = wants_rollback
+            .then(|| rollback::is_possible(&self.job).err())
+            .flatten();
+        let settled = configured.then(|| Settled::new(&self.job, settings, engine, &model));
         let watching = Watching {
             engine,
             project: recipe.project.as_str(),
@@ -207,7 +281,13 @@ impl Worker {
                 .map(|(name, _)| name)
                 .collect(),
             watch: Watch::new(&settings.supervision, expected, began),
-            import,
+            reservation: start
+                .rollback
+                .map(Rollback::reservation)
+                .or(import.map(Reservation::from)),
+            gives_up: wants_rollback && nothing_kept.is_none(),
+            remark: nothing_kept.as_deref().map(rollback::impossible),
+            settled,
             redactor,
             cancel,
             deadline,

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use bosh_job::{ExitCode, verdict::State};
+use bosh_job::{
+    ExitCode,
+    verdict::{ErrorReport, State},
+};
 use docker_engine::{Engine, Events, Filters};
 use jiff::Timestamp;
 
@@ -12,9 +15,9 @@ use crate::{
     cancel::Cancel,
     compose::PROJECT_LABEL,
     failure::{Failure, Outcome, error},
-    import::ImportFailure,
     observe,
     redact::Redactor,
+    settled::Settled,
     watch::{Seen, Watch, Whole, Wrong},
 };
 
@@ -52,13 +55,32 @@ pub struct Watching<'a> {
     /// The services' names.
     pub services: Vec<String>,
     pub watch: Watch,
-    pub import: Option<ImportFailure>,
+    /// What the verdict tells although the services are well.
+    pub reservation: Option<Reservation>,
+    /// What the verdict tells besides when they are not well from the start.
+    pub remark: Option<ErrorReport>,
+    /// Whether that ends the watch.
+    pub gives_up: bool,
+    /// What follows once the services are well.
+    pub settled: Option<Settled>,
     pub redactor: &'a Redactor,
     pub cancel: &'a Cancel,
     /// When the start must be over.
     pub deadline: Instant,
     /// How long the start may take; later, how long a service may be on its way.
     pub start_timeout: Duration,
+}
+
+/// A deploy that failed, although its services are well: images of colocated jobs are not there, or the services are
+/// those of the recipe of before.
+pub struct Reservation {
+    pub exit_code: ExitCode,
+    /// Why it failed.
+    pub errors: Vec<ErrorReport>,
+    /// What is told of services that are well.
+    pub well: String,
+    /// Why and what is told of services that are not; nothing but these, if there is nothing here.
+    pub unwell: Option<String>,
 }
 
 /// How the recipe fares, without what changes at each look.
@@ -98,7 +120,7 @@ impl Watching<'_> {
             }
             let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
             let on_the_way = matches!(whole, Whole::Pending(_));
-            self.judge(whole, &seen, &mut known, board);
+            self.judge(whole, &seen, &mut known, board)?;
             let rest = if on_the_way { LOOK } else { LOOK_AT_REST };
             if !self.rest(&mut events, rest) {
                 events = None;
@@ -145,7 +167,13 @@ impl Watching<'_> {
         }
     }
 
-    fn judge(&mut self, whole: Whole, seen: &[Seen], known: &mut Option<Known>, board: &mut Board) {
+    fn judge(
+        &mut self,
+        whole: Whole,
+        seen: &[Seen],
+        known: &mut Option<Known>,
+        board: &mut Board,
+    ) -> Outcome<()> {
         let now = Instant::now();
         let found = match whole {
             Whole::Well => {
@@ -169,7 +197,7 @@ impl Watching<'_> {
                 if known.is_none() {
                     board.post(Word::starting(observe::reports(&self.services, seen)));
                 }
-                return;
+                return Ok(());
             }
         };
         let services = observe::reports(&self.services, seen);
@@ -183,21 +211,46 @@ impl Watching<'_> {
                         self.watch.stable().as_secs()
                     );
                 }
+                // Before the word is out: what follows it counts on a recipe that is kept.
+                if self.reservation.is_none()
+                    && let Some(settled) = self.settled.take()
+                {
+                    settled.act();
+                }
                 self.post_well(services, board);
             }
             Known::Failed(wrong) if is_news => {
-                let errors = observe::errors(self.engine, wrong, self.redactor);
+                let mut errors = observe::errors(self.engine, wrong, self.redactor);
+                let mut exit_code = ExitCode::Unhealthy;
+                if self.gives_up && known.is_none() {
+                    return Err(Failure::Found { exit_code, errors });
+                }
+                if known.is_none() {
+                    errors.extend(self.remark.clone());
+                }
                 log_errors(&errors);
-                board.post(Word::failed(ExitCode::Unhealthy, errors, services));
+                if let Some(Reservation {
+                    unwell: Some(unwell),
+                    exit_code: of_deploy,
+                    errors: why,
+                    ..
+                }) = &self.reservation
+                {
+                    exit_code = *of_deploy;
+                    let told = [why.clone(), vec![error(unwell)], errors];
+                    errors = told.concat();
+                }
+                board.post(Word::failed(exit_code, errors, services));
             }
             Known::Failed(_) => {}
         }
         *known = Some(found);
+        Ok(())
     }
 
-    /// The services are well; an import that failed is told all the same, but is nothing that monit could mend.
+    /// The services are well; a reservation is told all the same, but is nothing that monit could mend.
     fn post_well(&self, services: Vec<bosh_job::verdict::ServiceReport>, board: &mut Board) {
-        board.post(match &self.import {
+        board.post(match &self.reservation {
             None => Word {
                 state: State::Up,
                 exit_code: ExitCode::Ok,
@@ -205,12 +258,12 @@ impl Watching<'_> {
                 services,
                 healthy: true,
             },
-            Some(import) => {
-                let mut errors = import.errors.clone();
-                errors.push(error("the recipe's services are up in spite of it"));
+            Some(reservation) => {
+                let mut errors = reservation.errors.clone();
+                errors.push(error(&reservation.well));
                 Word {
                     healthy: true,
-                    ..Word::failed(import.exit_code, errors, services)
+                    ..Word::failed(reservation.exit_code, errors, services)
                 }
             }
         });

@@ -7,8 +7,9 @@ use std::io::Write;
 
 use anyhow::Context;
 use bosh_job::{ExitCode, Marker, Paths, report_error};
+use recipe::KeptRecipe;
 use serde_json::Value;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::directories;
 
@@ -43,6 +44,10 @@ fn mark(
     next_state: Option<&str>,
 ) -> anyhow::Result<()> {
     directories::make_run_dir(paths)?;
+    // Whatever BOSH starts next is tried, also if it was rolled back before.
+    if let Err(error) = KeptRecipe::forget_failure(paths) {
+        warn!("a recipe that was rolled back is not tried again: {error}");
+    }
     let marker = Marker::new(paths.keep_containers());
     let full_stop = Marker::new(paths.full_stop());
     if keeps_containers(args, state, next_state) {

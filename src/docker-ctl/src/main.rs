@@ -147,6 +147,7 @@ fn check(config: &JobConfig) -> anyhow::Result<()> {
     let mut problems = Problems::default();
     problems.note_all(config.daemon());
     problems.note_all(config.supervision());
+    problems.note_all(config.remove_old_images());
     problems.note_all(Recipe::parse(&config.recipe));
     problems
         .into_result(Some(()))

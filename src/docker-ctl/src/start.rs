@@ -8,7 +8,7 @@ use bosh_job::config::{Daemon, ImageStore, JobConfig};
 use bosh_job::verdict::{ErrorReport, Refused};
 use bosh_job::{Advise, ExitCode, Marker, Paths, Pidfile, Process, exit_code_of, report_error};
 use docker_engine::Engine;
-use recipe::{Recipe, write_files};
+use recipe::{KeptRecipe, Recipe, write_files};
 use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;
@@ -85,8 +85,10 @@ fn already_running(paths: &Paths, process: &Process, deadline: Instant) -> anyho
 
 /// Puts the recipe's files on disk before dockerd is there: it starts containers of old at once, and a missing bind
 /// source would become a directory. A recipe that is no good is for compose-runner to refuse; its files stay as they are.
+/// After a rollback the files are those of the recipe that came back.
 fn write_recipe(paths: &Paths, config: &JobConfig) -> anyhow::Result<()> {
-    match Recipe::parse(&config.recipe) {
+    let kept = KeptRecipe::in_force(paths, config).map(|(kept, _)| kept.recipe);
+    match Recipe::parse(kept.as_ref().unwrap_or(&config.recipe)) {
         Ok(Some(recipe)) => {
             let done = write_files(&recipe, paths)?;
             if !done.written.is_empty() || !done.removed.is_empty() {

@@ -1,5 +1,6 @@
 //! `docker-ctl wait`, which is post-start: a deploy is green only when the daemon's settings were taken and the recipe is up.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ use bosh_job::config::{JobConfig, Supervision};
 use bosh_job::verdict::{Refused, State, Verdict};
 use bosh_job::{Advise, ExitCode, Paths, Pid, Process};
 use docker_engine::Engine;
-use recipe::Recipe;
-use tracing::info;
+use image_ledger::ImageLedger;
+use recipe::{KeptRecipe, Recipe};
+use tracing::{info, warn};
 
 use crate::{dockerd, project};
 
@@ -73,11 +75,26 @@ fn without_recipe(
     }
     // also those of one that was never brought up
     recipe::remove_files(paths)?;
+    KeptRecipe::remove(paths).context("forgetting the recipe that was kept for a rollback")?;
     let code = import(paths, deadline)?;
     if code == ExitCode::Ok {
+        remove_old_images(paths, config)?;
         say(&["dockerd is up; there is no recipe".to_owned()]);
     }
     Ok(code)
+}
+
+/// Without a recipe a deploy is healthy once its images are there.
+fn remove_old_images(paths: &Paths, config: &JobConfig) -> anyhow::Result<()> {
+    let mut ledger = ImageLedger::read(paths);
+    ledger.note_deploy(BTreeSet::new());
+    ledger.keep();
+    if config.remove_old_images()?
+        && let Err(error) = ledger.remove_old(&Engine::new(paths.socket()))
+    {
+        warn!("old images stay: {error}");
+    }
+    Ok(())
 }
 
 fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
@@ -125,9 +142,10 @@ fn wait_for(
 fn for_verdict(
     paths: &Paths,
     supervision: &Supervision,
-    deadline: Instant,
+    mut deadline: Instant,
 ) -> anyhow::Result<ExitCode> {
     let mut last_seen = "there is no verdict".to_owned();
+    let mut rolls_back = false;
     loop {
         match Verdict::read(&paths.verdict()) {
             Ok(Some(verdict)) if !is_alive(&verdict) => {
@@ -136,6 +154,11 @@ fn for_verdict(
             Ok(Some(verdict)) => match verdict.state {
                 State::Up | State::Failed => return Ok(report(&verdict)),
                 State::Starting => {
+                    // The recipe that comes back has as long as the one that failed.
+                    if verdict.rolled_back_to.is_some() && !rolls_back {
+                        rolls_back = true;
+                        deadline = Instant::now() + supervision.start_timeout;
+                    }
                     last_seen = format!("the recipe has been starting since {}", verdict.since);
                 }
             },
@@ -170,12 +193,11 @@ fn report(verdict: &Verdict) -> ExitCode {
                 .flat_map(|warning| warning.lines_as("warning")),
         )
         .collect();
-    let word = if verdict.state == State::Up {
-        "up"
-    } else {
-        "not well"
-    };
-    lines.push(format!("the recipe is {word}"));
+    lines.push(match (&verdict.rolled_back_to, verdict.state) {
+        (Some(time), _) => format!("the services are those of the recipe of {time}"),
+        (None, State::Up) => "the recipe is up".to_owned(),
+        (None, _) => "the recipe is not well".to_owned(),
+    });
     for service in &verdict.services {
         let health = service
             .health

@@ -7,13 +7,16 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use bosh_job::config::JobConfig;
 use bosh_job::verdict::{ErrorReport, ServiceReport, State, Verdict};
 use bosh_job::{ExitCode, Marker};
 use docker_engine::fake::{FakeEngine, FakeReply};
+use recipe::{FailedConfig, KeptRecipe};
 use serde_json::{Value, json};
 use support::{Vm, inside, install, run, script};
 
@@ -137,6 +140,47 @@ fn a_dockerd_that_ends_as_it_starts_is_quoted() {
     assert!(run.elapsed < Duration::from_secs(5), "{run:?}");
 }
 
+#[test]
+fn after_a_rollback_start_writes_the_files_of_before_until_bosh_drains() {
+    if !inside("after_a_rollback_start_writes_the_files_of_before_until_bosh_drains") {
+        return;
+    }
+    let vm = Vm::new();
+    script(&vm.paths().docker_bin("dockerd"), "exit 1");
+    let files = |text: &str| {
+        let content = json!({"content": text, "mode": "0640"});
+        vm.set(&[
+            ("recipe", json!({"services": {"web": {"image": "x"}}})),
+            ("files", json!({"conf/web": content})),
+            ("rollback_on_failure", json!(true)),
+        ]);
+        JobConfig::load(&vm.paths().job_config()).unwrap()
+    };
+    let kept = KeptRecipe {
+        since: "2026-11-20T16:03:31Z".to_owned(),
+        recipe: files("old").recipe,
+        images: BTreeMap::new(),
+        failed: Some(FailedConfig {
+            digest: files("new").digest,
+            exit_code: ExitCode::Unhealthy,
+            errors: Vec::new(),
+        }),
+    };
+    kept.write(&vm.paths()).unwrap();
+    let written = || {
+        assert_eq!(vm.run(&["start"]).code, 2, "dockerd is a script");
+        std::fs::read_to_string(vm.paths().running().join("conf/web")).unwrap()
+    };
+    assert_eq!(written(), "old");
+    // Another deploy than the one that was rolled back.
+    files("newer");
+    assert_eq!(written(), "newer");
+    files("new");
+    assert_eq!(written(), "old");
+    vm.run(&["drain", "job_shutdown", "hash_unchanged"]).ok();
+    assert_eq!(written(), "new");
+}
+
 /// An engine that answers, and a living compose-runner.
 struct Running {
     vm: Vm,
@@ -167,6 +211,20 @@ impl Running {
     }
 
     fn verdict(&self, state: State, exit_code: ExitCode, errors: Vec<ErrorReport>) {
+        self.write(state, exit_code, errors, None);
+    }
+
+    fn rolled_back(&self, state: State, code: ExitCode, errors: Vec<ErrorReport>, time: &str) {
+        self.write(state, code, errors, Some(time.to_owned()));
+    }
+
+    fn write(
+        &self,
+        state: State,
+        exit_code: ExitCode,
+        errors: Vec<ErrorReport>,
+        rolled_back_to: Option<String>,
+    ) {
         let service = ServiceReport {
             oom_killed: false,
             name: "web".to_owned(),
@@ -177,6 +235,7 @@ impl Running {
         };
         let mut verdict = Verdict::new(state, exit_code, errors, vec![service]);
         verdict.pid = self.runner.id().try_into().unwrap();
+        verdict.rolled_back_to = rolled_back_to;
         verdict.write(&self.vm.paths().verdict()).unwrap();
     }
 }
@@ -254,6 +313,36 @@ fn wait_ends_when_its_time_is_up() {
         run.stderr
     );
     assert!(run.elapsed < Duration::from_secs(5), "{run:?}");
+}
+
+#[test]
+fn wait_gives_the_recipe_that_comes_back_as_much_time_again() {
+    let time = "2026-11-20T16:03:31Z";
+    let running = Running::with_recipe(2);
+    running.verdict(State::Starting, ExitCode::Ok, Vec::new());
+    let run = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| running.vm.run(&["wait"]));
+        std::thread::sleep(Duration::from_secs(1));
+        running.rolled_back(State::Starting, ExitCode::Ok, Vec::new(), time);
+        waiting.join().unwrap()
+    });
+    assert_eq!(run.code, 1);
+    assert!(run.elapsed >= Duration::from_millis(2900), "{run:?}");
+
+    let failed = ErrorReport {
+        what: "service web exited with 7".to_owned(),
+        ..ErrorReport::default()
+    };
+    running.rolled_back(State::Failed, ExitCode::Unhealthy, vec![failed], time);
+    let run = running.vm.run(&["wait"]);
+    assert_eq!(run.code, 3);
+    let told = format!(
+        "error: service web exited with 7\nthe services are those of the recipe of {time}\n"
+    );
+    assert!(run.stderr.contains(&told), "{}", run.stderr);
+    let status = running.vm.run(&["status"]);
+    let told = format!("recipe: rolled back to the one of {time}, since ");
+    assert!(status.stdout.contains(&told), "{status:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::Cursor;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use bosh_job::{Process, Signal};
 use docker_engine::ImageStore;
+use image_fixture::{Files, TestImage};
+use image_ledger::ImageLedger;
 use serde_json::{Value, json};
 use support::containers::{mounts, shims, start_container, started_at};
 use support::{Vm, inside, is_alive, pid, script};
@@ -406,5 +409,33 @@ fn files_are_there_before_dockerd_and_gone_recipes_do_not_keep_it_from_starting(
         "{wait:?}"
     );
     assert!(begun.elapsed() < Duration::from_secs(30));
+    vm.run(&["stop"]).ok();
+}
+
+#[test]
+fn without_a_recipe_images_that_no_job_lists_any_more_go() {
+    if !inside("without_a_recipe_images_that_no_job_lists_any_more_go") {
+        return;
+    }
+    let vm = Vm::with_engine();
+    script(&vm.paths().program("image-importer"), "exit 0");
+    vm.run(&["start"]).ok();
+    let engine = vm.engine();
+    for (seed, name) in [(1, "brought:1"), (2, "by-hand:1")] {
+        let archive = Files::new_archive(&TestImage::small(seed), &[name]).tarball();
+        engine.load(Cursor::new(archive)).unwrap();
+    }
+    let is_there = |name| engine.inspect_image(name).unwrap().is_some();
+    let mut ledger = ImageLedger::read(&vm.paths());
+    let brought = engine.inspect_image("brought:1").unwrap().unwrap().id;
+    let store = engine.info().unwrap().image_store();
+    ledger.bring(store, &brought, ["docker.io/library/brought:1".to_owned()]);
+    ledger.write().unwrap();
+    vm.set(&[("remove_old_images", json!(false))]);
+    vm.run(&["wait"]).ok();
+    assert!(is_there("brought:1"));
+    vm.set(&[]);
+    vm.run(&["wait"]).ok();
+    assert!(!is_there("brought:1") && is_there("by-hand:1"));
     vm.run(&["stop"]).ok();
 }

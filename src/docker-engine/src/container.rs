@@ -18,6 +18,9 @@ pub struct ContainerSummary {
     /// The image's reference it was made with.
     #[serde(default)]
     pub image: String,
+    /// The image's ID, as in [`crate::Image::id`].
+    #[serde(rename = "ImageID", default)]
+    pub image_id: String,
     /// Its labels.
     #[serde(default, deserialize_with = "or_default")]
     pub labels: BTreeMap<String, String>,

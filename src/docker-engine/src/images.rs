@@ -182,21 +182,6 @@ impl Engine {
         self.json(request.timeouts(Self::listing()))
     }
 
-    /// Removes an image's name, and the image with its last one; with `force` all names, though stopped containers are
-    /// made of it. One that is gone already is no error.
-    pub fn remove_image(&self, name: &str, force: bool) -> Result<()> {
-        let request = Request::delete(format!("/images/{}", segment(name)))
-            .timeouts(Timeouts::silence(Duration::from_mins(2)));
-        match self.done(if force {
-            request.query("force", "1")
-        } else {
-            request
-        }) {
-            Err(error) if error.is_not_found() => Ok(()),
-            outcome => outcome,
-        }
-    }
-
     /// How an image was made; nothing if there is none.
     pub fn image_history(&self, name: &str) -> Result<Option<Vec<HistoryEntry>>> {
         let found: Result<Option<Vec<HistoryEntry>>> =

@@ -16,6 +16,7 @@ mod disk_usage;
 mod engine;
 mod error;
 mod events;
+mod image_removal;
 mod images;
 mod load;
 mod logs;

@@ -2,12 +2,14 @@
 //!
 //! What the engine lacks is sent in rounds, each of which asks less of the engine than the one before: see [`Rung`].
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use bosh_job::{Advise, ExitCode};
 use docker_engine::{Engine, Info};
 use image_archive::{Image, Platform, Reference};
+use image_ledger::ImageLedger;
 
 use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
@@ -104,6 +106,11 @@ impl Item {
             .map(|name| (name.to_string(), self.found.digest.clone()))
     }
 
+    /// The engine's digest of the image, there or not; nothing if it was never looked for.
+    pub fn digest(&self) -> Option<String> {
+        Some(self.found.digest.clone()).filter(|digest| !digest.is_empty())
+    }
+
     fn is_open(&self) -> bool {
         self.error.is_none()
     }
@@ -134,11 +141,50 @@ impl<'a> Importer<'a> {
 
     /// Sees to it that the engine has all images, complete and with all their names. What fails for one image is noted
     /// with it; an error is of the engine, and ends everything.
-    pub fn import(&self, items: &mut [Item]) -> Result<()> {
-        let mut stock = self.ask(items)?;
+    ///
+    /// What is brought is noted before it is sent, and struck out again if the engine did not get it.
+    pub fn import(&self, items: &mut [Item], ledger: &mut ImageLedger) -> Result<()> {
+        let stock = self.ask(items)?;
         for item in items.iter_mut() {
             self.look(&stock, item)?;
         }
+        let noted = self.note(items, ledger);
+        // If the engine goes away meanwhile, it is not known what it got.
+        self.bring(stock, items)?;
+        for item in items.iter().filter(|item| !item.found.complete) {
+            if noted.contains(&item.found.digest) {
+                ledger.forget(&item.found.digest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what is going to be brought: images, and names for images that are there. Gives the digests of the images
+    /// that were not noted before.
+    fn note(&self, items: &[Item], ledger: &mut ImageLedger) -> BTreeSet<String> {
+        let store = self.info.image_store();
+        let mut noted = BTreeSet::new();
+        for item in items.iter().filter(|item| item.is_open()) {
+            let (found, digest) = (&item.found, item.found.digest.as_str());
+            if !found.complete {
+                if !ledger.has(digest) {
+                    noted.insert(digest.to_owned());
+                }
+                let names = item
+                    .names
+                    .iter()
+                    .flat_map(|name| [name.tagged(), name.digested()]);
+                ledger.bring(store, digest, names.flatten().map(|name| name.to_string()));
+            } else if !found.is_all() {
+                let names = found.missing_tags.iter().chain(&found.missing_digests);
+                ledger.name(store, digest, names.map(Reference::to_string));
+            }
+        }
+        ledger.keep();
+        noted
+    }
+
+    fn bring(&self, mut stock: Stock, items: &mut [Item]) -> Result<()> {
         for rung in Rung::ALL {
             if items.iter().all(|item| !lacks_image(item)) {
                 break;

@@ -19,6 +19,7 @@ mod sending;
 mod stock;
 mod track;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process;
@@ -30,6 +31,7 @@ use bosh_job::{Advise, ExitCode, Options, logging, report_error};
 use clap::Parser;
 use docker_engine::Engine;
 use image_archive::Platform;
+use image_ledger::ImageLedger;
 
 use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
@@ -79,10 +81,14 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let lists = Lists::read(&arguments.options.paths());
     let mut report = Report::new(began, &lists.problems);
     if !arguments.options.check_config {
-        if !lists.entries.is_empty() {
-            import_all(arguments, &lists, budget, &mut report)
+        let mut ledger = ImageLedger::read(&arguments.options.paths());
+        if lists.entries.is_empty() {
+            ledger.list(BTreeSet::new());
+        } else {
+            import_all(arguments, &lists, budget, &mut report, &mut ledger)
                 .unwrap_or_else(|error| report.abort(&error));
         }
+        ledger.keep();
         report.finish();
     }
     let errors: Vec<String> = report
@@ -105,6 +111,7 @@ fn import_all(
     lists: &Lists,
     budget: Budget,
     report: &mut Report,
+    ledger: &mut ImageLedger,
 ) -> Result<()> {
     let paths = arguments.options.paths();
     let engine = Engine::new(paths.socket());
@@ -122,7 +129,7 @@ fn import_all(
     let opened = opened.map_err(|_| anyhow!("the thread that opens images failed"))?;
     let complete = Complete::read(paths.import_dir().join("complete.json"), info.id.clone());
     let importer = Importer::new(&engine, &info, &platform, &complete, budget);
-    let ended = import_found(&importer, opened, report, &paths.image_map());
+    let ended = import_found(&importer, opened, report, &paths.image_map(), ledger);
     complete.keep();
     ended
 }
@@ -133,6 +140,7 @@ fn import_found(
     found: Vec<Found<'_>>,
     report: &mut Report,
     map: &Path,
+    ledger: &mut ImageLedger,
 ) -> Result<()> {
     let names = catalog::names(found.iter().filter_map(|found| found.image.as_ref().ok()));
     let mut names = names.into_iter();
@@ -152,10 +160,11 @@ fn import_found(
             }
         }
     }
-    let ended = importer.import(&mut items);
+    let ended = importer.import(&mut items, ledger);
     if ended.is_err() {
         items.iter_mut().for_each(Item::abort);
     }
+    ledger.list(items.iter().filter_map(Item::digest).collect());
     let unresolvable = items.iter().flat_map(Item::unresolvable).collect();
     if let Err(error) = image_map::write(map, &unresolvable) {
         tracing::warn!(why = %error, "recipes that name images by digest may not find them");

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 mod environment;
 mod files;
+mod kept;
 mod ledger;
 mod prep;
 mod project;
@@ -19,6 +20,7 @@ pub mod yaml;
 
 pub use environment::instance_environment;
 pub use files::{FileOwner, FilePath, GroupName, RecipeFile, UserName};
+pub use kept::{FailedConfig, KeptRecipe};
 pub use prep::Prep;
 pub use project::ProjectName;
 pub use variables::Variables;

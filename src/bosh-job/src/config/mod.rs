@@ -8,8 +8,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 mod bind;
 mod daemon;
@@ -38,9 +39,12 @@ pub struct JobConfig {
     pub instance: Instance,
     /// What the recipe is made of, for crate `recipe` to parse.
     pub recipe: RecipeConfig,
+    /// SHA-256 of the whole, in hexadecimal: another one is another deploy's.
+    pub digest: String,
     daemon: daemon::Raw,
     supervision: supervision::Raw,
     volumes_without_persistent_disk: Value,
+    remove_old_images: Value,
     import_memory_mb: Value,
     service_logs: service_logs::Raw,
     log_level: Value,
@@ -71,7 +75,8 @@ pub struct Instance {
 }
 
 /// The properties that make the recipe, not yet parsed. `Debug` does not show them: recipes carry secrets.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RecipeConfig {
     /// `recipe`: a map or a string.
     pub recipe: Value,
@@ -145,6 +150,8 @@ struct Properties {
     start_timeout: Value,
     stop_timeout: Value,
     restart_limit: Value,
+    rollback_on_failure: Value,
+    remove_old_images: Value,
     import_memory_mb: Value,
     service_log_size_mb: Value,
     service_log_files: Value,
@@ -176,6 +183,7 @@ impl JobConfig {
     /// # Errors
     /// It has other keys than this program knows, or lacks some.
     pub fn from_value(value: Value) -> Result<Self, String> {
+        let digest = digest(&value);
         let Value::Object(mut sections) = value else {
             return Err("it is not a map".to_owned());
         };
@@ -194,6 +202,7 @@ impl JobConfig {
         }
         Ok(Self {
             instance,
+            digest,
             recipe: RecipeConfig {
                 recipe: properties.recipe,
                 project_name: properties.project_name,
@@ -216,8 +225,10 @@ impl JobConfig {
                 start_timeout: properties.start_timeout,
                 stop_timeout: properties.stop_timeout,
                 restart_limit: properties.restart_limit,
+                rollback_on_failure: properties.rollback_on_failure,
             },
             volumes_without_persistent_disk: properties.volumes_without_persistent_disk,
+            remove_old_images: properties.remove_old_images,
             import_memory_mb: properties.import_memory_mb,
             service_logs: service_logs::Raw {
                 size_mb: properties.service_log_size_mb,
@@ -251,6 +262,14 @@ impl JobConfig {
         volumes::parse(&self.volumes_without_persistent_disk).map_err(Problems::from)
     }
 
+    /// Whether images of releases gone by are removed.
+    ///
+    /// # Errors
+    /// It is no boolean.
+    pub fn remove_old_images(&self) -> Result<bool, Problems> {
+        values::boolean("remove_old_images", &self.remove_old_images).map_err(Problems::from)
+    }
+
     /// Bytes of memory that the import of images may take.
     ///
     /// # Errors
@@ -274,6 +293,17 @@ impl JobConfig {
     pub fn log_level(&self) -> Result<LogLevel, Problems> {
         level::parse(&self.log_level).map_err(Problems::from)
     }
+}
+
+/// Of the values, not of the file: the order of a map's keys says nothing.
+fn digest(value: &Value) -> String {
+    use std::fmt::Write as _;
+    let digest = Sha256::digest(value.to_string());
+    digest.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
@@ -300,6 +330,28 @@ pub(crate) mod tests {
         config.service_logs().unwrap();
         assert_eq!(config.log_level().unwrap(), LogLevel::Info);
         assert_eq!(config.volume_policy().unwrap(), VolumePolicy::Warn);
+        assert!(config.remove_old_images().unwrap());
+    }
+
+    #[test]
+    fn the_digest_tells_configurations_apart() {
+        assert_eq!(with(&[]).digest, with(&[]).digest);
+        assert_eq!(with(&[]).digest.len(), 64);
+        assert_ne!(
+            with(&[]).digest,
+            with(&[("stable_seconds", json!(11))]).digest
+        );
+    }
+
+    #[test]
+    fn remove_old_images_must_be_a_boolean() {
+        let problems = with(&[("remove_old_images", json!("no"))])
+            .remove_old_images()
+            .unwrap_err();
+        assert_eq!(
+            problems.iter().next().unwrap().property,
+            "remove_old_images"
+        );
     }
 
     #[test]

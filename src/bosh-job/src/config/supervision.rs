@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::values::{kind, number};
+use super::values::{boolean, kind, number};
 use crate::{Problem, Problems};
 
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub(super) struct Raw {
     pub start_timeout: Value,
     pub stop_timeout: Value,
     pub restart_limit: Value,
+    pub rollback_on_failure: Value,
 }
 
 /// How the recipe is watched.
@@ -26,6 +27,8 @@ pub struct Supervision {
     pub stop_timeout: Duration,
     /// `restart_limit`.
     pub restart_limit: RestartLimit,
+    /// `rollback_on_failure`: whether the last recipe that was healthy comes back when a new one does not get stable.
+    pub rollback_on_failure: bool,
 }
 
 /// So many restarts within such a time mean that a service is failing.
@@ -52,12 +55,15 @@ pub(super) fn parse(raw: &Raw) -> Result<Supervision, Problems> {
     let start_timeout = seconds("start_timeout", &raw.start_timeout, 1, 86_400);
     let stop_timeout = seconds("stop_timeout", &raw.stop_timeout, 1, LONGEST_STOP);
     let restart_limit = problems.note_all(restart_limit(&raw.restart_limit));
+    let rollback_on_failure =
+        problems.note(boolean("rollback_on_failure", &raw.rollback_on_failure));
     let supervision = (|| {
         Some(Supervision {
             stable: stable?,
             start_timeout: start_timeout?,
             stop_timeout: stop_timeout?,
             restart_limit: restart_limit?,
+            rollback_on_failure: rollback_on_failure?,
         })
     })();
     problems.into_result(supervision)
@@ -129,6 +135,7 @@ mod tests {
             ("start_timeout", json!("10m")),
             ("stop_timeout", json!(181)),
             ("restart_limit", json!({"restarts": 0, "second": 3})),
+            ("rollback_on_failure", json!("yes")),
         ])
         .supervision()
         .unwrap_err();
@@ -144,7 +151,8 @@ mod tests {
                 "stop_timeout",
                 "restart_limit.second",
                 "restart_limit.restarts",
-                "restart_limit.seconds"
+                "restart_limit.seconds",
+                "rollback_on_failure"
             ]
         );
     }

@@ -16,6 +16,7 @@ impl Bench {
                 restarts: 3,
                 within: Duration::from_mins(5),
             },
+            rollback_on_failure: false,
         };
         let expected = expected
             .iter()

@@ -68,7 +68,7 @@ fn sweep(engine: &Engine) -> anyhow::Result<Found> {
     }
     let images = engine.images_with(&ours)?;
     for image in &images {
-        engine.remove_image(&image.id, true)?;
+        engine.remove_image_by_force(&image.id)?;
     }
     Ok(Found {
         containers: containers.len(),

@@ -27,10 +27,12 @@ pub fn of(report: &Report) -> String {
         lines.extend(indented(&refused.errors));
     }
     if let Some(verdict) = &report.verdict {
-        let word = match verdict.state {
-            State::Starting => "starting",
-            State::Up => "up",
-            State::Failed => "failed",
+        let word = match (&verdict.rolled_back_to, verdict.state) {
+            (Some(time), State::Starting) => format!("rolling back to the one of {time},"),
+            (Some(time), _) => format!("rolled back to the one of {time},"),
+            (None, State::Starting) => "starting".to_owned(),
+            (None, State::Up) => "up".to_owned(),
+            (None, State::Failed) => "failed".to_owned(),
         };
         lines.push(format!("recipe: {word} since {}", verdict.since));
         lines.extend(indented(&verdict.errors));

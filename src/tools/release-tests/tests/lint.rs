@@ -348,7 +348,13 @@ fn programs_on_the_vm_never_reach_the_network_crates_and_libraries_never_reach_p
             );
         }
     }
-    for library in ["bosh-job", "docker-engine", "image-archive", "recipe"] {
+    for library in [
+        "bosh-job",
+        "docker-engine",
+        "image-archive",
+        "image-ledger",
+        "recipe",
+    ] {
         let tree = tree(library);
         for program in programs {
             assert!(

@@ -46,6 +46,7 @@ const OPERATIONS: &[Operation] = &[
         &[],
         &[("/volumes_without_persistent_disk", "refuse")],
     ),
+    ("rollback", &[], &[("/rollback_on_failure", "true")]),
 ];
 
 fn files(directory: &str) -> Vec<String> {

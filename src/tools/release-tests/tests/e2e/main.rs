@@ -18,6 +18,7 @@ mod security;
 mod shell_release;
 mod smoke;
 mod stemcells;
+mod rollback;
 mod update;
 mod verdict;
 

@@ -1,0 +1,139 @@
+//! The recipe before: noted as the one in force when the configured one fails, and then brought up by the same steps.
+//!
+//! The note is on disk before anything is touched, so that a reboot or a new runner goes on with the rollback and does
+//! not try the failed recipe again.
+
+use std::collections::BTreeMap;
+
+use bosh_job::verdict::ErrorReport;
+use docker_engine::Engine;
+use recipe::{FailedConfig, KeptRecipe};
+
+use crate::{
+    failure::{Failure, error},
+    job::{Job, Settings},
+    model::Model,
+    watching::Reservation,
+};
+
+/// A rollback under way or done.
+#[derive(Debug)]
+pub struct Rollback {
+    /// How the recipe of before is run.
+    pub settings: Settings,
+    pub kept: KeptRecipe,
+    pub failed: FailedConfig,
+}
+
+impl Rollback {
+    /// The rollback that is in force, if one is.
+    pub fn in_force(job: &Job) -> Option<Self> {
+        let (kept, failed) = KeptRecipe::in_force(&job.paths, &job.config)?;
+        let settings = job.settings_with(&kept.recipe).ok()?;
+        Some(Self {
+            settings,
+            kept,
+            failed,
+        })
+    }
+
+    /// Puts the recipe of before in force, if `rollback_on_failure` is on. The failure comes back if it is not, or if that
+    /// is impossible, and then with the reason.
+    pub fn after(job: &Job, failure: Failure) -> Result<Self, Failure> {
+        let Failure::Found {
+            exit_code,
+            mut errors,
+        } = failure
+        else {
+            return Err(failure);
+        };
+        if !job.rolls_back() {
+            return Err(Failure::Found { exit_code, errors });
+        }
+        let begun = is_possible(job).and_then(|kept| {
+            let digest = job.config.digest.clone();
+            let failed = FailedConfig {
+                digest,
+                exit_code,
+                errors: errors.clone(),
+            };
+            let kept = KeptRecipe {
+                failed: Some(failed),
+                ..kept
+            };
+            kept.write(&job.paths).map_err(|error| error.to_string())?;
+            Self::in_force(job).ok_or_else(|| "the recipe that was kept is gone".to_owned())
+        });
+        begun.map_err(|why| {
+            errors.push(impossible(&why));
+            Failure::Found { exit_code, errors }
+        })
+    }
+
+    /// "the recipe of 2026-…"
+    fn recipe(&self) -> String {
+        format!("the recipe of {}", self.kept.since)
+    }
+
+    /// What the verdict tells of it.
+    pub fn reservation(&self) -> Reservation {
+        let recipe = self.recipe();
+        Reservation {
+            exit_code: self.failed.exit_code,
+            errors: self.failed.errors.clone(),
+            well: format!("rolled back to {recipe}, its services are up"),
+            unwell: Some(format!(
+                "rolled back to {recipe}, and its services are not well either"
+            )),
+        }
+    }
+
+    /// The rollback failed as well.
+    pub fn failed(&self, failure: Failure) -> Failure {
+        let Failure::Found { errors, .. } = failure else {
+            return failure;
+        };
+        let as_well = error(format!("the rollback to {} failed as well", self.recipe()));
+        let why = self.failed.errors.clone();
+        Failure::Found {
+            exit_code: self.failed.exit_code,
+            errors: [why, vec![as_well], errors].concat(),
+        }
+    }
+}
+
+/// Whether there is a recipe to go back to; why not, if not.
+pub fn is_possible(job: &Job) -> Result<KeptRecipe, String> {
+    match KeptRecipe::read(&job.paths) {
+        Ok(Some(kept)) if job.settings_with(&kept.recipe).is_ok() => Ok(kept),
+        Ok(Some(_)) => Err("this release does not take the recipe that was kept".to_owned()),
+        Ok(None) => Err(
+            "no recipe has been healthy on this VM since `rollback_on_failure` is on".to_owned(),
+        ),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Says that there is nothing to roll back to.
+pub fn impossible(why: &str) -> ErrorReport {
+    error(format!("nothing was rolled back: {why}"))
+}
+
+/// The images of the kept recipe whose names stand for something else by now, for the override file.
+pub fn image_overrides(
+    kept: &BTreeMap<String, String>,
+    model: &Model,
+    engine: &Engine,
+) -> docker_engine::Result<BTreeMap<String, String>> {
+    let mut overrides = BTreeMap::new();
+    for (name, service) in &model.services {
+        if let Some((image, id)) = service.image.as_ref().zip(kept.get(name))
+            && engine
+                .inspect_image(image)?
+                .is_none_or(|found| found.id != *id)
+        {
+            overrides.insert(name.clone(), id.clone());
+        }
+    }
+    Ok(overrides)
+}
