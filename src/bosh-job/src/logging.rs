@@ -16,6 +16,8 @@ pub fn init(program: &'static str, level: LogLevel) {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(Level::from(level))
         .with_writer(std::io::stderr)
+        // a disk without room for logs is no reason to stop, and the word about it would go to the same place: as a panic
+        .log_internal_errors(false)
         .event_format(Line { program })
         .finish();
     // fails only when a subscriber is set already, as in tests

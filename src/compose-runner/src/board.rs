@@ -58,6 +58,8 @@ pub struct Board {
     posted: Option<(Word, String)>,
     warnings: Vec<ErrorReport>,
     rolled_back_to: Option<String>,
+    /// What could not be written: `sys/run` is small, and may be full.
+    unwritten: Option<Verdict>,
 }
 
 impl Board {
@@ -69,6 +71,7 @@ impl Board {
             posted: None,
             warnings: Vec::new(),
             rolled_back_to: None,
+            unwritten: None,
         }
     }
 
@@ -87,14 +90,14 @@ impl Board {
         self.posted = None;
     }
 
-    /// Posts a word, if it says anything new. Trouble with posting is logged: the services go on.
-    pub fn post(&mut self, word: Word) {
+    /// Posts a word, if it says anything new, and says whether it does. Trouble with posting is logged: the services go on.
+    pub fn post(&mut self, word: Word) -> bool {
         if self
             .posted
             .as_ref()
             .is_some_and(|(posted, _)| *posted == word)
         {
-            return;
+            return false;
         }
         let mut verdict = Verdict::new(
             word.state,
@@ -121,11 +124,24 @@ impl Board {
         if let Err(error) = switched {
             tracing::error!("{}: {error}", self.paths.health_socket().display());
         }
-        // Last: who has read it finds the socket of the same mind.
+        // Last: who has read it finds the socket as it says.
+        self.unwritten = None;
         if let Err(error) = verdict.write(&self.paths.verdict()) {
             tracing::error!("{error}");
+            self.unwritten = Some(verdict.clone());
         }
         self.posted = Some((word, verdict.since));
+        true
+    }
+
+    /// Writes what could not be written when it was posted, if that can be done now.
+    pub fn write_again(&mut self) {
+        if let Some(verdict) = &self.unwritten
+            && verdict.write(&self.paths.verdict()).is_ok()
+        {
+            tracing::info!("the verdict could be written at last");
+            self.unwritten = None;
+        }
     }
 
     /// The state that was posted last.
@@ -193,5 +209,19 @@ mod tests {
             ..Word::starting(Vec::new())
         });
         assert!(paths.health_socket().exists());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_as_soon_as_it_can_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::new(directory.path());
+        let mut board = Board::new(&paths);
+        assert!(board.post(Word::starting(Vec::new())));
+        board.write_again();
+        assert!(!paths.verdict().exists());
+        std::fs::create_dir_all(paths.run_dir()).unwrap();
+        board.write_again();
+        let written = Verdict::read(&paths.verdict()).unwrap().unwrap();
+        assert_eq!(written.state, State::Starting);
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     preflight::{message, service_in},
     redact::Redactor,
     rollback,
-    watch::{Watch, Whole},
+    watch::{Beginning, Watch, Whole},
 };
 
 /// `up` and `prep` are given at least this long, however long the import took.
@@ -156,7 +156,7 @@ impl BringUp<'_> {
     }
 
     /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
-    pub fn up(&self, model: &Model, began: Timestamp) -> Outcome<()> {
+    pub fn up(&self, model: &Model, began: Beginning) -> Outcome<()> {
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
         let failure = match self
@@ -235,7 +235,7 @@ impl BringUp<'_> {
     }
 
     /// The services that have failed by now, with their last words.
-    fn failed_services(&self, model: &Model, began: Timestamp) -> Vec<ErrorReport> {
+    fn failed_services(&self, model: &Model, began: Beginning) -> Vec<ErrorReport> {
         let expected = model
             .services
             .iter()

@@ -87,8 +87,23 @@ pub fn clean_command(
 }
 
 impl Logged<'_> {
-    /// Runs it to its end, or ends it.
+    /// Runs it to its end, or ends it. One that a signal killed (the kernel, for want of memory; somebody's hand) is run once
+    /// more within the same time: what it does can be done twice, and nobody else would do so after a reboot.
     pub fn run(mut self) -> End {
+        let deadline = Instant::now() + self.limit;
+        let end = self.run_once(deadline);
+        let End::Exited { status, .. } = &end else {
+            return end;
+        };
+        if status.signal().is_none() || self.cancel.is_set() {
+            return end;
+        }
+        let program = self.command.get_program().to_string_lossy();
+        tracing::warn!("{program} {}; running it once more", ended(*status));
+        self.run_once(deadline)
+    }
+
+    fn run_once(&mut self, deadline: Instant) -> End {
         let Some(_announced) = self.cancel.child() else {
             return End::Cancelled;
         };
@@ -118,11 +133,10 @@ impl Logged<'_> {
             });
         }
         drop(sender);
-        self.follow(&mut child, &lines)
+        self.follow(&mut child, &lines, deadline)
     }
 
-    fn follow(&self, child: &mut Child, lines: &Receiver<String>) -> End {
-        let deadline = Instant::now() + self.limit;
+    fn follow(&self, child: &mut Child, lines: &Receiver<String>, deadline: Instant) -> End {
         let mut tail = VecDeque::new();
         // Both streams may close before the program ends, or be held open after: so both are looked at.
         let mut open = true;
@@ -254,6 +268,24 @@ mod tests {
         );
         assert!(matches!(end, End::Cancelled), "{end:?}");
         assert!(began.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn runs_a_program_once_more_that_a_signal_killed_and_no_oftener() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("runs").display().to_string();
+        let limit = Duration::from_mins(1);
+        let once = format!("echo run >>{file}; [ $(wc -l <{file}) = 2 ] || kill -9 $$");
+        let end = sh(&once, limit, &Cancel::default());
+        assert!(
+            matches!(&end, End::Exited { status, .. } if status.success()),
+            "{end:?}"
+        );
+        let End::Exited { status, .. } = sh(&once, limit, &Cancel::default()) else {
+            panic!()
+        };
+        assert_eq!(ended(status), "was killed by signal 9");
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 4);
     }
 
     #[test]

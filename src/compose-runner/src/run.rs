@@ -9,7 +9,6 @@ use std::{
 use anyhow::Context as _;
 use bosh_job::{ExitCode, Options, Pidfile, verdict::State};
 use docker_engine::Engine;
-use jiff::Timestamp;
 use recipe::{KeptRecipe, WriteError};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -31,7 +30,7 @@ use crate::{
     rollback::{self, Rollback},
     settled::Settled,
     volumes,
-    watch::Watch,
+    watch::{Beginning, Watch},
     watching::{Reservation, Watching},
 };
 
@@ -255,7 +254,7 @@ impl Worker {
         bring_up.prep()?;
         bring_up.label(&model)?;
         bring_up.retire_earlier_project()?;
-        let began = Timestamp::now();
+        let began = Beginning::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
         let brought_up = bring_up.up(&model, began);
         pulls.note();

@@ -116,8 +116,24 @@ pub struct Watch {
     ends: Ends,
     /// Services that lack containers, and since when.
     lacking: BTreeMap<String, Instant>,
-    /// When the recipe began to come up.
-    began: Timestamp,
+    began: Beginning,
+}
+
+/// When the recipe began to come up, by the VM's clock, which the engine's times are told by, and by one that nobody sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    clock: Timestamp,
+    instant: Instant,
+}
+
+impl Beginning {
+    /// Now.
+    pub fn now() -> Self {
+        Self {
+            clock: Timestamp::now(),
+            instant: Instant::now(),
+        }
+    }
 }
 
 impl Watch {
@@ -126,7 +142,7 @@ impl Watch {
     pub fn new(
         supervision: &Supervision,
         expected: BTreeMap<String, usize>,
-        began: Timestamp,
+        began: Beginning,
     ) -> Self {
         Self {
             stable: supervision.stable,
@@ -141,7 +157,7 @@ impl Watch {
 
     /// When the recipe began to come up.
     pub fn began(&self) -> Timestamp {
-        self.began
+        self.began.clock
     }
 
     /// Hears of something that happened between two looks.
@@ -188,7 +204,7 @@ impl Watch {
         let state = (container.status, container.started_at);
         let is_new = container
             .created_at
-            .is_some_and(|created| created >= self.began);
+            .is_some_and(|created| created >= self.began.clock);
         let counted = if is_new { 0 } else { container.restarts };
         let memory = self
             .memories
@@ -239,7 +255,7 @@ impl Watch {
             ));
         }
         match container.status {
-            Status::Running => self.judge_running(container, in_state, clock),
+            Status::Running => self.judge_running(container, in_state, now, clock),
             Status::Exited => judge_exited(container, in_state),
             Status::Restarting => Fares::Pending(format!(
                 "is restarting; it last {}",
@@ -256,24 +272,41 @@ impl Watch {
         }
     }
 
-    fn judge_running(&self, container: &Seen, in_state: Duration, clock: Timestamp) -> Fares {
+    fn judge_running(
+        &self,
+        container: &Seen,
+        in_state: Duration,
+        now: Instant,
+        clock: Timestamp,
+    ) -> Fares {
         match container.health {
             Some(HealthStatus::Unhealthy) => return Fares::Failed("is unhealthy".to_owned()),
             Some(HealthStatus::Starting) => return Fares::Pending("is not yet healthy".to_owned()),
             Some(HealthStatus::Healthy | HealthStatus::None) | None => {}
         }
-        // A container that ran before the watch began has been stable for longer than it was watched. The clock may
-        // have been set since, so that what was watched counts too.
-        let by_clock = container
-            .started_at
-            .and_then(|started| Duration::try_from(clock.duration_since(started)).ok());
-        if by_clock.unwrap_or_default().max(in_state) >= self.stable {
+        let has_run = in_state.max(self.has_run_by_clock(container, now, clock));
+        if has_run >= self.stable {
             Fares::Stable
         } else {
             Fares::Pending(format!(
                 "has not been running for {} s",
                 self.stable.as_secs()
             ))
+        }
+    }
+
+    /// A container that ran before the watch began has been stable for longer than it was watched. The clock may have been
+    /// set since: back, then what was watched is more; forward, then one that was started since cannot have run for longer
+    /// than that is ago.
+    fn has_run_by_clock(&self, container: &Seen, now: Instant, clock: Timestamp) -> Duration {
+        let Some(started) = container.started_at else {
+            return Duration::ZERO;
+        };
+        let by_clock = Duration::try_from(clock.duration_since(started)).unwrap_or_default();
+        if started < self.began.clock {
+            by_clock
+        } else {
+            by_clock.min(now.saturating_duration_since(self.began.instant))
         }
     }
 

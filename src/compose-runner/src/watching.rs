@@ -31,8 +31,14 @@ const GROUP: Duration = Duration::from_millis(200);
 const SILENCE: Duration = Duration::from_millis(100);
 /// More events of the past than the engine keeps (moby keeps 256).
 const PAST: usize = 1000;
+/// Between two words of a quiet engine: one that hangs is silent, too.
+const PULSE: Duration = Duration::from_secs(10);
+/// An engine that does not answer within this time hangs.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Between two tries to reach an engine that has gone.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long an engine may be away before that is posted: monit starts a dockerd that died within its cycle of 10 s.
+const AWAY: Duration = Duration::from_secs(20);
 
 /// What matters of a container's life; health checks make an `exec_*` event at each probe, which does not.
 const EVENTS: [&str; 10] = [
@@ -95,28 +101,36 @@ impl Watching<'_> {
     pub fn run(mut self, board: &mut Board) -> Outcome<()> {
         let mut events: Option<Events> = None;
         let mut known: Option<Known> = None;
-        let mut gone = false;
+        // Since when the engine does not answer.
+        let mut away: Option<Instant> = None;
         while !self.cancel.is_set() {
+            board.write_again();
+            let began = Instant::now();
             // Events are listened to before the look, so that none falls between the two.
             let looked = self
-                .listen(&mut events)
+                .engine
+                .ping(ANSWER)
+                .and_then(|_| self.listen(&mut events))
                 .and_then(|()| observe::containers(self.engine, self.project));
             let seen = match looked {
                 Ok(seen) => seen,
                 Err(error) => {
                     events = None;
-                    if !gone {
+                    if away.is_none() {
                         // monit watches dockerd; containers go on without it.
                         tracing::warn!("the engine does not answer, waiting for it: {error}");
                     }
-                    gone = true;
+                    if away.get_or_insert(began).elapsed() >= AWAY {
+                        known = None;
+                        post_away(&error, board);
+                    }
                     self.cancel.sleep(RETRY);
                     continue;
                 }
             };
-            if gone {
-                tracing::info!("the engine is back");
-                gone = false;
+            if let Some(since) = away.take() {
+                let seconds = since.elapsed().as_secs();
+                tracing::info!(seconds, "the engine is back");
             }
             let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
             let on_the_way = matches!(whole, Whole::Pending(_));
@@ -150,20 +164,26 @@ impl Watching<'_> {
         Ok(())
     }
 
-    /// Sleeps until something happens, at most for `rest`; `false` if events can no longer be heard.
+    /// Sleeps until something happens, at most for `rest`; `false` if events can no longer be heard, or the engine does
+    /// not answer.
     fn rest(&mut self, events: &mut Option<Events>, rest: Duration) -> bool {
         let Some(events) = events else { return false };
-        match events.next_within(rest) {
-            Ok(None) => true,
-            Ok(Some(event)) => {
-                self.watch.hear(&event);
-                self.cancel.sleep(GROUP);
-                while let Ok(Some(event)) = events.next_within(Duration::ZERO) {
+        let end = Instant::now() + rest;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match events.next_within(left.min(PULSE)) {
+                Ok(None) if left <= PULSE => return true,
+                Ok(None) if self.engine.ping(ANSWER).is_ok() => {}
+                Ok(Some(event)) => {
                     self.watch.hear(&event);
+                    self.cancel.sleep(GROUP);
+                    while let Ok(Some(event)) = events.next_within(Duration::ZERO) {
+                        self.watch.hear(&event);
+                    }
+                    return true;
                 }
-                true
+                Ok(None) | Err(_) => return false,
             }
-            Err(_) => false,
         }
     }
 
@@ -267,5 +287,22 @@ impl Watching<'_> {
                 }
             }
         });
+    }
+}
+
+/// Says that nobody knows how the services fare.
+fn post_away(engine: &docker_engine::Error, board: &mut Board) {
+    let mut found = error(
+        "the engine does not answer, so that nobody knows how the services fare; they go on without it",
+    );
+    found.causes = vec![engine.to_string()];
+    found.hint = Some(
+        "see dockerd.log. One that hangs, or whose socket is gone, wants a kill -9: monit starts another within 10 s, and the containers run through it; \
+         `monit restart docker` stops them first"
+            .to_owned(),
+    );
+    let word = Word::failed(ExitCode::Failed, vec![found], Vec::new());
+    if board.post(word.clone()) {
+        log_errors(&word.errors);
     }
 }

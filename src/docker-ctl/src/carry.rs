@@ -8,7 +8,7 @@ use bosh_job::config::JobConfig;
 use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;
-use crate::dockerd::{self, Failure};
+use crate::dockerd;
 use crate::{leftovers, project, settings, stop};
 
 /// How long the recipe's services may take to stop in order; monit's time for a start is what bounds it.
@@ -37,8 +37,8 @@ pub fn stop_containers_if_needed(
     settings::put_in_place(paths, old)?;
     let mut started = dockerd::spawn(paths)?;
     let up_by = (Instant::now() + Duration::from_secs(20)).min(deadline);
-    if let Err(Failure::Ended(error) | Failure::Silent(error)) = started.wait_until_up(paths, up_by)
-    {
+    if let Err(failure) = started.wait_until_up(paths, up_by) {
+        let error = anyhow::Error::from(failure);
         warn!("dockerd does not come up on the old settings: {error:#}");
     } else if let Some(project) = project::applied(paths)
         && let Err(error) = project::compose(paths, config, &project, &["stop"], IN_ORDER)

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -104,8 +104,18 @@ pub struct Started {
 pub enum Failure {
     /// It ended: another configuration may do better.
     Ended(anyhow::Error),
+    /// A signal killed it, which says nothing of its configuration: another try may do better.
+    Killed(anyhow::Error),
     /// It is there and does not answer in time.
     Silent(anyhow::Error),
+}
+
+impl From<Failure> for anyhow::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Ended(error) | Failure::Killed(error) | Failure::Silent(error) => error,
+        }
+    }
 }
 
 /// Starts dockerd on the `daemon.json` that is in place. Its output goes to the end of its log.
@@ -142,10 +152,12 @@ impl Started {
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
                 let lines = self.log_lines(paths);
-                return Err(Failure::Ended(anyhow::anyhow!(
-                    "dockerd ended as it started ({status}){}",
-                    quoted(&lines)
-                )));
+                let error =
+                    anyhow::anyhow!("dockerd ended as it started ({status}){}", quoted(&lines));
+                return Err(match status.signal() {
+                    Some(_) => Failure::Killed(error),
+                    None => Failure::Ended(error),
+                });
             }
             let Err(error) = engine.ping(Duration::from_secs(2)) else {
                 return Ok(());

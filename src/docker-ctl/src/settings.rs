@@ -1,5 +1,6 @@
 //! dockerd's settings from properties to a file that it accepts, without losing those that work.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::Context;
 use bosh_job::command::{Checked, CommandError};
 use bosh_job::config::{Daemon, JobConfig, TcpAccess};
 use bosh_job::{Advise, ExitCode, Paths, atomic_write};
+use tracing::warn;
 
 use crate::daemon_json::DaemonJson;
 use crate::{dockerd, tls_files};
@@ -66,6 +68,11 @@ fn validate(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
                 .iter()
                 .any(|line| line.contains("unknown flag: --validate")) =>
         {
+            Ok(())
+        }
+        // that says nothing of the settings; dockerd checks them once more when it starts
+        Err(error @ CommandError::Status { status, .. }) if status.signal().is_some() => {
+            warn!("the settings are not checked beforehand: {error}");
             Ok(())
         }
         Err(error @ CommandError::Status { .. }) => Err(error)

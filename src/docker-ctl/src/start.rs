@@ -24,7 +24,10 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
     directories::make_run_dir(paths)?;
     let _lock = lock::take(paths, LIMIT)?;
     if let Some(process) = dockerd::running(paths) {
-        return already_running(paths, &process, deadline);
+        if answers(paths, &process, deadline)? {
+            return already_running(paths, &process);
+        }
+        info!("the dockerd that ran has ended");
     }
     info!("starting");
     Pidfile::new(paths.docker_pidfile())
@@ -34,33 +37,56 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
     Marker::new(paths.going_for_good()).clear()?;
     Marker::new(paths.full_stop()).clear()?;
     remove_if_there(&paths.refused())?;
-    strays::end(paths)?;
-    leftovers::end_stale_containerd(paths)?;
-    directories::make(paths)?;
-    cgroups::mount_missing(paths.root())?;
-    kernel::enable_ip_forward(Path::new("/proc"))?;
-
     let mut refusals = Vec::new();
-    if let Ok(config) = &config
-        && let Err(error) = write_recipe(paths, config)
-    {
-        report_error(&error);
-        refusals.push(error);
-    }
-    let begun = begin(paths, config, deadline, &mut refusals);
+    let begun = prepare(paths).and_then(|()| {
+        if let Ok(config) = &config
+            && let Err(error) = write_recipe(paths, config)
+        {
+            report_error(&error);
+            refusals.push(error);
+        }
+        begin(paths, config, deadline, &mut refusals)
+    });
     if let Err(error) = &begun {
-        // for whoever asks `docker-ctl wait` or `status` why
-        refuse(paths, &refusals, Some(error), None)?;
+        // for whoever asks `docker-ctl wait` or `status` why; a full disk may be the reason for both
+        if let Err(unwritten) = refuse(paths, &refusals, Some(error), None) {
+            report_error(&unwritten);
+        }
     }
     begun
 }
 
-fn already_running(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Result<()> {
+/// Makes all that dockerd needs but its settings.
+fn prepare(paths: &Paths) -> anyhow::Result<()> {
+    strays::end(paths)?;
+    leftovers::end_stale_containerd(paths)?;
+    directories::make(paths)?;
+    cgroups::mount_missing(paths.root())?;
+    kernel::enable_ip_forward(Path::new("/proc"))
+}
+
+/// Whether a dockerd that runs answers; `false` if it ends instead, as one does whose stop was cut short.
+fn answers(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Result<bool> {
     let engine = Engine::new(paths.socket());
-    engine
-        .wait_ready(deadline)
-        .context("dockerd runs and does not answer")
-        .hint("have monit restart it: monit restart docker")?;
+    loop {
+        let patience = (Instant::now() + Duration::from_millis(500)).min(deadline);
+        let Err(error) = engine.wait_ready(patience) else {
+            return Ok(true);
+        };
+        if !process.is_alive() {
+            return Ok(false);
+        }
+        let passes = error.is_engine_trouble() || error.status().is_some();
+        if Instant::now() >= deadline || !passes {
+            return Err(error)
+                .context("dockerd runs and does not answer")
+                .hint("have monit restart it: monit restart docker");
+        }
+    }
+}
+
+fn already_running(paths: &Paths, process: &Process) -> anyhow::Result<()> {
+    let engine = Engine::new(paths.socket());
     let pidfile = Pidfile::new(paths.docker_pidfile());
     if pidfile.read() != Some(process.pid()) {
         pidfile.write(process.pid())?;
@@ -136,7 +162,7 @@ fn begin(
                 {
                     error
                 }
-                Err(Failure::Ended(error) | Failure::Silent(error)) => return Err(error),
+                Err(failure) => return Err(failure.into()),
             }
         }
         Err(error) => error,
@@ -151,9 +177,8 @@ fn begin(
             let hint = "dockerd and the containers run on with the settings that worked last; set the properties right and deploy again";
             refuse(paths, refusals, Some(&error), Some(hint))
         }
-        Err(Failure::Ended(second) | Failure::Silent(second)) => {
-            Err(second).context("dockerd does not come up on the settings that worked last either")
-        }
+        Err(second) => Err(anyhow::Error::from(second))
+            .context("dockerd does not come up on the settings that worked last either"),
     }
 }
 
@@ -161,7 +186,16 @@ fn start_on(paths: &Paths, json: &DaemonJson, deadline: Instant) -> Result<(), F
     let begun = Instant::now();
     settings::put_in_place(paths, json).map_err(Failure::Silent)?;
     let mut started = dockerd::spawn(paths).map_err(Failure::Silent)?;
-    started.wait_until_up(paths, deadline)?;
+    match started.wait_until_up(paths, deadline) {
+        // by the kernel, for want of memory, or by somebody's hand; monit would wait for its whole time before it tries again
+        Err(Failure::Killed(error)) => {
+            warn!("starting dockerd once more: {error:#}");
+            leftovers::end_stale_containerd(paths).map_err(Failure::Silent)?;
+            let mut again = dockerd::spawn(paths).map_err(Failure::Silent)?;
+            again.wait_until_up(paths, deadline)?;
+        }
+        done => done?,
+    }
     info!(elapsed_ms = begun.elapsed().as_millis(), "dockerd answers");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -106,7 +107,7 @@ fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
         .env_clear()
         .envs(dockerd::environment(paths))
         .stdin(Stdio::null());
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.process_group(0);
     let mut child = command
         .spawn()
         .with_context(|| format!("starting {}", program.display()))?;
@@ -117,6 +118,12 @@ fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
         ))
         .hint("raise `start_timeout`; what is imported already is not imported again");
     };
+    if let Some(signal) = status.signal() {
+        return Err(anyhow::anyhow!(
+            "importing images: image-importer was killed by signal {signal}"
+        ))
+        .hint("see the kernel's log for want of memory; what is imported already is not imported again");
+    }
     let code = status
         .code()
         .and_then(|code| u8::try_from(code).ok())

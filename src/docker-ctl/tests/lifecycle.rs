@@ -388,6 +388,10 @@ fn without_a_recipe_wait_imports_and_hands_on_how_that_ended() {
         let run = running.vm.run(&["wait"]);
         assert_eq!(run.code, expected, "{text}: {run:?}");
         assert_eq!(run.stderr.contains("digest differs"), expected == 4);
+        assert_eq!(
+            run.stderr.contains("was killed by signal 9"),
+            text.contains("kill")
+        );
     }
 }
 

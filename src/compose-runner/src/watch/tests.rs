@@ -23,9 +23,17 @@ impl Bench {
             .map(|(name, count)| ((*name).to_owned(), *count))
             .collect();
         let clock = "2026-11-20T12:00:00Z".parse().unwrap();
+        let begin = Instant::now();
         Self {
-            watch: Watch::new(&supervision, expected, clock),
-            begin: Instant::now(),
+            watch: Watch::new(
+                &supervision,
+                expected,
+                Beginning {
+                    clock,
+                    instant: begin,
+                },
+            ),
+            begin,
             clock,
         }
     }
@@ -115,6 +123,20 @@ fn a_clock_that_was_set_back_does_not_make_it_wait_for_ever() {
         Whole::Pending(_)
     ));
     assert_eq!(bench.look(10, &[web]), Whole::Well);
+}
+
+#[test]
+fn a_clock_that_was_set_forward_does_not_make_it_stable_at_once() {
+    let mut bench = Bench::web();
+    let web = running(&bench, 1);
+    bench.clock += jiff::SignedDuration::from_hours(1);
+    for second in [2, 8] {
+        assert_eq!(
+            bench.word(second, std::slice::from_ref(&web)),
+            "pending: has not been running for 10 s"
+        );
+    }
+    assert_eq!(bench.look(12, &[web]), Whole::Well);
 }
 
 #[test]

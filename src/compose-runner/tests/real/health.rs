@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     recipes::{sleeper, with, words},
-    vm::{Vm, until},
+    vm::{Vm, signal, until},
 };
 
 #[test]
@@ -230,4 +230,36 @@ fn an_import_that_failed_fails_the_verdict_although_the_services_are_up() {
     assert_eq!(verdict["errors"][0]["hint"], "upload the release again");
     assert_eq!(verdict["services"][0]["state"], "running");
     assert!(vm.health().is_some(), "the services are well");
+}
+
+#[test]
+fn an_engine_that_hangs_is_posted_and_forgotten_when_it_goes_on() {
+    let vm = Vm::start();
+    let up = vm.deploy(&json!({"services": {"web": sleeper()}}), &json!({}));
+    assert_eq!(up["state"], "up", "{up:#}\n{}", vm.log());
+    let before = vm.started_at("running-web-1");
+    signal(vm.dockerd_pid(), rustix::process::Signal::STOP);
+    let failed = vm.verdict_that(|verdict| verdict["state"] == "failed");
+    signal(vm.dockerd_pid(), rustix::process::Signal::CONT);
+    let said = failed["errors"].to_string();
+    assert!(
+        said.contains("engine does not answer") && said.contains("docker.sock"),
+        "{failed:#}"
+    );
+    assert!(vm.log().contains("engine does not answer"), "{}", vm.log());
+    vm.verdict_that(|verdict| verdict["state"] == "up");
+    assert!(until(|| vm.health()).is_some());
+    assert_eq!(vm.started_at("running-web-1"), before);
+}
+
+#[test]
+fn a_disk_without_room_for_logs_keeps_no_recipe_from_coming_up() {
+    let vm = Vm::start();
+    std::os::unix::fs::symlink("/dev/full", vm.paths.log_file("compose-runner")).unwrap();
+    let recipe = json!({"services": {"web": sleeper()}});
+    let verdict = vm.deploy(&recipe, &json!({"prep": "#!/bin/sh\necho to the log\n"}));
+    assert_eq!(verdict["state"], "up", "{verdict:#}");
+    vm.stop();
+    let stopped = vm.container("running-web-1").state.status;
+    assert_eq!(stopped, docker_engine::Status::Exited);
 }

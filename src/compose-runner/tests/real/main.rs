@@ -6,6 +6,7 @@
     reason = "it serves tests only"
 )]
 
+mod clock;
 mod health;
 mod logs;
 mod manifests;

@@ -171,6 +171,10 @@ impl Vm {
 
     /// Runs `compose-runner` with a command, its output into its log as the job's shim does it.
     pub fn runner(&self, arguments: &[&str]) -> Output {
+        self.runner_with(arguments, &[])
+    }
+
+    fn runner_with(&self, arguments: &[&str], environment: &[(&str, String)]) -> Output {
         let mut command = self.command(&self.paths.program("compose-runner"));
         let log = || {
             File::options()
@@ -183,6 +187,7 @@ impl Vm {
             .args(arguments)
             .arg("--root")
             .arg(self.root())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(log())
             .stderr(log())
             .output()
@@ -190,7 +195,11 @@ impl Vm {
     }
 
     pub fn start_runner(&self) {
-        let output = self.runner(&["start"]);
+        self.start_runner_with(&[]);
+    }
+
+    pub fn start_runner_with(&self, environment: &[(&str, String)]) {
+        let output = self.runner_with(&["start"], environment);
         assert!(output.status.success(), "{}", self.log());
     }
 

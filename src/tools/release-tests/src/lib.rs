@@ -9,10 +9,12 @@
 mod deployment;
 mod instance;
 mod outcome;
+mod recipes;
 mod repository;
 
 pub use deployment::Deployment;
 pub use outcome::Outcome;
+pub use recipes::{sleeper, sleepers};
 pub use repository::{program, repository};
 
 use std::time::{Duration, Instant};

@@ -1,0 +1,143 @@
+//! What hangs, and what cannot be reached: every program of ours ends within its bound and says why, BOSH sees it, and when it
+//! goes on, or is killed, all is well again.
+
+use std::time::{Duration, Instant};
+
+use release_tests::wait_until;
+
+use crate::scene::{Scene, recipe};
+
+/// The runner's own bound (it asks every 10 s, and an engine may be away for 20 s), two cycles of monit, and a busy machine.
+const VISIBLE: Duration = Duration::from_secs(100);
+
+fn assert_within(limit: u64, what: &str, began: Instant) {
+    let took = began.elapsed();
+    println!("{what} took {} ms", took.as_millis());
+    assert!(took < Duration::from_secs(limit), "{what} took {took:?}");
+}
+
+/// BOSH sees that `compose` fails, and the verdict names the engine.
+fn assert_visible(scene: &Scene, what: &str) {
+    let took = wait_until(
+        &format!("compose shows as failing: {what}"),
+        VISIBLE,
+        || scene.deployment.state(Some("compose")) == "failing",
+    );
+    println!("{what}: visible after {} s", took.as_secs());
+    let verdict = scene.ok("cat $run/verdict.json");
+    assert!(
+        verdict.contains("engine does not answer") && verdict.contains("docker.sock"),
+        "{what}: {verdict}"
+    );
+}
+
+fn stop_signal(program: &str) -> String {
+    format!("kill -STOP $(pidof {program})")
+}
+
+/// The programs that people and BOSH call while dockerd hangs.
+pub fn programs_end_in_time(scene: &Scene) {
+    scene.ok(&stop_signal("dockerd"));
+    let began = Instant::now();
+    let status = scene.run("/var/vcap/packages/containers/bin/docker-ctl status");
+    assert_within(45, "docker-ctl status with a dockerd that hangs", began);
+    assert_ne!(status.code, 0, "{}", status.text());
+    assert!(status.text().contains("docker.sock"), "{}", status.text());
+    scene.ok("kill -CONT $(pidof dockerd)");
+}
+
+#[test]
+#[ignore = "takes five minutes; ci/test full runs it"]
+fn a_dockerd_that_hangs_is_visible_and_heals_and_every_program_ends_in_time() {
+    let mut scene = Scene::new("faults-hung");
+    let db = scene.deployment.started_at("db");
+    programs_end_in_time(&scene);
+
+    scene.ok(&stop_signal("dockerd"));
+    assert_visible(&scene, "dockerd hangs");
+    scene.ok("kill -CONT $(pidof dockerd)");
+    scene.assert_recovers("a dockerd that hung goes on");
+    wait_until("compose shows as running", VISIBLE, || {
+        scene.deployment.state(Some("compose")) == "running"
+    });
+
+    scene.ok(&stop_signal("dockerd"));
+    scene.ok("kill -9 $(pidof dockerd)");
+    scene.assert_recovers("a dockerd that hung was killed");
+    assert_eq!(
+        scene.deployment.started_at("db"),
+        db,
+        "the containers run through it"
+    );
+
+    scene.ok(&stop_signal("dockerd"));
+    let began = Instant::now();
+    let updated = {
+        scene.deployment.set("recipe", recipe("1"));
+        scene.deployment.deploy()
+    };
+    assert_within(180, "a deploy with a dockerd that hangs", began);
+    println!("it ended with {}", updated.code);
+    if updated.code != 0 {
+        scene.deployment.deploy_ok();
+    }
+    scene.assert_recovers("a deploy with a dockerd that hung");
+    assert_eq!(
+        scene.deployment.started_at("db"),
+        db,
+        "the containers run through an update"
+    );
+
+    scene.ok(&stop_signal("dockerd"));
+    let began = Instant::now();
+    scene.deployment.solo(&["stop"]).ok();
+    assert_within(100, "bosh stop with a dockerd that hangs", began);
+    assert_eq!(
+        scene
+            .run("pidof dockerd containerd containerd-shim-runc-v2")
+            .stdout,
+        "",
+        "left after stop"
+    );
+    scene.deployment.solo(&["start"]).ok();
+    scene.assert_recovers("a stop with a dockerd that hung");
+}
+
+#[test]
+#[ignore = "takes three minutes; ci/test full runs it"]
+fn a_containerd_that_hangs_is_replaced_and_a_socket_that_is_gone_is_visible() {
+    let scene = Scene::new("faults-socket");
+    let db = scene.deployment.started_at("db");
+    let old = scene.ok("pidof containerd");
+    scene.ok(&stop_signal("containerd"));
+    let took = wait_until("dockerd replaces a containerd that hangs", VISIBLE, || {
+        let now = scene.run("pidof containerd").stdout;
+        !now.trim().is_empty() && now != old
+    });
+    println!("containerd was replaced after {} s", took.as_secs());
+    scene.assert_recovers("a containerd that hung");
+    assert_eq!(scene.deployment.started_at("db"), db);
+
+    scene.ok("rm $run/docker.sock");
+    assert_visible(&scene, "the socket is gone");
+    let status = scene.run("/var/vcap/packages/containers/bin/docker-ctl status");
+    assert!(
+        status.code != 0 && status.text().contains("there is no socket"),
+        "{}",
+        status.text()
+    );
+    scene.ok("kill -9 $(pidof dockerd)");
+    scene.assert_recovers("a dockerd without a socket was killed");
+    assert_eq!(
+        scene.deployment.started_at("db"),
+        db,
+        "the containers run through it"
+    );
+
+    scene.ok("rm $run/docker.sock");
+    let began = Instant::now();
+    scene.deployment.solo(&["stop"]).ok();
+    assert_within(60, "bosh stop without a socket", began);
+    scene.deployment.solo(&["start"]).ok();
+    scene.assert_recovers("a stop without a socket");
+}

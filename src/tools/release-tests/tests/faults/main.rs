@@ -1,0 +1,14 @@
+//! Faults: what dies, hangs, fills up or is switched off, at each moment of a recipe's life. After each the recipe is back, or an
+//! error says why; no volume has lost a byte; and nothing is left behind.
+//!
+//! The quick ones run in `ci/test`, all of them in `ci/test full`.
+
+mod crowd;
+mod deaths;
+mod few;
+mod full_disk;
+mod hung;
+mod inventory;
+mod reboots;
+mod restarts;
+mod scene;
