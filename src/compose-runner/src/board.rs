@@ -78,7 +78,10 @@ impl Board {
     /// What all words from now on say besides; it is logged at once.
     pub fn warn(&mut self, warnings: Vec<ErrorReport>) {
         for warning in &warnings {
-            tracing::warn!("{}", warning.lines_as("warning").join("; "));
+            tracing::warn!("{}", warning.what);
+            for line in warning.lines().iter().skip(1) {
+                tracing::warn!("{line}");
+            }
         }
         self.warnings = warnings;
         self.posted = None;

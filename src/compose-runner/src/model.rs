@@ -212,12 +212,10 @@ fn volume(volume: &Value) -> Option<Volume> {
 fn targets(service: &Value) -> BTreeSet<PathBuf> {
     let volumes = each(&service["volumes"]).filter_map(|volume| text(&volume["target"]));
     // "/run:size=1m"
-    let tmpfs = each(&service["tmpfs"])
-        .filter_map(text)
-        .filter_map(|entry| {
-            let (target, _) = entry.split_once(':').unwrap_or((&entry, ""));
-            Some(target.to_owned())
-        });
+    let tmpfs = each(&service["tmpfs"]).filter_map(text).map(|entry| {
+        let (target, _) = entry.split_once(':').unwrap_or((&entry, ""));
+        target.to_owned()
+    });
     volumes.chain(tmpfs).map(PathBuf::from).collect()
 }
 

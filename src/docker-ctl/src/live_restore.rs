@@ -26,7 +26,10 @@ pub fn set(
         .context("having dockerd read its settings again")?;
     let deadline = Instant::now() + limit;
     loop {
-        let enabled = engine.info().map(|info| info.live_restore_enabled);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let enabled = engine
+            .info_within(left.max(Duration::from_millis(100)))
+            .map(|info| info.live_restore_enabled);
         if matches!(enabled, Ok(enabled) if enabled == wanted) {
             return Ok(());
         }

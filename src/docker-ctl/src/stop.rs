@@ -51,7 +51,9 @@ fn leave_containers(paths: &Paths, process: &Process) -> anyhow::Result<()> {
     let engine = Engine::new(paths.socket());
     // a full stop that was cut short may have left it off
     if engine.ping(Duration::from_secs(2)).is_ok()
-        && engine.info().is_ok_and(|info| !info.live_restore_enabled)
+        && engine
+            .info_within(Duration::from_secs(2))
+            .is_ok_and(|info| !info.live_restore_enabled)
         && let Err(error) = live_restore::set(paths, process, &engine, true, Duration::from_secs(5))
     {
         warn!("the containers may stop with dockerd: {error:#}");
@@ -77,13 +79,18 @@ pub fn full(paths: &Paths, process: &Process, limit: Duration) -> anyhow::Result
             leftovers::end_all(paths, Duration::from_secs(10))?;
         }
         Ok(_) => {
-            if let Err(error) =
-                live_restore::set(paths, process, &engine, false, Duration::from_secs(5))
-            {
-                warn!("dockerd will not stop its containers itself: {error:#}");
+            match live_restore::set(paths, process, &engine, false, Duration::from_secs(5)) {
+                Ok(()) => {
+                    end(process, limit)?;
+                    leftovers::end_all(paths, Duration::ZERO)?;
+                }
+                // its containerd hangs, perhaps: then it would wait for that, too
+                Err(error) => {
+                    warn!("dockerd will not stop its containers itself: {error:#}");
+                    end(process, Duration::from_secs(5))?;
+                    leftovers::end_all(paths, Duration::from_secs(10))?;
+                }
             }
-            end(process, limit)?;
-            leftovers::end_all(paths, Duration::ZERO)?;
         }
     }
     info!("dockerd and its containers stopped");

@@ -234,6 +234,11 @@ impl Running {
             exit_code: Some(7),
         };
         let mut verdict = Verdict::new(state, exit_code, errors, vec![service]);
+        verdict.warnings = vec![ErrorReport {
+            what: "nothing lasts".to_owned(),
+            causes: vec!["there is no disk".to_owned()],
+            ..ErrorReport::default()
+        }];
         verdict.pid = self.runner.id().try_into().unwrap();
         verdict.rolled_back_to = rolled_back_to;
         verdict.write(&self.vm.paths().verdict()).unwrap();
@@ -283,6 +288,8 @@ fn wait_hands_on_each_verdict() {
         ] {
             assert_eq!(run.stderr.contains(part), state == State::Failed, "{run:?}");
         }
+        let warning = "warning: nothing lasts\n  caused by: there is no disk\n";
+        assert!(run.stderr.contains(warning), "{run:?}");
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the engine says of itself.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-use crate::{Engine, Result, nullable::or_default, request::Request};
+use crate::{Engine, Result, Timeouts, nullable::or_default, request::Request};
 
 /// `GET /version`.
 #[derive(Clone, Debug, Deserialize)]
@@ -100,6 +102,11 @@ impl Engine {
     /// The engine's state and settings.
     pub fn info(&self) -> Result<Info> {
         self.json(Request::get("/info"))
+    }
+
+    /// The same, within `limit`: dockerd asks containerd for part of it, and waits for one that hangs.
+    pub fn info_within(&self, limit: Duration) -> Result<Info> {
+        self.json(Request::get("/info").timeouts(Timeouts::within(limit)))
     }
 }
 

@@ -33,11 +33,14 @@ fn entry(tarball: &mut Vec<u8>, kind: EntryType, name: &str, link: &str, bytes: 
     tarball.resize(tarball.len().next_multiple_of(512), 0);
 }
 
+/// A file, link or device of a layer: what it is, its name, and its content or target.
+type Member = (EntryType, String, String);
+
 /// Layers that try to write to the directory `outside`, each in another way.
 fn climbers(outside: &str) -> Vec<(&'static str, Vec<u8>)> {
     let up = "../".repeat(16);
     let relative = outside.trim_start_matches('/');
-    let ways: [(&str, &[(EntryType, String, String)]); 6] = [
+    let ways: [(&str, &[Member]); 6] = [
         (
             "a name with ..",
             &[(

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Settings, Source,
     container_log::{ContainerLog, Found},
-    copying::{Buffers, Copied, copy, note_removed},
+    copying::{Buffers, Copied, copy},
     positions::Positions,
     service_logs::ServiceLogs,
     waking::{Bell, Watches},
@@ -81,53 +81,6 @@ impl Round {
             ),
         }
         round
-    }
-
-    fn resume(&mut self, positions: &Positions) {
-        let (mut lost, mut removed) = (BTreeSet::new(), Vec::new());
-        for (id, position) in &positions.containers {
-            match ContainerLog::resume(id, position, &mut self.buffers.read) {
-                Ok((container, found)) => {
-                    if !found {
-                        lost.insert(position.service.as_str());
-                        if !container.is_there() {
-                            removed.push(Arc::clone(&container.id));
-                        }
-                    }
-                    self.active.insert(Arc::clone(&container.id));
-                    self.containers.insert(Arc::clone(&container.id), container);
-                }
-                Err(error) => {
-                    lost.insert(position.service.as_str());
-                    tracing::warn!(
-                        container = position.name,
-                        "its output cannot be read: {error}"
-                    );
-                }
-            }
-        }
-        for (service, position) in &positions.services {
-            // What cannot be read a second time must not be cut off the copy.
-            if lost.contains(service.as_str()) {
-                continue;
-            }
-            if let Err(error) = self.services.resume(service, position) {
-                self.trouble(service, &error);
-            }
-        }
-        for id in removed {
-            if let Some(container) = self.containers.remove(&id) {
-                let noted = self
-                    .services
-                    .open(&container.source.service)
-                    .and_then(|service| note_removed(&container, service));
-                if let Err(error) = noted {
-                    self.trouble(&container.source.name, &error);
-                }
-            }
-        }
-        // What was found out stands, should this process be killed at once.
-        self.commit();
     }
 
     pub(crate) fn follow(&mut self, source: Source) {
@@ -314,10 +267,6 @@ impl Round {
 
     /// Waits for what comes next.
     pub(crate) fn rest(&mut self, bell: &Bell, rest: Rest) {
-        if self.looked.elapsed() >= LOOK {
-            self.looked = Instant::now();
-            self.active.extend(self.containers.keys().cloned());
-        }
         match rest {
             Rest::AtOnce => {}
             Rest::Pause => bell.wait(PAUSE),
@@ -328,6 +277,10 @@ impl Round {
             watches.woken(|id| {
                 self.active.insert(Arc::clone(id));
             });
+        }
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            self.active.extend(self.containers.keys().cloned());
         }
         if rest == Rest::UntilWoken && !self.active.is_empty() {
             // More lines come with the first one.
@@ -356,5 +309,6 @@ impl Round {
     }
 }
 
+mod resume;
 #[cfg(test)]
 mod tests;

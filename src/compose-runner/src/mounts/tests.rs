@@ -89,7 +89,8 @@ fn an_image_that_the_engine_knows_by_another_name_stands_beside_the_label() {
     let services = &value["services"];
     assert_eq!(services["web"]["image"], "sha256:1");
     assert!(services["web"]["labels"][LABEL].is_string());
-    assert_eq!(services["db"], serde_json::json!({"image": "sha256:2"}));
+    let db = serde_json::json!({"image": "sha256:2", "pull_policy": "missing"});
+    assert_eq!(services["db"], db);
 }
 
 #[test]

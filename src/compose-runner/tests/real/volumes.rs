@@ -61,7 +61,7 @@ fn volumes_without_a_persistent_disk_are_warned_of_refused_or_allowed() {
     assert_eq!(verdict["warnings"][0]["what"], WHAT);
     assert_eq!(verdict["warnings"][0]["causes"], causes);
     assert!(
-        vm.log().contains(&format!("warning: {WHAT}")),
+        vm.log().contains(&format!("WARN compose-runner: {WHAT}")),
         "{}",
         vm.log()
     );

@@ -79,6 +79,17 @@ pub fn run(paths: &Paths, config: &Path, settings: &Path) -> anyhow::Result<Exit
     let _lock = lock::take_file(&paths.smoke_test_lock(), PATIENCE, "it runs a smoke test")?;
     let bench = Bench::new(paths, config, settings)?;
     let mut report = Report::default();
+    let answers = check_all(&bench, &mut report);
+    // Also when nobody reads what is printed.
+    if !matches!(answers, Ok(false)) {
+        let began = Instant::now();
+        report.of("cleanup", sweep::after(&bench), began.elapsed())?;
+    }
+    answers.and_then(|_| report.end())
+}
+
+/// Makes the checks; returns whether the engine answers.
+fn check_all(bench: &Bench, report: &mut Report) -> anyhow::Result<bool> {
     let mut works = vec![Needs::Nothing];
     for (name, needs, check) in CHECKS {
         if !works.contains(&needs) {
@@ -87,14 +98,14 @@ pub fn run(paths: &Paths, config: &Path, settings: &Path) -> anyhow::Result<Exit
             } else {
                 "the engine does not answer"
             };
-            report.line("not run", name, what, None)?;
+            print_line("not run", name, what, None)?;
             continue;
         }
         let began = Instant::now();
         let seen = if name == engine_answers::NAME {
-            check(&bench).and_then(|seen| sweep::before(&bench, &mut report).map(|()| seen))
+            check(bench).and_then(|seen| sweep::before(bench).map(|()| seen))
         } else {
-            bench.go_on().and_then(|()| check(&bench))
+            bench.go_on().and_then(|()| check(bench))
         };
         match &seen {
             Ok(_) if name == engine_answers::NAME => works.push(Needs::Engine),
@@ -103,11 +114,7 @@ pub fn run(paths: &Paths, config: &Path, settings: &Path) -> anyhow::Result<Exit
         }
         report.of(name, seen, began.elapsed())?;
     }
-    if works.contains(&Needs::Engine) {
-        let began = Instant::now();
-        report.of("cleanup", sweep::after(&bench), began.elapsed())?;
-    }
-    report.end()
+    Ok(works.contains(&Needs::Engine))
 }
 
 /// What was printed, as far as the end depends on it.
@@ -127,37 +134,22 @@ impl Report {
         match seen {
             Ok(Seen::Proved(what)) => {
                 self.proved += 1;
-                self.line("ok", name, &what, Some(took))
+                print_line("ok", name, &what, Some(took))
             }
-            Ok(Seen::Skipped(why)) => self.line("skipped", name, &why, None),
+            Ok(Seen::Skipped(why)) => print_line("skipped", name, &why, None),
             Err(error) => {
                 self.failed.push(name);
                 let reports = ErrorReport::all_of(&error);
                 let lines: Vec<String> = reports.iter().flat_map(ErrorReport::lines).collect();
                 let first = lines.first().map_or("", String::as_str);
                 let first = first.strip_prefix("error: ").unwrap_or(first);
-                self.line("FAILED", name, first, Some(took))?;
+                print_line("FAILED", name, first, Some(took))?;
                 lines
                     .iter()
                     .skip(1)
-                    .try_for_each(|line| self.line("", "", line, None))
+                    .try_for_each(|line| print_line("", "", line, None))
             }
         }
-    }
-
-    /// A line as soon as it is known: a test that hangs shows where.
-    #[expect(clippy::unused_self, reason = "what is printed belongs to the report")]
-    fn line(
-        &self,
-        word: &str,
-        name: &str,
-        text: &str,
-        took: Option<Duration>,
-    ) -> anyhow::Result<()> {
-        let took = took.map(|took| format!(" ({:.1} s)", took.as_secs_f64()));
-        let took = took.unwrap_or_default();
-        writeln!(std::io::stdout().lock(), "{word:<8}{name:<8}{text}{took}")
-            .context("writing to stdout")
     }
 
     fn end(&self) -> anyhow::Result<ExitCode> {
@@ -170,4 +162,12 @@ impl Report {
         Err(anyhow::anyhow!("smoke test failed: {failed}"))
             .hint("see docker-ctl.log, dockerd.log and `docker-ctl status` on this instance")
     }
+}
+
+/// A line as soon as it is known: a test that hangs shows where.
+fn print_line(word: &str, name: &str, text: &str, took: Option<Duration>) -> anyhow::Result<()> {
+    let took = took.map(|took| format!(" ({:.1} s)", took.as_secs_f64()));
+    let took = took.unwrap_or_default();
+    writeln!(std::io::stdout().lock(), "{word:<8}{name:<8}{text}{took}")
+        .context("writing to stdout")
 }

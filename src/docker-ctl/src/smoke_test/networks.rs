@@ -49,14 +49,15 @@ pub fn talk_by_name(bench: &Bench) -> anyhow::Result<Seen> {
 /// The VM's own address, and a port that the engine chooses.
 pub fn published_port(bench: &Bench) -> anyhow::Result<Seen> {
     let network = network(bench)?;
+    let ip = address(bench);
     let port = format!("{PORT}/tcp");
     let more = json!({
         "ExposedPorts": {&port: {}},
-        "HostConfig": {"NetworkMode": network, "PortBindings": {&port: [{"HostPort": ""}]}},
+        "HostConfig": {"NetworkMode": network, "PortBindings": {&port: [{"HostIp": ip, "HostPort": ""}]}},
     });
     let id = bench.start("published", &["serve", &PORT.to_string(), TEXT], &more)?;
     let reached = published(bench, &id).and_then(|port| {
-        let place = SocketAddr::new(address(bench), port);
+        let place = SocketAddr::new(ip, port);
         let answer = probe::ask(place, bench.left(PATIENCE)).with_context(|| {
             format!("reaching a container through its published port at {place}")
         })?;

@@ -4,7 +4,7 @@ use anyhow::Context;
 use docker_engine::{Engine, Filters};
 
 use super::bench::{Bench, LABEL};
-use super::{Report, Seen};
+use super::{Seen, print_line};
 
 /// What was there.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,11 +33,11 @@ impl Found {
 }
 
 /// Removes what an earlier run left, and says so.
-pub fn before(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
+pub fn before(bench: &Bench) -> anyhow::Result<()> {
     let found = sweep(&bench.engine).context("removing what an earlier smoke test left")?;
     if found != Found::default() {
         let text = format!("of an earlier smoke test, removed: {}", found.words());
-        report.line("found", "leftover", &text, None)?;
+        print_line("found", "leftover", &text, None)?;
     }
     Ok(())
 }
@@ -52,28 +52,33 @@ pub fn after(bench: &Bench) -> anyhow::Result<Seen> {
     Ok(Seen::Proved("nothing of the test is left".to_owned()))
 }
 
+/// Removes all that can be removed; the first failure is the one to tell of.
 fn sweep(engine: &Engine) -> anyhow::Result<Found> {
     let ours = Filters::all().label(LABEL);
+    let mut failures = Vec::new();
     let containers = engine.containers(&ours)?;
     for container in &containers {
-        engine.remove_container(&container.id, true)?;
+        failures.extend(engine.remove_container(&container.id, true).err());
     }
     let networks = engine.networks(&ours)?;
     for network in &networks {
-        engine.remove_network(&network.id)?;
+        failures.extend(engine.remove_network(&network.id).err());
     }
     let volumes = engine.volumes(&ours)?;
     for volume in &volumes {
-        engine.remove_volume(&volume.name)?;
+        failures.extend(engine.remove_volume(&volume.name).err());
     }
     let images = engine.images_with(&ours)?;
     for image in &images {
-        engine.remove_image_by_force(&image.id)?;
+        failures.extend(engine.remove_image_by_force(&image.id).err());
     }
-    Ok(Found {
-        containers: containers.len(),
-        networks: networks.len(),
-        volumes: volumes.len(),
-        images: images.len(),
-    })
+    match failures.into_iter().next() {
+        Some(failure) => Err(failure.into()),
+        None => Ok(Found {
+            containers: containers.len(),
+            networks: networks.len(),
+            volumes: volumes.len(),
+            images: images.len(),
+        }),
+    }
 }

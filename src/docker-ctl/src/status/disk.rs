@@ -153,6 +153,21 @@ mod tests {
     }
 
     #[test]
+    fn an_engine_that_cannot_count_leaves_the_rest() {
+        use docker_engine::fake::{FakeEngine, FakeReply};
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path());
+        fs::create_dir_all(paths.run_dir()).unwrap();
+        let _fake = FakeEngine::start(&paths.socket(), |_| {
+            FakeReply::error(500, "a disk usage operation is already running")
+        });
+        let report = look(&paths, Some(&Engine::new(paths.socket())));
+        assert!(report.error.unwrap().contains("already running"));
+        assert_eq!((report.images, report.volumes), (None, None));
+        assert_eq!(report.engine_logs, Used::default());
+    }
+
+    #[test]
     fn without_an_engine_logs_and_file_systems_are_still_told() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::new(dir.path());

@@ -53,3 +53,8 @@ pub fn mounts(vm: &Vm) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+/// The processes of this PID namespace that run a program.
+pub fn all_of(program: &'static str) -> Vec<Process> {
+    Process::find(|info| info.program() == program)
+}

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use bosh_job::{Paths, Pid, ProcessInfo};
-use docker_engine::Engine;
+use docker_engine::{Engine, ImageStore};
 use serde_json::Value;
 
 /// A directory that stands for /var/vcap, short, since the path of a socket is limited to 107 bytes.
@@ -144,6 +144,33 @@ pub fn pid(path: &Path) -> Pid {
 
 pub fn is_alive(pid: Pid) -> bool {
     ProcessInfo::read(pid).is_some_and(|info| info.is_alive())
+}
+
+/// Starts dockerd with the image store that the properties ask for, and says whether it has it. An engine before 24 has
+/// only the graph drivers' store, and the job then refuses the other one by name.
+pub fn start_if_it_has(vm: &Vm, store: ImageStore) -> bool {
+    let version = Command::new(vm.paths().docker_bin("dockerd"))
+        .arg("--version")
+        .output();
+    let version = String::from_utf8(version.unwrap().stdout).unwrap();
+    let major = version
+        .split(' ')
+        .nth(2)
+        .and_then(|number| number.split('.').next());
+    let major: u32 = major.unwrap().parse().unwrap();
+    vm.run(&["start"]).ok();
+    let has = store == ImageStore::GraphDriver || major >= 24;
+    if has {
+        assert_eq!(vm.engine().info().unwrap().image_store(), store);
+    } else {
+        let wait = vm.run(&["wait"]);
+        assert!(
+            wait.code == 2 && wait.stderr.contains("`image_store`"),
+            "{wait:#?}"
+        );
+        vm.run(&["stop"]).ok();
+    }
+    has
 }
 
 /// Goes into namespaces of its own: nothing that dockerd does to networks, mounts and processes is seen outside or is

@@ -1,6 +1,7 @@
 //! What a template sees of its instance (director: `deployment_plan/instance_spec.rb`, `TemplateSpec`).
 
-use crate::plan::{GroupPlan, JobPlan};
+use crate::dns;
+use crate::plan::{GroupPlan, JobPlan, Plan};
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
 
@@ -25,13 +26,14 @@ pub struct InstanceFacts {
 
 /// The context of one job's templates on one instance.
 pub fn build(
-    deployment: &str,
+    plan: &Plan,
     group: &GroupPlan,
     job: &JobPlan,
     facts: &InstanceFacts,
     links: &Value,
 ) -> Value {
     let ip = facts.ip.to_string();
+    let deployment = plan.deployment.as_str();
     json!({
         "deployment": deployment,
         "name": group.name,
@@ -39,7 +41,7 @@ pub fn build(
         "id": facts.id,
         "bootstrap": facts.index == 0,
         "az": facts.az,
-        "address": ip,
+        "address": dns::address_of(plan, facts, plan.dns_addresses),
         "ip": ip,
         "dns_domain_name": "bosh",
         "persistent_disk": group.persistent_disk_mb,

@@ -13,6 +13,15 @@ pub fn name_of_group(deployment: &str, group: &GroupPlan) -> String {
     name("q-s0", deployment, group)
 }
 
+/// What others call an instance: its name, or its address (director: `use_dns_addresses`).
+pub fn address_of(plan: &Plan, instance: &InstanceFacts, by_name: bool) -> String {
+    let group = plan.groups.iter().find(|one| one.name == instance.group);
+    match group {
+        Some(group) if by_name => name(&instance.id, &plan.deployment, group),
+        _ => instance.ip.to_string(),
+    }
+}
+
 /// Lines for `/etc/hosts`: each instance by its ID, and each group with all its instances.
 pub fn records(plan: &Plan, instances: &[InstanceFacts]) -> String {
     let mut lines = String::new();

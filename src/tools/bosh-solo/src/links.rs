@@ -37,6 +37,11 @@ pub fn resolve(
                 wanted.name
             );
         }
+        // The consumer's word counts more than the deployment's (director: `links/link_consumers_parser.rb`, `ip_addresses`).
+        let by_name = own_word
+            .and_then(|word| word.get("ip_addresses"))
+            .and_then(Value::as_bool)
+            .map_or(plan.dns_addresses, |by_address| !by_address);
         let mut providers = find(plan, &wanted.kind, from);
         let place = format!(
             "link `{}` (type `{}`) of job `{}` in instance group `{}`",
@@ -44,7 +49,10 @@ pub fn resolve(
         );
         match (providers.pop(), providers.is_empty()) {
             (Some(provider), true) => {
-                links.insert(wanted.name.clone(), content(plan, &provider, instances)?);
+                links.insert(
+                    wanted.name.clone(),
+                    content(plan, &provider, instances, by_name)?,
+                );
             }
             (Some(_), false) => bail!(
                 "{place}: more than one job provides it; say which with `consumes: {{{}: {{from: …}}}}`",
@@ -89,7 +97,12 @@ fn find<'a>(plan: &'a Plan, kind: &str, from: Option<&str>) -> Vec<Provider<'a>>
     providers
 }
 
-fn content(plan: &Plan, provider: &Provider, instances: &[InstanceFacts]) -> Result<Value> {
+fn content(
+    plan: &Plan,
+    provider: &Provider,
+    instances: &[InstanceFacts],
+    by_name: bool,
+) -> Result<Value> {
     let mut exported = Map::new();
     for name in &provider.definition.properties {
         if !provider.job.job.properties.contains_key(name) {
@@ -135,7 +148,7 @@ fn content(plan: &Plan, provider: &Provider, instances: &[InstanceFacts]) -> Res
             "index": member.index,
             "bootstrap": member.index == 0,
             "az": member.az,
-            "address": member.ip.to_string(),
+            "address": dns::address_of(plan, member, by_name),
         })).collect::<Vec<_>>(),
     }))
 }
@@ -233,6 +246,19 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("nobody provides it"), "{error}");
+    }
+
+    #[test]
+    fn instances_are_known_by_name_where_that_is_asked_for() {
+        let address = |word: Value| {
+            let links = resolved(|groups| groups[1]["jobs"][0]["consumes"] = word).unwrap();
+            links["upstream"]["instances"][1]["address"].clone()
+        };
+        assert_eq!(address(json!({})), "10.0.0.3");
+        assert_eq!(
+            address(json!({"upstream": {"ip_addresses": false}})),
+            "id-1.web.default.dep.bosh"
+        );
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn render_job(
     all: &[InstanceFacts],
 ) -> Result<RenderedJob> {
     let links = links::resolve(plan, group, job, all)?;
-    let context = context::build(&plan.deployment, group, job, facts, &links);
+    let context = context::build(plan, group, job, facts, &links);
     let mut sources = vec![("monit".to_owned(), job.job.monit_source()?)];
     for template in job.job.templates.keys() {
         sources.push((template.clone(), job.job.template_source(template)?));

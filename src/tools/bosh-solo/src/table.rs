@@ -124,10 +124,10 @@ impl Table {
     }
 }
 
-/// All tables of one command as JSON.
-pub fn to_json(tables: &[Table]) -> String {
+/// All tables of one command as JSON, with the line that tells how it ended.
+pub fn to_json(tables: &[Table], end: &str) -> String {
     let tables: Vec<Value> = tables.iter().map(Table::to_json).collect();
-    let whole = json!({"Tables": tables, "Blocks": null, "Lines": ["Succeeded"]});
+    let whole = json!({"Tables": tables, "Blocks": null, "Lines": [end]});
     format!("{whole:#}")
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn json_has_the_keys_that_bosh_has() {
-        let json: Value = serde_json::from_str(&to_json(&[table()])).unwrap();
+        let json: Value = serde_json::from_str(&to_json(&[table()], "Succeeded")).unwrap();
         assert_eq!(json["Tables"][0]["Content"], "instances");
         assert_eq!(
             json["Tables"][0]["Header"]["process_state"],

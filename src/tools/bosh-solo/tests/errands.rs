@@ -1,7 +1,7 @@
 //! Errands and links: several groups, several instances, addresses and names that reach each other.
 
 #![allow(
-    clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a helper that cannot go on fails the test"
 )]
@@ -31,6 +31,8 @@ fn herd(name: &str) -> Toy {
                "provides": {"listener": {"as": alias}}})
     };
     let checker = |from: &str| json!({"name": "checker", "release": "herd", "consumes": {"upstream": {"from": from}}});
+    let mut by_name = checker("right");
+    by_name["consumes"]["upstream"]["ip_addresses"] = json!(false);
     toy.manifest["instance_groups"] = json!([
         group("left_side", 2, json!({}), json!([listener(7001, "left")])),
         group("right", 1, json!({}), json!([listener(7002, "right")])),
@@ -39,7 +41,7 @@ fn herd(name: &str) -> Toy {
             "once",
             1,
             json!({"lifecycle": "errand", "persistent_disk": 64}),
-            json!([checker("right")])
+            json!([by_name])
         ),
     ]);
     toy
@@ -114,7 +116,7 @@ fn errands_run_on_all_their_instances_at_once_and_reach_what_their_links_name() 
         let me = line("me ");
         let id = row["instance"].as_str().unwrap().split('/').nth(1).unwrap();
         assert!(me.contains(&format!(" id={id} ")), "{me}");
-        let index = if me.contains("clients/0") { 0 } else { 1 };
+        let index = u8::from(!me.contains("clients/0"));
         assert!(
             me.contains(&format!("az=z{} bootstrap={}", index + 1, index == 0)),
             "{me}"
@@ -158,6 +160,7 @@ fn an_errand_of_its_own_has_a_machine_only_while_it_runs() {
     for flags in [&[][..], &["--keep-alive"]] {
         let said = toy.solo(&[&["run-errand", "once"], flags].concat()).ok();
         assert!(said.contains("by address: right/0 in z1"), "{said}");
+        assert!(said.contains(".right.default.solo-lone.bosh"), "{said}");
     }
     toy.solo(&["ssh", "once/0", "-c", "echo kept > /var/vcap/store/mark"])
         .ok();

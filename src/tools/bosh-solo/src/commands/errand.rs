@@ -1,6 +1,6 @@
 //! `run-errand` and `errands`.
 
-use super::{Environment, deploy, logs, print_tables};
+use super::{Environment, deploy, logs, print_tables, print_tables_and};
 use crate::cli::RunErrand;
 use crate::engine::{self, Ended, Errand};
 use crate::table::Table;
@@ -33,22 +33,26 @@ pub fn run(environment: &Environment, arguments: &RunErrand) -> Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     };
     ended.sort_by_key(|one| one.record.group.clone() + "/" + &one.record.id);
-    print_tables(environment, &[table_of(&ended)])?;
+    let verdict = verdict(&errand.name, &ended);
+    let end = verdict.as_ref().err().map(ToString::to_string);
+    let end = end.unwrap_or_else(|| "Succeeded".to_owned());
+    print_tables_and(environment, &[table_of(&ended)], &end)?;
     for tarball in tarballs {
         environment
             .progress
             .say(&format!("Downloaded logs to {}", tarball.display()));
     }
-    let worst = ended.iter().map(|one| one.output.code());
-    match worst.max_by_key(|code| code.unsigned_abs()) {
-        None | Some(0) => Ok(ExitCode::SUCCESS),
-        Some(code) if code > 128 => Err(anyhow!(
-            "errand '{}' was canceled (exit code {code})",
-            errand.name
-        )),
+    verdict.map(|()| ExitCode::SUCCESS)
+}
+
+/// An error unless it ended with 0 everywhere; the worst exit code counts.
+fn verdict(name: &str, ended: &[Ended]) -> Result<()> {
+    let codes = ended.iter().map(|one| one.output.code());
+    match codes.max_by_key(|code| code.unsigned_abs()) {
+        None | Some(0) => Ok(()),
+        Some(code) if code > 128 => Err(anyhow!("errand '{name}' was canceled (exit code {code})")),
         Some(code) => Err(anyhow!(
-            "errand '{}' completed with error (exit code {code})",
-            errand.name
+            "errand '{name}' completed with error (exit code {code})"
         )),
     }
 }

@@ -150,10 +150,15 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// Prints tables for people, or as JSON where that was asked for.
+/// Prints the tables of a command that succeeded.
 fn print_tables(environment: &Environment, tables: &[Table]) -> Result<()> {
+    print_tables_and(environment, tables, "Succeeded")
+}
+
+/// Prints tables for people, or as JSON where that was asked for; `end` tells there how the command ended.
+fn print_tables_and(environment: &Environment, tables: &[Table], end: &str) -> Result<()> {
     if environment.global.json {
-        return print(&format!("{}\n", table::to_json(tables)));
+        return print(&format!("{}\n", table::to_json(tables, end)));
     }
     let texts: Vec<String> = tables.iter().map(Table::to_text).collect();
     print(&texts.join("\n"))

@@ -22,8 +22,19 @@ pub struct Manifest {
     /// Properties for jobs that have none of their own.
     #[serde(default)]
     pub properties: Option<Map<String, Value>>,
+    /// Switches of the director; all but one mean nothing here.
+    #[serde(default)]
+    pub features: Option<Features>,
     #[serde(flatten)]
     extra: Extra,
+}
+
+/// `features`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Features {
+    /// Whether `address` is a name in templates and links.
+    #[serde(default)]
+    pub use_dns_addresses: bool,
 }
 
 /// An entry of `releases`.
@@ -164,13 +175,7 @@ impl Manifest {
                 progress.warn(&format!("manifest: unknown key `{key}` {place}"));
             }
         };
-        let known = [
-            "stemcells",
-            "variables",
-            "features",
-            "tags",
-            "director_uuid",
-        ];
+        let known = ["stemcells", "variables", "tags", "director_uuid"];
         warn("at the top", &self.extra, &known);
         warn("in `update`", &self.update.extra, &UPDATE);
         for release in &self.releases {

@@ -67,6 +67,8 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// Every package that has to be compiled, dependencies first.
     pub packages: Vec<Package>,
+    /// `features.use_dns_addresses`: instances are known to each other by name.
+    pub dns_addresses: bool,
 }
 
 impl Plan {
@@ -96,6 +98,9 @@ impl Plan {
         let packages = packages::to_compile(&groups, &releases, progress)?;
         packages::refuse_collisions(&groups, &packages)?;
         Ok(Self {
+            dns_addresses: manifest
+                .features
+                .is_some_and(|features| features.use_dns_addresses),
             deployment: manifest.name,
             groups,
             packages,

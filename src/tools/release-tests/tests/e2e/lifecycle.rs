@@ -122,7 +122,9 @@ fn data_survives_all_that_operators_do_and_the_disk_unmounts() {
     deployment.deploy_ok();
     intact(&deployment, "after a change of the disk");
     assert_eq!(
-        deployment.docker("exec running-db-1 printenv VERSION").ok(),
+        deployment
+            .docker("exec running-db-1 sh -c 'echo $VERSION'")
+            .ok(),
         "2"
     );
     let operators = |deployment: &Deployment| running(deployment).contains(&"operators".to_owned());

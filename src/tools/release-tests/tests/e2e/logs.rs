@@ -64,7 +64,8 @@ fn each_line_of_a_service_is_in_bosh_logs_once_over_an_update_a_kill_and_a_stop(
         "-xzf",
         tarball.trim(),
         "-O",
-        "./docker/service.dockerd.log",
+        "--wildcards",
+        "*docker/service.dockerd.log",
     ]));
     let text = unpacked.ok();
     let mut lives: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -78,6 +79,6 @@ fn each_line_of_a_service_is_in_bosh_logs_once_over_an_update_a_kill_and_a_stop(
         let last = numbers.len() - 1;
         let wanted: Vec<String> = (0..last).map(|number| number.to_string()).collect();
         assert!(last > 100 && numbers[..last] == wanted, "{numbers:?}");
-        assert_eq!(numbers[last], format!("{last} last"));
+        assert!(numbers[last].ends_with(" last"), "{numbers:?}");
     }
 }

@@ -13,11 +13,11 @@ mod recipes;
 mod redis;
 mod refusals;
 mod remote;
+mod rollback;
 mod security;
 mod shell_release;
 mod smoke;
 mod stemcells;
-mod rollback;
 mod update;
 mod verdict;
 

@@ -28,6 +28,7 @@ fn modes_and_owners_are_those_of_the_page_and_no_secret_is_elsewhere() {
     let recipe = json!({"services": {"web": sleeper(json!({"environment": {"PW": "${PW}"}}))}});
     let deployment = Deployment::new("e2e-security")
         .recipe(recipe)
+        .property("rollback_on_failure", json!(true))
         .property("variables", json!({"PW": "hunter2-of-the-vm"}))
         .property(
             "files",
@@ -62,6 +63,7 @@ fn modes_and_owners_are_those_of_the_page_and_no_secret_is_elsewhere() {
         let known = [
             "/var/vcap/jobs/docker/config/config.json",
             "/var/vcap/data/docker/running/key",
+            "/var/vcap/data/docker/compose/kept.json",
         ];
         for place in found.lines() {
             assert!(

@@ -1,8 +1,12 @@
 //! The errand `smoke-tests` under BOSH's life cycle.
 
-use release_tests::{Deployment, repository};
+use std::time::Duration;
+
+use release_tests::{Deployment, repository, wait_until};
 
 use crate::sleepers;
+
+const LIMIT: Duration = Duration::from_mins(1);
 
 #[test]
 fn the_errand_proves_the_vm_twice_leaves_nothing_and_names_what_is_broken() {
@@ -28,6 +32,17 @@ fn the_errand_proves_the_vm_twice_leaves_nothing_and_names_what_is_broken() {
         all.sort();
         all
     };
+    let status = deployment
+        .ssh(". /var/vcap/jobs/docker/envrc && docker-ctl status")
+        .ok();
+    for shown in [
+        "recipe: up",
+        "volumes",
+        " free on /var/vcap/",
+        "running-web-1  web      running",
+    ] {
+        assert!(status.contains(shown), "{shown}: {status}");
+    }
     let before = inventory();
     for _ in 0..2 {
         let said = deployment.solo(&["run-errand", "smoke-tests"]).ok();
@@ -46,8 +61,12 @@ fn the_errand_proves_the_vm_twice_leaves_nothing_and_names_what_is_broken() {
         assert_eq!(inventory(), before);
     }
     deployment.ssh("monit stop docker").ok();
-    let stopped = deployment.ssh("for i in $(seq 300); do [ -e /var/vcap/sys/run/docker/docker.pid ] || exit 0; sleep 0.2; done; exit 1");
-    assert_eq!(stopped.code, 0, "dockerd does not stop");
+    wait_until("dockerd stops", LIMIT, || {
+        deployment
+            .ssh("test ! -e /var/vcap/sys/run/docker/docker.pid")
+            .code
+            == 0
+    });
     let outcome = deployment.solo(&["run-errand", "smoke-tests"]);
     assert_eq!(outcome.code, 1, "{}", outcome.text());
     assert!(

@@ -105,17 +105,14 @@ fn a_dockerd_that_hangs_is_visible_and_heals_and_every_program_ends_in_time() {
 
 #[test]
 #[ignore = "takes three minutes; ci/test full runs it"]
-fn a_containerd_that_hangs_is_replaced_and_a_socket_that_is_gone_is_visible() {
+fn a_containerd_that_hung_is_killed_and_a_socket_that_is_gone_is_visible() {
     let scene = Scene::new("faults-socket");
     let db = scene.deployment.started_at("db");
-    let old = scene.ok("pidof containerd");
     scene.ok(&stop_signal("containerd"));
-    let took = wait_until("dockerd replaces a containerd that hangs", VISIBLE, || {
-        let now = scene.run("pidof containerd").stdout;
-        !now.trim().is_empty() && now != old
-    });
-    println!("containerd was replaced after {} s", took.as_secs());
-    scene.assert_recovers("a containerd that hung");
+    // nobody but dockerd needs it now; a stop would
+    assert_ne!(scene.run("docker exec running-app-1 true").code, 0);
+    scene.ok("kill -9 $(pidof containerd)");
+    scene.assert_recovers("a containerd that hung was killed");
     assert_eq!(scene.deployment.started_at("db"), db);
 
     scene.ok("rm $run/docker.sock");
