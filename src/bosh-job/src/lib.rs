@@ -10,16 +10,20 @@ pub mod marker;
 pub mod pidfile;
 pub mod process;
 pub mod verdict;
+pub mod vm_networks;
 
 mod atomic_write;
+mod cidr;
 mod exit_code;
 mod options;
 mod paths;
 mod problems;
 mod report;
+mod resolv_conf;
 mod secret;
 
 pub use atomic_write::{Owner, atomic_write, atomic_write_owned, make_dir};
+pub use cidr::{Cidr, NoCidr};
 pub use exit_code::ExitCode;
 pub use marker::Marker;
 pub use options::Options;
@@ -28,5 +32,6 @@ pub use pidfile::Pidfile;
 pub use problems::{Problem, Problems};
 pub use process::{Process, ProcessInfo};
 pub use report::{Advise, exit_code_of, report_error};
+pub use resolv_conf::ResolvConf;
 pub use rustix::process::{Pid, Signal};
 pub use secret::Secret;

@@ -22,7 +22,7 @@ use crate::{
     job::Settings,
     model::Model,
     mounts::RecipeFiles,
-    observe,
+    networks, observe,
     preflight::{message, service_in},
     redact::Redactor,
     rollback,
@@ -56,7 +56,7 @@ impl BringUp<'_> {
         &self.settings.recipe
     }
 
-    fn left(&self) -> Duration {
+    pub fn left(&self) -> Duration {
         self.deadline
             .saturating_duration_since(Instant::now())
             .max(SHORTEST)
@@ -93,8 +93,8 @@ impl BringUp<'_> {
         Err(Failure::one(ExitCode::Failed, found))
     }
 
-    /// Writes the label of each service that mounts files of the recipe, after seeing that they are there, and the
-    /// images whose names the engine cannot resolve.
+    /// Writes the label of each service that mounts files of the recipe, after seeing that they are there, the images
+    /// whose names the engine cannot resolve, and what networks need beyond the recipe.
     pub fn label(&self, model: &Model) -> Outcome<()> {
         let running = self.paths.running();
         let written = self
@@ -117,9 +117,13 @@ impl BringUp<'_> {
         if let Some(kept) = self.kept_images {
             images.extend(rollback::image_overrides(kept, model, self.engine)?);
         }
-        let text = files
+        let mut document = files
             .override_file(model, &images)
             .context("comparing the files that services mount")?;
+        let (in_force, gateways) = self.seen_of_networks()?;
+        networks::add_to(&mut document, model, &in_force, &gateways);
+        // JSON is YAML.
+        let text = format!("{document:#}\n");
         atomic_write(&Compose::override_file(self.paths), text.as_bytes(), 0o600)
             .map_err(anyhow::Error::from)?;
         Ok(())
@@ -202,7 +206,7 @@ impl BringUp<'_> {
         })
     }
 
-    fn compose_failed(
+    pub fn compose_failed(
         &self,
         command: &str,
         how: &str,

@@ -57,6 +57,7 @@ impl Job {
         let remove_old_images = problems.note_all(self.config.remove_old_images());
         let recipe = problems.note_all(Recipe::parse(recipe));
         problems.note_all(self.config.volume_policy());
+        problems.note_all(self.config.internal_dns_domains());
         if matches!(recipe, Some(None)) {
             let problem = bosh_job::Problem::new("recipe", "there is no recipe to run");
             problems.push(problem.hint("give the job a recipe, or leave process `compose` to monit, which then does not start it"));

@@ -17,6 +17,7 @@ mod model;
 mod mounts;
 #[cfg(test)]
 mod mutations;
+mod networks;
 mod observe;
 mod ports;
 mod preflight;

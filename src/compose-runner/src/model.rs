@@ -10,11 +10,15 @@ use std::{
 
 use serde_json::Value;
 
+use crate::networks::RecipeNetwork;
+
 /// What Compose will run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     /// By name.
     pub services: BTreeMap<String, Service>,
+    /// By the name that the recipe uses.
+    pub networks: BTreeMap<String, RecipeNetwork>,
 }
 
 /// A service.
@@ -36,6 +40,10 @@ pub struct Service {
     pub volumes: Vec<Volume>,
     /// All directories and files of the container that something is mounted on.
     pub targets: BTreeSet<PathBuf>,
+    /// Its networks, by the names that the recipe uses.
+    pub networks: BTreeSet<String>,
+    /// Whether it names its resolvers itself.
+    pub has_dns: bool,
 }
 
 /// A volume of the engine in a container, whose data lies on the VM.
@@ -109,6 +117,11 @@ impl Model {
     pub fn parse(output: &[u8]) -> Result<Self, ModelError> {
         let output: Value = serde_json::from_slice(output)?;
         let project = output.as_object().ok_or(ModelError::Services)?;
+        let networks = project.get("networks").and_then(Value::as_object);
+        let networks = networks.into_iter().flatten();
+        let networks = networks
+            .map(|(key, network)| (key.clone(), RecipeNetwork::parse(key, network)))
+            .collect();
         let services = match project.get("services") {
             Some(Value::Object(services)) => services,
             None | Some(Value::Null) => return Ok(Self::default()),
@@ -136,6 +149,7 @@ impl Model {
         });
         Ok(Self {
             services: services.collect(),
+            networks,
         })
     }
 }
@@ -150,6 +164,8 @@ fn parse_service(service: &Value) -> Service {
         mounts: each(&service["volumes"]).filter_map(bind).collect(),
         volumes: each(&service["volumes"]).filter_map(volume).collect(),
         targets: targets(service),
+        networks: names(&service["networks"]),
+        has_dns: each(&service["dns"]).next().is_some(),
     }
 }
 
@@ -249,6 +265,13 @@ fn mounted(uses: &Value, files: &BTreeMap<String, PathBuf>, kind: MountKind) -> 
             kind,
         })
         .collect()
+}
+
+/// The keys of a map, or the entries of a list.
+fn names(value: &Value) -> BTreeSet<String> {
+    let keys = value.as_object().into_iter().flatten();
+    let entries = each(value).filter_map(text);
+    keys.map(|(key, _)| key.clone()).chain(entries).collect()
 }
 
 fn each(list: &Value) -> impl Iterator<Item = &Value> {

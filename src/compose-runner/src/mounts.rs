@@ -73,7 +73,7 @@ impl RecipeFiles<'_> {
         &self,
         model: &Model,
         images: &BTreeMap<String, String>,
-    ) -> io::Result<String> {
+    ) -> io::Result<serde_json::Value> {
         let mut services: BTreeMap<&String, serde_json::Value> = images
             .iter()
             // There is no registry to pull a bare digest from, whatever the recipe says of pulling.
@@ -91,8 +91,7 @@ impl RecipeFiles<'_> {
                 entry["labels"] = json!({ LABEL: hex(&digest.finalize()) });
             }
         }
-        // JSON is YAML.
-        Ok(format!("{:#}\n", json!({ "services": services })))
+        Ok(json!({ "services": services }))
     }
 
     /// The path in the recipe's directory, if it is there. Also by another way to the same directory (`/var/vcap/data`

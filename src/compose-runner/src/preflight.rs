@@ -5,7 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::{ExitCode, Paths, command::CommandError, verdict::ErrorReport};
+use anyhow::Context as _;
+use bosh_job::{
+    ExitCode, Paths,
+    command::CommandError,
+    verdict::ErrorReport,
+    vm_networks::{is_named_by_dockerd, vm_networks},
+};
 use docker_engine::{Engine, Filters};
 use recipe::Recipe;
 
@@ -16,7 +22,7 @@ use crate::{
     failure::{Failure, Findings, Outcome, error},
     image_map::ImageMap,
     model::Model,
-    ports,
+    networks, ports,
     pulls::Pulls,
     redact::Redactor,
 };
@@ -46,6 +52,8 @@ impl<'a> Preflight<'a> {
         let mut findings = Findings::default();
         let ports = self.ports(&model);
         findings.note(ports)?;
+        let networks = self.networks(&model);
+        findings.note(networks)?;
         let pulls = Pulls::look(self.paths, self.engine, &model)?;
         let images = self.images(&model, &pulls);
         findings.note(images)?;
@@ -93,6 +101,30 @@ impl<'a> Preflight<'a> {
             ExitCode::Failed,
             ports::check(model, &containers, &projects),
         );
+        findings.outcome()
+    }
+
+    fn networks(&self, model: &Model) -> Outcome<()> {
+        if model
+            .networks
+            .values()
+            .all(|network| network.subnets.is_empty())
+        {
+            return Ok(());
+        }
+        let networks = self.engine.networks(&Filters::default())?;
+        let bridges: Vec<String> = networks.iter().map(networks::bridge_of).collect();
+        let is_own = |device: &str| {
+            is_named_by_dockerd(device) || bridges.iter().any(|bridge| bridge == device)
+        };
+        let vm = vm_networks(is_own)
+            .context("checking that the recipe's networks keep off the VM's own")?;
+        let applied = applied::project(self.paths);
+        let projects = [Some(self.recipe.project.as_str()), applied.as_deref()];
+        let projects: Vec<&str> = projects.into_iter().flatten().collect();
+        let mut findings = Findings::default();
+        let clashes = networks::check(model, &networks, &projects, &vm);
+        findings.add(ExitCode::BadConfig, clashes);
         findings.outcome()
     }
 

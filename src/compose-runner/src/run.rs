@@ -16,6 +16,7 @@ use signal_hook::{
 };
 
 use crate::{
+    applied,
     board::{Board, Word, log_errors},
     bring_up::BringUp,
     cancel::Cancel,
@@ -25,6 +26,7 @@ use crate::{
     health_socket::HealthSocket,
     import::{ImportFailure, import},
     job::{Job, Settings, end_leftovers},
+    networks::NameServers,
     preflight::Preflight,
     redact::Redactor,
     rollback::{self, Rollback},
@@ -96,6 +98,12 @@ pub fn run(job: Job, options: Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::Ok)
 }
 
+/// What others see of the runner.
+struct Face {
+    board: Board,
+    names: NameServers,
+}
+
 struct Worker {
     job: Job,
     options: Options,
@@ -127,8 +135,15 @@ impl Worker {
     /// and again, and the containers that run go on serving. Only an engine that went away is waited for.
     fn work(&self) {
         let engine = Engine::new(self.job.paths.socket());
-        let mut board = Board::new(&self.job.paths);
-        board.post(Word::starting(Vec::new()));
+        let mut face = Face {
+            board: Board::new(&self.job.paths),
+            // wrong ones are told with the other settings
+            names: NameServers::new(
+                self.job.config.internal_dns_domains().unwrap_or_default(),
+                self.job.paths.daemon_json(),
+            ),
+        };
+        face.board.post(Word::starting(Vec::new()));
         end_leftovers(&self.job.paths);
         let supervision = self.job.config.supervision();
         if supervision.is_ok_and(|supervision| !supervision.rollback_on_failure)
@@ -138,7 +153,7 @@ impl Worker {
         }
         let before = Rollback::in_force(&self.job);
         let imports = before.is_some();
-        let Some(rollback) = before.or_else(|| self.run_configured(&engine, &mut board)) else {
+        let Some(rollback) = before.or_else(|| self.run_configured(&engine, &mut face)) else {
             return;
         };
         let start = Start {
@@ -146,21 +161,22 @@ impl Worker {
             rollback: Some(&rollback),
             imports,
         };
-        if let Some(failure) = self.attempt(&start, &engine, &mut board) {
-            post(rollback.failed(failure), &mut board);
+        if let Some(failure) = self.attempt(&start, &engine, &mut face) {
+            post(rollback.failed(failure), &mut face.board);
             self.cancel.park();
         }
     }
 
     /// Runs the configured recipe to the runner's end, or until it has to give way to the one before.
-    fn run_configured(&self, engine: &Engine, board: &mut Board) -> Option<Rollback> {
+    fn run_configured(&self, engine: &Engine, face: &mut Face) -> Option<Rollback> {
         let failure = match self.job.settings() {
-            Ok(settings) => self.attempt(&Start::of(&settings), engine, board)?,
+            Ok(settings) => self.attempt(&Start::of(&settings), engine, face)?,
             Err(refused) => refused,
         };
         Rollback::after(&self.job, failure)
             .map_err(|failure| {
-                post(failure, board);
+                post(failure, &mut face.board);
+                self.answer_names_of_before(engine, &mut face.names);
                 self.cancel.park();
             })
             .ok()
@@ -168,18 +184,18 @@ impl Worker {
 
     /// Brings a recipe up and watches it, anew if the engine went away meanwhile. Why it failed; nothing if the runner was
     /// told to end.
-    fn attempt(&self, start: &Start<'_>, engine: &Engine, board: &mut Board) -> Option<Failure> {
+    fn attempt(&self, start: &Start<'_>, engine: &Engine, face: &mut Face) -> Option<Failure> {
         let variables = start.settings.recipe.variables.iter();
         let redactor = Redactor::new(variables.map(|(_, value)| value.reveal()));
         loop {
-            let failure = match self.start(start, &redactor, engine, board) {
+            let failure = match self.start(start, &redactor, engine, face) {
                 Ok(()) | Err(Failure::Cancelled) => return None,
                 Err(failure) => failure.clean(&redactor),
             };
             if engine.ping(ENGINE_ANSWER).is_ok() {
                 return Some(failure);
             }
-            post(failure, board);
+            post(failure, &mut face.board);
         }
     }
 
@@ -188,7 +204,7 @@ impl Worker {
         start: &Start<'_>,
         redactor: &Redactor,
         engine: &Engine,
-        board: &mut Board,
+        face: &mut Face,
     ) -> Outcome<()> {
         if let Some(rollback) = start.rollback {
             log_errors(&rollback.failed.errors);
@@ -196,11 +212,14 @@ impl Worker {
                 to = rollback.kept.since,
                 "the recipe failed; the one of before comes back"
             );
-            board.rolled_back_to(&rollback.kept.since);
-            board.post(Word::starting(Vec::new()));
+            face.board.rolled_back_to(&rollback.kept.since);
+            face.board.post(Word::starting(Vec::new()));
         }
         let deadline = Instant::now() + start.settings.supervision.start_timeout;
-        self.wait_for_engine(engine, deadline, board)?;
+        self.wait_for_engine(engine, deadline, &mut face.board)?;
+        // for what runs already, whatever becomes of the recipe
+        let project = start.settings.recipe.project.as_str();
+        face.names.serve_project(engine, project);
         let mut failed = None;
         if start.imports {
             failed = import(&self.job, &self.options, redactor, &self.cancel)?;
@@ -208,7 +227,7 @@ impl Worker {
         if let Some(import) = &failed {
             log_errors(&import.errors);
         }
-        self.bring_up(start, redactor, board, engine, deadline, failed.clone())
+        self.bring_up(start, redactor, face, engine, deadline, failed.clone())
             .map_err(|failure| with(failure, failed))
     }
 
@@ -216,7 +235,7 @@ impl Worker {
         &self,
         start: &Start<'_>,
         redactor: &Redactor,
-        board: &mut Board,
+        face: &mut Face,
         engine: &Engine,
         deadline: Instant,
         import: Option<ImportFailure>,
@@ -239,7 +258,7 @@ impl Worker {
             deadline,
         }
         .run()?;
-        board.warn(volumes::check(&self.job, engine, &model)?);
+        face.board.warn(volumes::check(&self.job, engine, &model)?);
         let bring_up = BringUp {
             paths,
             settings,
@@ -254,6 +273,8 @@ impl Worker {
         bring_up.prep()?;
         bring_up.label(&model)?;
         bring_up.retire_earlier_project()?;
+        bring_up.prepare_networks(&model)?;
+        face.names.serve_project(engine, recipe.project.as_str());
         let began = Beginning::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
         let brought_up = bring_up.up(&model, began);
@@ -292,7 +313,20 @@ impl Worker {
             deadline,
             start_timeout: settings.supervision.start_timeout,
         };
-        watching.run(board)
+        watching.run(&mut face.board)
+    }
+
+    /// The recipe of before goes on, though nobody watches it.
+    fn answer_names_of_before(&self, engine: &Engine, names: &mut NameServers) {
+        let Some(project) = applied::project(&self.job.paths) else {
+            return;
+        };
+        while engine.ping(ENGINE_ANSWER).is_err() {
+            if self.cancel.sleep(Duration::from_secs(1)) {
+                return;
+            }
+        }
+        names.serve_project(engine, &project);
     }
 
     /// Waits for the engine, for ever: monit starts it. After the start's time that is a failure, until it comes.

@@ -1,7 +1,7 @@
 //! `daemon.json`: dockerd's settings, all of them. dockerd gets no other flag, since it refuses a setting that is in both.
 
 use bosh_job::Paths;
-use bosh_job::config::{Daemon, ImageStore, InsecureRegistry, Listen, TcpAccess};
+use bosh_job::config::{Daemon, ImageStore, InsecureRegistry, Listen, Networks, TcpAccess};
 use serde_json::{Map, Value, json};
 
 use crate::directories::{GROUP, group_id};
@@ -11,14 +11,34 @@ use crate::tls_files::TlsFiles;
 const SHUTDOWN_TIMEOUT: u64 = 15;
 
 /// What containers that dockerd did not stop cannot live on with: changing one of these means stopping them first.
-const NOT_CARRIED: [&str; 6] = [
+/// Containers learn their MTU and their resolvers when they start.
+const NOT_CARRIED: [&str; 10] = [
     "data-root",
     "exec-root",
     "storage-driver",
     "features",
     "bip",
     "default-address-pools",
+    "mtu",
+    "dns",
+    "dns-search",
+    "dns-opts",
 ];
+
+/// The settings that choose addresses; null where they leave it to dockerd.
+fn addresses(networks: &Networks) -> [(&'static str, Value); 2] {
+    let pools: Vec<Value> = networks
+        .pools
+        .iter()
+        .map(|pool| json!({"base": pool.base.to_string(), "size": pool.size}))
+        .collect();
+    let bip = networks.bip.map(|bip| json!(bip.to_string()));
+    let pools = (!pools.is_empty()).then(|| json!(pools));
+    [
+        ("bip", bip.unwrap_or_default()),
+        ("default-address-pools", pools.unwrap_or_default()),
+    ]
+}
 
 /// A `daemon.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +79,23 @@ impl DaemonJson {
                 "features",
                 json!({"containerd-snapshotter": store == ImageStore::Containerd}),
             );
+        }
+        for (name, value) in addresses(&daemon.networks) {
+            if !value.is_null() {
+                set(name, value);
+            }
+        }
+        if let Some(mtu) = daemon.networks.mtu {
+            set("mtu", json!(mtu));
+        }
+        if !daemon.networks.dns_servers.is_empty() {
+            set("dns", json!(daemon.networks.dns_servers));
+        }
+        if !daemon.networks.dns_search.is_empty() {
+            set("dns-search", json!(daemon.networks.dns_search));
+        }
+        if !daemon.networks.dns_options.is_empty() {
+            set("dns-opts", json!(daemon.networks.dns_options));
         }
         match (&daemon.listen, tls) {
             (
@@ -108,6 +145,13 @@ impl DaemonJson {
         self.0.get(name)?.as_str()
     }
 
+    /// Whether it chooses addresses as these settings do.
+    pub fn has_addresses_of(&self, networks: &Networks) -> bool {
+        addresses(networks)
+            .iter()
+            .all(|(name, value)| self.0.get(*name).unwrap_or(&Value::Null) == value)
+    }
+
     /// The first setting that differs and that running containers cannot be carried over.
     pub fn first_not_carried(&self, other: &Self) -> Option<&'static str> {
         NOT_CARRIED
@@ -126,7 +170,7 @@ impl DaemonJson {
 #[cfg(test)]
 mod tests {
     use bosh_job::Secret;
-    use bosh_job::config::{LogLevel, TlsMaterial};
+    use bosh_job::config::{AddressPool, LogLevel, TlsMaterial};
 
     use super::*;
 
@@ -135,6 +179,7 @@ mod tests {
             listen: None,
             insecure_registries: Vec::new(),
             image_store: None,
+            networks: Networks::default(),
             log_level: LogLevel::Info,
         }
     }
@@ -215,5 +260,46 @@ mod tests {
             None,
         );
         assert_eq!(old.first_not_carried(&other_store), Some("features"));
+        let slower = DaemonJson::new(&paths, &with_networks(), None);
+        assert_eq!(old.first_not_carried(&slower), Some("bip"));
+        assert!(slower.has_addresses_of(&with_networks().networks));
+        assert!(!slower.has_addresses_of(&daemon().networks));
+        assert!(old.has_addresses_of(&daemon().networks));
+    }
+
+    fn with_networks() -> Daemon {
+        let networks = Networks {
+            bip: "10.200.0.1/24".parse().ok(),
+            pools: vec![AddressPool {
+                base: "10.201.0.0/16".parse().unwrap(),
+                size: 24,
+            }],
+            mtu: Some(1400),
+            dns_servers: vec!["169.254.0.2".parse().unwrap()],
+            dns_search: vec!["a.example".to_owned()],
+            dns_options: vec!["timeout:2".to_owned()],
+        };
+        Daemon {
+            networks,
+            ..daemon()
+        }
+    }
+
+    #[test]
+    fn networks_are_what_dockerd_calls_them() {
+        let json = json(&with_networks(), None);
+        assert_eq!(json["bip"], "10.200.0.1/24");
+        assert_eq!(
+            json["default-address-pools"],
+            json!([{"base": "10.201.0.0/16", "size": 24}])
+        );
+        assert_eq!(
+            (&json["mtu"], &json["dns"]),
+            (&json!(1400), &json!(["169.254.0.2"]))
+        );
+        assert_eq!(
+            (&json["dns-search"], &json["dns-opts"]),
+            (&json!(["a.example"]), &json!(["timeout:2"]))
+        );
     }
 }

@@ -11,6 +11,7 @@ use bosh_job::{Advise, ExitCode, Options, Problems, exit_code_of, logging, repor
 use clap::{Parser, Subcommand};
 use recipe::Recipe;
 
+mod address_pools;
 mod carry;
 mod cgroups;
 mod daemon_json;
@@ -24,6 +25,7 @@ mod lock;
 mod mounts;
 mod post_stop;
 mod project;
+mod resolvers;
 mod settings;
 mod smoke_test;
 mod start;
@@ -148,6 +150,7 @@ fn check(config: &JobConfig) -> anyhow::Result<()> {
     problems.note_all(config.daemon());
     problems.note_all(config.supervision());
     problems.note_all(config.remove_old_images());
+    problems.note_all(config.internal_dns_domains());
     problems.note_all(Recipe::parse(&config.recipe));
     problems
         .into_result(Some(()))

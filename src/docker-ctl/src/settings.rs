@@ -1,21 +1,23 @@
 //! dockerd's settings from properties to a file that it accepts, without losing those that work.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use bosh_job::command::{Checked, CommandError};
 use bosh_job::config::{Daemon, JobConfig, TcpAccess};
-use bosh_job::{Advise, ExitCode, Paths, atomic_write};
+use bosh_job::{Advise, ExitCode, Paths, ResolvConf, atomic_write};
 use tracing::warn;
 
 use crate::daemon_json::DaemonJson;
-use crate::{dockerd, tls_files};
+use crate::{address_pools, dockerd, resolvers, tls_files};
 
 /// The settings that the properties ask for, good as far as can be known without starting on them.
 pub fn wanted(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, DaemonJson)> {
-    let daemon = config.daemon()?;
+    let mut daemon = config.daemon()?;
+    daemon.networks = address_pools::choose(daemon.networks, last_good(paths).as_ref())?;
+    resolvers::warn_of_public_ones(&daemon.networks, &ResolvConf::of_vm(Path::new("/")));
     let tls = match daemon.listen.as_ref().map(|listen| &listen.access) {
         Some(TcpAccess::MutualTls(material)) => Some(tls_files::write(paths, material)?),
         _ => None,

@@ -21,6 +21,13 @@ fn sample() -> Value {
     properties["tls_key"] = json!(include_str!("data/key.pem"));
     properties["insecure-registries"] = json!(["r:5000", "10.0.0.0/8", "[fd00::4]:5000"]);
     properties["image_store"] = json!("containerd");
+    properties["bip"] = json!("10.200.0.1/24");
+    properties["default_address_pools"] =
+        json!([{"base": "10.201.0.0/16", "size": 24}, {"base": "fd00:1::/48", "size": 64}]);
+    properties["mtu"] = json!(1400);
+    properties["dns_servers"] = json!(["169.254.0.2", "fd00::2"]);
+    properties["dns_search"] = json!(["a.example"]);
+    properties["dns_options"] = json!(["timeout:2"]);
     value
 }
 
@@ -73,6 +80,9 @@ fn mutate_value(value: &mut Value, random: &mut fastrand::Rng) {
 fn mutate_text(value: &Value, random: &mut fastrand::Rng) -> Vec<u8> {
     let mut bytes = value.to_string().into_bytes();
     for _ in 0..random.u8(1..4) {
+        if bytes.is_empty() {
+            break;
+        }
         let position = random.usize(..bytes.len());
         match random.u8(..4) {
             0 => bytes.truncate(position.max(1)),

@@ -33,6 +33,27 @@ pub struct ContainerSummary {
     /// Its ports.
     #[serde(default, deserialize_with = "or_default")]
     pub ports: Vec<Port>,
+    /// Its networks.
+    #[serde(default, deserialize_with = "or_default")]
+    pub network_settings: NetworkSettings,
+}
+
+/// The networks of a container.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkSettings {
+    /// By the network's name.
+    #[serde(deserialize_with = "or_default")]
+    pub networks: BTreeMap<String, NetworkUse>,
+}
+
+/// A container's place in a network.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkUse {
+    /// The network's full ID; empty if the container was never in it.
+    #[serde(rename = "NetworkID")]
+    pub network_id: String,
 }
 
 impl ContainerSummary {

@@ -37,7 +37,7 @@ mod faults;
 pub use api_version::ApiVersion;
 pub use container::{
     Container, ContainerConfig, ContainerState, ContainerSummary, Health, HealthProbe,
-    HealthStatus, HostConfig, LogConfig, Port, RestartPolicy, Status,
+    HealthStatus, HostConfig, LogConfig, NetworkSettings, NetworkUse, Port, RestartPolicy, Status,
 };
 pub use containers::Filters;
 pub use daemon::{ImageStore, Info, Version};
@@ -50,7 +50,7 @@ pub use images::{
     RootFs,
 };
 pub use load::LoadReport;
-pub use networks::NetworkSummary;
+pub use networks::{Ipam, Network, Subnet};
 pub use request::Timeouts;
 pub use save::SavedImage;
 pub use volumes::VolumeSummary;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::values::{boolean, kind};
-use super::{Listen, LogLevel, bind, level, tls};
+use super::{Listen, LogLevel, Networks, bind, level, network, tls};
 use crate::{Problem, Problems};
 
 pub(super) struct Raw {
@@ -33,6 +33,8 @@ pub struct Daemon {
     pub insecure_registries: Vec<InsecureRegistry>,
     /// `image_store`; none leaves it to the engine.
     pub image_store: Option<ImageStore>,
+    /// How it makes networks.
+    pub networks: Networks,
     /// `log_level`.
     pub log_level: LogLevel,
 }
@@ -58,7 +60,11 @@ impl InsecureRegistry {
     }
 }
 
-pub(super) fn parse(raw: &Raw, log_level: &Value) -> Result<Daemon, Problems> {
+pub(super) fn parse(
+    raw: &Raw,
+    networks: &network::Raw,
+    log_level: &Value,
+) -> Result<Daemon, Problems> {
     let mut problems = Problems::default();
     let address = problems.note(bind::address(&raw.bind));
     let waived = problems.note(boolean("bind_without_tls", &raw.bind_without_tls));
@@ -72,12 +78,14 @@ pub(super) fn parse(raw: &Raw, log_level: &Value) -> Result<Daemon, Problems> {
     };
     let insecure_registries = problems.note_all(insecure_registries(&raw.insecure_registries));
     let image_store = problems.note(image_store(&raw.image_store));
+    let networks = problems.note_all(network::parse(networks));
     let log_level = problems.note(level::parse(log_level));
     let daemon = (|| {
         Some(Daemon {
             listen,
             insecure_registries: insecure_registries?,
             image_store: image_store?,
+            networks: networks?,
             log_level: log_level?,
         })
     })();

@@ -16,6 +16,7 @@ mod bind;
 mod daemon;
 mod import;
 mod level;
+mod network;
 mod service_logs;
 mod supervision;
 mod tls;
@@ -25,6 +26,7 @@ mod volumes;
 pub use bind::{Listen, TcpAccess};
 pub use daemon::{Daemon, ImageStore, InsecureRegistry};
 pub use level::LogLevel;
+pub use network::{AddressPool, Networks};
 pub use service_logs::ServiceLogs;
 pub use supervision::{RestartLimit, Supervision};
 pub use tls::TlsMaterial;
@@ -42,6 +44,8 @@ pub struct JobConfig {
     /// SHA-256 of the whole, in hexadecimal: another one is another deploy's.
     pub digest: String,
     daemon: daemon::Raw,
+    network: network::Raw,
+    internal_dns_domains: Value,
     supervision: supervision::Raw,
     volumes_without_persistent_disk: Value,
     remove_old_images: Value,
@@ -146,6 +150,13 @@ struct Properties {
     #[serde(rename = "insecure-registries")]
     insecure_registries: Value,
     image_store: Value,
+    bip: Value,
+    default_address_pools: Value,
+    mtu: Value,
+    dns_servers: Value,
+    dns_search: Value,
+    dns_options: Value,
+    internal_dns_domains: Value,
     stable_seconds: Value,
     start_timeout: Value,
     stop_timeout: Value,
@@ -220,6 +231,15 @@ impl JobConfig {
                 insecure_registries: properties.insecure_registries,
                 image_store: properties.image_store,
             },
+            network: network::Raw {
+                bip: properties.bip,
+                default_address_pools: properties.default_address_pools,
+                mtu: properties.mtu,
+                dns_servers: properties.dns_servers,
+                dns_search: properties.dns_search,
+                dns_options: properties.dns_options,
+            },
+            internal_dns_domains: properties.internal_dns_domains,
             supervision: supervision::Raw {
                 stable_seconds: properties.stable_seconds,
                 start_timeout: properties.start_timeout,
@@ -243,7 +263,23 @@ impl JobConfig {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn daemon(&self) -> Result<Daemon, Problems> {
-        daemon::parse(&self.daemon, &self.log_level)
+        daemon::parse(&self.daemon, &self.network, &self.log_level)
+    }
+
+    /// How dockerd makes networks for containers; it is a part of [`Self::daemon`], too.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn networks(&self) -> Result<Networks, Problems> {
+        network::parse(&self.network)
+    }
+
+    /// Domains that services in internal networks of the recipe may look up, in lower case, without a last dot.
+    ///
+    /// # Errors
+    /// It is no list, or has what is no domain.
+    pub fn internal_dns_domains(&self) -> Result<Vec<String>, Problems> {
+        network::parse_domains(&self.internal_dns_domains)
     }
 
     /// How the recipe is watched, and how long things may take.

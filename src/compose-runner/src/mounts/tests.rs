@@ -57,8 +57,7 @@ impl Bench {
 
     /// Each service's label.
     fn labels(&self, model: &Model) -> BTreeMap<String, String> {
-        let text = self.files().override_file(model, &BTreeMap::new()).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let value = self.files().override_file(model, &BTreeMap::new()).unwrap();
         let services = value["services"].as_object().unwrap();
         services
             .iter()
@@ -84,8 +83,7 @@ fn an_image_that_the_engine_knows_by_another_name_stands_beside_the_label() {
         ("db".to_owned(), "sha256:2".to_owned()),
     ]);
     let model = bench.model(&[("web", "a", false)]);
-    let text = bench.files().override_file(&model, &images).unwrap();
-    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let value = bench.files().override_file(&model, &images).unwrap();
     let services = &value["services"];
     assert_eq!(services["web"]["image"], "sha256:1");
     assert!(services["web"]["labels"][LABEL].is_string());

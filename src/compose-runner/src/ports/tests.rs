@@ -23,6 +23,7 @@ fn model(services: &[(&str, usize, &str, &str, u16, u16)]) -> Model {
         };
     Model {
         services: services.iter().map(service).collect(),
+        ..Model::default()
     }
 }
 

@@ -11,6 +11,7 @@ mod health;
 mod logs;
 mod manifests;
 mod namespaces;
+mod networks;
 mod pulls;
 mod recipes;
 mod rollback;

@@ -144,6 +144,57 @@ impl Vm {
         command
     }
 
+    /// Runs a line of shell in the VM's namespaces.
+    pub fn sh(&self, line: &str) -> String {
+        let mut command = self.command(Path::new("/bin/sh"));
+        let output = command.args(["-ec", line]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{line}: {said}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// dnsmasq on 169.254.0.2, as BOSH DNS on a VM, and the VM's resolv.conf; until it is dropped. It knows `names`.
+    pub fn bosh_dns(&self, names: &[&str]) -> Listener {
+        let resolv_conf = self.root().join("resolv.conf");
+        fs::write(&resolv_conf, "nameserver 169.254.0.2\n").unwrap();
+        self.sh("ip address add 169.254.0.2/32 dev lo");
+        self.sh(&format!(
+            "mount --bind {} /etc/resolv.conf",
+            resolv_conf.display()
+        ));
+        let mut command = self.command(Path::new("dnsmasq"));
+        command
+            .args([
+                "--keep-in-foreground",
+                "--conf-file=/dev/null",
+                "--pid-file",
+                "--user=root",
+            ])
+            .args([
+                "--no-resolv",
+                "--no-hosts",
+                "--bind-interfaces",
+                "--listen-address=169.254.0.2",
+            ])
+            .args(names.iter().map(|name| format!("--address=/{name}")))
+            .stdin(Stdio::null());
+        let dns = Listener(command.spawn().unwrap());
+        until(|| {
+            self.sh("ss -Hlnu 'sport = 53'")
+                .contains("169.254.0.2")
+                .then_some(())
+        })
+        .expect("dnsmasq");
+        dns
+    }
+
+    /// The settings under which dockerd runs, as docker-ctl writes them, as far as the runner reads them.
+    pub fn daemon_json(&self, settings: &Value) {
+        let path = self.paths.daemon_json();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, settings.to_string()).unwrap();
+    }
+
     /// A process that listens on a port of the VM until it is dropped.
     pub fn listen(&self, port: u16) -> Listener {
         let mut command = self.command(&self.root().join("image/bin/busybox"));

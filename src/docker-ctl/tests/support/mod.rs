@@ -130,6 +130,37 @@ pub fn run(command: &mut Command) -> Run {
     }
 }
 
+impl Vm {
+    /// The `docker` client of the engine under test; what it printed, if it ended well.
+    #[track_caller]
+    pub fn docker(&self, args: &[&str]) -> String {
+        let host = format!("unix://{}", self.paths().socket().display());
+        let mut command = Command::new(self.paths().docker_bin("docker"));
+        command.env_clear().env("HOME", self.paths().root());
+        let run = run(command.arg("--host").arg(host).args(args)).ok();
+        run.stdout.trim().to_owned()
+    }
+}
+
+/// A static busybox.
+pub fn busybox() -> Vec<u8> {
+    let named = std::env::var_os("CONTAINERS_TEST_BUSYBOX").map(PathBuf::from);
+    let places = named
+        .into_iter()
+        .chain(["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from));
+    let Some(found) = places.into_iter().find(|path| path.is_file()) else {
+        panic!("no busybox: install busybox-static, or name one in CONTAINERS_TEST_BUSYBOX")
+    };
+    std::fs::read(found).unwrap()
+}
+
+/// Runs a line of shell, which must succeed.
+#[track_caller]
+pub fn sh(line: &str) -> String {
+    let run = run(Command::new("/bin/sh").args(["-ec", line])).ok();
+    run.stdout.trim().to_owned()
+}
+
 /// The number in a pidfile.
 pub fn pid(path: &Path) -> Pid {
     Pid::from_raw(

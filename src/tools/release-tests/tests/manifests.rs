@@ -17,9 +17,28 @@ type Operation = (
 
 const OPERATIONS: &[Operation] = &[
     (
+        "address-pools",
+        &[
+            "docker_bip=10.200.0.1/24",
+            "docker_address_pool=10.201.0.0/16",
+        ],
+        &[
+            ("/bip", "10.200.0.1/24"),
+            (
+                "/default_address_pools",
+                "[{base: 10.201.0.0/16, size: 24}]",
+            ),
+        ],
+    ),
+    (
         "bind",
         &["docker_bind=5001"],
         &[("/bind", "5001"), ("/bind_without_tls", "true")],
+    ),
+    (
+        "dns",
+        &["docker_dns_servers=[169.254.0.2]"],
+        &[("/dns_servers", "[169.254.0.2]")],
     ),
     (
         "enable-tls",
@@ -31,6 +50,7 @@ const OPERATIONS: &[Operation] = &[
         &["insecure_registry=10.0.0.5:5000"],
         &[("/insecure-registries", "[10.0.0.5:5000]")],
     ),
+    ("mtu", &["docker_mtu=1400"], &[("/mtu", "1400")]),
     (
         "persistent-disk",
         &["persistent_disk=4096"],

@@ -9,6 +9,7 @@ mod health;
 mod images;
 mod lifecycle;
 mod logs;
+mod networks;
 mod recipes;
 mod redis;
 mod refusals;

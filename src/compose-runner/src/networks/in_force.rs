@@ -1,0 +1,37 @@
+//! The settings of networks under which dockerd runs. The properties may ask for others, which docker-ctl has refused.
+
+use std::{net::IpAddr, path::Path};
+
+use bosh_job::Cidr;
+use serde_json::Value;
+
+/// What of `daemon.json` matters for the recipe's networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// The MTU of the default bridge, which the recipe's networks shall have, too.
+    pub mtu: Option<String>,
+    /// The bases of the address pools; empty if they are dockerd's own.
+    pub pools: Vec<Cidr>,
+    /// The resolvers; empty if they are the VM's.
+    pub dns: Vec<IpAddr>,
+}
+
+impl InForce {
+    /// Reads `daemon.json`. One that is not there sets nothing.
+    pub fn read(daemon_json: &Path) -> Self {
+        let bytes = std::fs::read(daemon_json).unwrap_or_default();
+        let settings: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let list = |name: &str| settings[name].as_array().cloned().unwrap_or_default();
+        Self {
+            mtu: settings["mtu"].as_u64().map(|mtu| mtu.to_string()),
+            pools: list("default-address-pools")
+                .iter()
+                .filter_map(|pool| pool["base"].as_str()?.parse().ok())
+                .collect(),
+            dns: list("dns")
+                .iter()
+                .filter_map(|server| server.as_str()?.parse().ok())
+                .collect(),
+        }
+    }
+}
