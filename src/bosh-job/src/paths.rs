@@ -199,6 +199,24 @@ impl Paths {
         self.cli_dir().join("config.json")
     }
 
+    /// Which logins docker-ctl wrote into the CLI's configuration, so that it can tell them from an operator's.
+    #[must_use]
+    pub fn cli_logins(&self) -> PathBuf {
+        self.cli_dir().join("logins-of-the-job.json")
+    }
+
+    /// Where dockerd looks for the authorities of registries: on a VM `/etc/docker/certs.d`, which no setting changes (moby,
+    /// `registry.CertsDir`).
+    #[must_use]
+    pub fn registry_authorities(&self) -> PathBuf {
+        let etc = if self.root == Path::new(Self::DEFAULT_ROOT) {
+            PathBuf::from("/etc")
+        } else {
+            self.root.join("etc")
+        };
+        etc.join("docker/certs.d")
+    }
+
     /// Where the `docker` client finds Compose as its plugin.
     #[must_use]
     pub fn cli_plugins(&self) -> PathBuf {
@@ -323,6 +341,18 @@ mod tests {
         assert_eq!(
             Paths::new("/srv/x").exec_root(),
             Path::new("/srv/x/run/docker")
+        );
+    }
+
+    #[test]
+    fn authorities_lie_under_etc_on_a_vm_and_under_the_root_elsewhere() {
+        assert_eq!(
+            Paths::new("/var/vcap").registry_authorities(),
+            Path::new("/etc/docker/certs.d")
+        );
+        assert_eq!(
+            Paths::new("/srv/x").registry_authorities(),
+            Path::new("/srv/x/etc/docker/certs.d")
         );
     }
 

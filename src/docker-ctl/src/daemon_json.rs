@@ -1,24 +1,53 @@
-//! `daemon.json`: dockerd's settings, all of them. dockerd gets no other flag, since it refuses a setting that is in both.
+//! `daemon.json`: dockerd's settings, all of them but the proxies. dockerd gets no other flag, since it refuses a setting that
+//! is in both. Proxies are in its environment, since engines before 23.0 take them from nowhere else.
 
-use bosh_job::Paths;
+use std::path::Path;
+
 use bosh_job::config::{Daemon, ImageStore, InsecureRegistry, Listen, Networks, TcpAccess};
+use bosh_job::{Paths, atomic_write};
 use serde_json::{Map, Value, json};
 
+use crate::daemon_environment::DaemonEnvironment;
 use crate::directories::{GROUP, group_id};
 use crate::tls_files::TlsFiles;
 
 /// Seconds that dockerd gives containers to stop, at least; those with a longer grace period of their own get that.
 const SHUTDOWN_TIMEOUT: u64 = 15;
 
-/// What containers that dockerd did not stop cannot live on with: changing one of these means stopping them first.
-/// Containers learn their MTU and their resolvers when they start.
-const NOT_CARRIED: [&str; 10] = [
+/// The key in `features` that chooses the image store.
+const IMAGE_STORE: &str = "containerd-snapshotter";
+
+/// What containers that dockerd did not stop cannot live on with, or what dockerd does not change while they run: changing
+/// one of these means stopping them first. The second kind is all that makes the default network (moby,
+/// `Daemon.initNetworkController`: "updated network configuration will not take affect").
+const NOT_CARRIED: [&str; 30] = [
     "data-root",
     "exec-root",
     "storage-driver",
-    "features",
+    "storage-opts",
+    "exec-opts",
+    "userns-remap",
+    "containerd-namespace",
+    "containerd-plugin-namespace",
     "bip",
+    "bip6",
+    "bridge",
     "default-address-pools",
+    "default-gateway",
+    "default-gateway-v6",
+    "default-network-opts",
+    "firewall-backend",
+    "fixed-cidr",
+    "fixed-cidr-v6",
+    "icc",
+    "ip",
+    "ip-masq",
+    "ip6tables",
+    "iptables",
+    "ipv6",
+    "allow-direct-routing",
+    "userland-proxy-path",
+    // containers learn these when they start
     "mtu",
     "dns",
     "dns-search",
@@ -40,9 +69,12 @@ fn addresses(networks: &Networks) -> [(&'static str, Value); 2] {
     ]
 }
 
-/// A `daemon.json`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DaemonJson(Map<String, Value>);
+/// A `daemon.json`, and the environment that goes with it. It is not shown: a proxy's URL may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DaemonJson {
+    settings: Map<String, Value>,
+    environment: DaemonEnvironment,
+}
 
 impl DaemonJson {
     /// The settings for the job's properties. TLS files must be there already.
@@ -63,22 +95,24 @@ impl DaemonJson {
         set("exec-root", json!(paths.exec_root()));
         set("live-restore", json!(true));
         set("log-level", json!(daemon.log_level.as_str()));
-        set("log-driver", json!("json-file"));
-        set("log-opts", json!({"max-size": "10m", "max-file": "3"}));
         set("shutdown-timeout", json!(SHUTDOWN_TIMEOUT));
-        let registries: Vec<&str> = daemon
-            .insecure_registries
-            .iter()
-            .map(InsecureRegistry::as_str)
-            .collect();
-        if !registries.is_empty() {
-            set("insecure-registries", json!(registries));
+        let insecure = daemon.registries.insecure().iter();
+        let insecure: Vec<&str> = insecure.map(InsecureRegistry::as_str).collect();
+        if !insecure.is_empty() {
+            set("insecure-registries", json!(insecure));
+        }
+        let mirrors = daemon.registries.mirrors();
+        if !mirrors.is_empty() {
+            set("registry-mirrors", json!(mirrors));
+        }
+        // parsed so that none of them is one of the others here
+        for (name, value) in &daemon.options {
+            set(name, value.clone());
         }
         if let Some(store) = daemon.image_store {
-            set(
-                "features",
-                json!({"containerd-snapshotter": store == ImageStore::Containerd}),
-            );
+            let mut features = daemon.options.get("features").cloned().unwrap_or(json!({}));
+            features[IMAGE_STORE] = json!(store == ImageStore::Containerd);
+            set("features", features);
         }
         for (name, value) in addresses(&daemon.networks) {
             if !value.is_null() {
@@ -123,45 +157,59 @@ impl DaemonJson {
             }
             _ => {}
         }
-        Self(settings)
+        Self {
+            settings,
+            environment: DaemonEnvironment::new(&daemon.proxies),
+        }
     }
 
-    /// Reads one; `None` if there is none that is a JSON map.
-    pub fn read(path: &std::path::Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(path).ok()?)
-            .ok()
-            .map(Self)
+    /// Reads one with its environment; `None` if there is none that is a JSON map.
+    pub fn read(path: &Path) -> Option<Self> {
+        Some(Self {
+            settings: serde_json::from_slice(&std::fs::read(path).ok()?).ok()?,
+            environment: DaemonEnvironment::read_beside(path).ok()?,
+        })
+    }
+
+    /// Writes it with its environment, which is there first.
+    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        self.environment.write_beside(path)?;
+        Ok(atomic_write(path, &self.to_bytes()?, 0o600)?)
     }
 
     /// The same with another live-restore.
     pub fn with_live_restore(mut self, live_restore: bool) -> Self {
-        self.0
+        self.settings
             .insert("live-restore".to_owned(), json!(live_restore));
         self
     }
 
     /// A setting's text, if it is one.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
+        self.settings.get(name)?.as_str()
     }
 
     /// Whether it chooses addresses as these settings do.
     pub fn has_addresses_of(&self, networks: &Networks) -> bool {
         addresses(networks)
             .iter()
-            .all(|(name, value)| self.0.get(*name).unwrap_or(&Value::Null) == value)
+            .all(|(name, value)| self.settings.get(*name).unwrap_or(&Value::Null) == value)
     }
 
     /// The first setting that differs and that running containers cannot be carried over.
     pub fn first_not_carried(&self, other: &Self) -> Option<&'static str> {
+        let store = |json: &Self| json.settings.get("features")?.get(IMAGE_STORE).cloned();
+        if store(self) != store(other) {
+            return Some(IMAGE_STORE);
+        }
         NOT_CARRIED
             .into_iter()
-            .find(|name| self.0.get(*name) != other.0.get(*name))
+            .find(|name| self.settings.get(*name) != other.settings.get(*name))
     }
 
     /// The file's content.
     pub fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec_pretty(&self.0)?;
+        let mut bytes = serde_json::to_vec_pretty(&self.settings)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -170,18 +218,21 @@ impl DaemonJson {
 #[cfg(test)]
 mod tests {
     use bosh_job::Secret;
-    use bosh_job::config::{AddressPool, LogLevel, TlsMaterial};
+    use bosh_job::config::{JobConfig, LogLevel, TlsMaterial};
+    use job_fixture::rendered;
 
     use super::*;
 
-    fn daemon() -> Daemon {
-        Daemon {
-            listen: None,
-            insecure_registries: Vec::new(),
-            image_store: None,
-            networks: Networks::default(),
-            log_level: LogLevel::Info,
+    fn with(properties: &[(&str, Value)]) -> Daemon {
+        let mut config = rendered();
+        for (name, value) in properties {
+            config["properties"][*name] = value.clone();
         }
+        JobConfig::from_value(config).unwrap().daemon().unwrap()
+    }
+
+    fn daemon() -> Daemon {
+        with(&[])
     }
 
     fn listen(access: TcpAccess) -> Daemon {
@@ -259,7 +310,24 @@ mod tests {
             },
             None,
         );
-        assert_eq!(old.first_not_carried(&other_store), Some("features"));
+        assert_eq!(
+            old.first_not_carried(&other_store),
+            Some("containerd-snapshotter")
+        );
+        for (property, value, key) in [
+            ("daemon", json!({"features": {"buildkit": true}}), None),
+            (
+                "daemon",
+                json!({"userns-remap": "default"}),
+                Some("userns-remap"),
+            ),
+            ("icc", json!(false), Some("icc")),
+            ("userland_proxy", json!(false), None),
+            ("log_driver", json!("local"), None),
+        ] {
+            let other = DaemonJson::new(&paths, &with(&[(property, value)]), None);
+            assert_eq!(old.first_not_carried(&other), key, "{property}");
+        }
         let slower = DaemonJson::new(&paths, &with_networks(), None);
         assert_eq!(old.first_not_carried(&slower), Some("bip"));
         assert!(slower.has_addresses_of(&with_networks().networks));
@@ -268,21 +336,17 @@ mod tests {
     }
 
     fn with_networks() -> Daemon {
-        let networks = Networks {
-            bip: "10.200.0.1/24".parse().ok(),
-            pools: vec![AddressPool {
-                base: "10.201.0.0/16".parse().unwrap(),
-                size: 24,
-            }],
-            mtu: Some(1400),
-            dns_servers: vec!["169.254.0.2".parse().unwrap()],
-            dns_search: vec!["a.example".to_owned()],
-            dns_options: vec!["timeout:2".to_owned()],
-        };
-        Daemon {
-            networks,
-            ..daemon()
-        }
+        with(&[
+            ("bip", json!("10.200.0.1/24")),
+            (
+                "default_address_pools",
+                json!([{"base": "10.201.0.0/16", "size": 24}]),
+            ),
+            ("mtu", json!(1400)),
+            ("dns_servers", json!(["169.254.0.2"])),
+            ("dns_search", json!(["a.example"])),
+            ("dns_options", json!(["timeout:2"])),
+        ])
     }
 
     #[test]
@@ -300,6 +364,45 @@ mod tests {
         assert_eq!(
             (&json["dns-search"], &json["dns-opts"]),
             (&json!(["a.example"]), &json!(["timeout:2"]))
+        );
+    }
+
+    #[test]
+    fn settings_of_all_kinds_come_together() {
+        let json = json(
+            &with(&[
+                (
+                    "daemon",
+                    json!({"features": {"buildkit": true}, "init": true}),
+                ),
+                ("image_store", json!("containerd")),
+                ("registry_mirrors", json!(["http://m.example"])),
+                ("registries", json!([{"address": "r:1", "insecure": true}])),
+                ("labels", json!(["a=b"])),
+            ]),
+            None,
+        );
+        assert_eq!(
+            json["features"],
+            json!({"buildkit": true, "containerd-snapshotter": true})
+        );
+        assert_eq!(
+            json["log-opts"],
+            json!({"max-size": "10m", "max-file": "3"})
+        );
+        assert_eq!(
+            [
+                &json["init"],
+                &json["labels"],
+                &json["registry-mirrors"],
+                &json["insecure-registries"]
+            ],
+            [
+                &json!(true),
+                &json!(["a=b"]),
+                &json!(["http://m.example"]),
+                &json!(["r:1"])
+            ]
         );
     }
 }

@@ -1,11 +1,11 @@
-//! The directories and small files that dockerd and Compose need. All are made at every start: after a reboot no
+//! The directories that dockerd and Compose need. All are made at every start: after a reboot no
 //! lifecycle script has run and `sys/run` is empty.
 
 use std::os::unix::fs::chown;
 use std::path::Path;
 
 use anyhow::Context;
-use bosh_job::{Paths, atomic_write, make_dir};
+use bosh_job::{Paths, make_dir};
 
 /// Group that may use the engine, as it always could on BOSH VMs.
 pub const GROUP: &str = "vcap";
@@ -32,12 +32,6 @@ pub fn make(paths: &Paths) -> anyhow::Result<()> {
         paths.running(),
     ] {
         make_dir(&dir, 0o700)?;
-    }
-    if !paths.cli_config().exists() {
-        // made once: `docker login` of an operator keeps its credentials here, too
-        let plugins = paths.cli_plugins();
-        let config = serde_json::json!({ "cliPluginsExtraDirs": [plugins] }).to_string();
-        atomic_write(&paths.cli_config(), config.as_bytes(), 0o600)?;
     }
     Ok(())
 }

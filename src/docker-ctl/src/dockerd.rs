@@ -15,6 +15,8 @@ use docker_engine::Engine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::info;
 
+use crate::daemon_environment::DaemonEnvironment;
+
 /// Open files that dockerd and every container may have: monit hands down a limit that is too low for many databases.
 const OPEN_FILES: u64 = 1_048_576;
 /// Lines of dockerd's log that an error shows.
@@ -43,7 +45,7 @@ pub fn others(paths: &Paths) -> Vec<Process> {
     })
 }
 
-/// The environment of dockerd: nothing of monit's.
+/// The environment of dockerd, but for the proxies that go with its settings: nothing of monit's.
 pub fn environment(paths: &Paths) -> Vec<(&'static str, String)> {
     let tmp = paths.tmp().display().to_string();
     vec![
@@ -135,6 +137,7 @@ pub fn spawn(paths: &Paths) -> anyhow::Result<Started> {
         .arg("exec-dockerd")
         .env_clear()
         .envs(environment(paths))
+        .envs(DaemonEnvironment::read_beside(&paths.daemon_json())?.variables())
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

@@ -22,6 +22,25 @@ pub fn enable_ip_forward(proc: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets processes have so many memory mappings, or more if they may already (`vm.max_map_count`).
+pub fn raise_max_map_count(proc: &Path, wanted: u64) -> anyhow::Result<()> {
+    let path = proc.join("sys/vm/max_map_count");
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let now: u64 = text
+        .trim()
+        .parse()
+        .with_context(|| format!("reading {}", path.display()))?;
+    if now >= wanted {
+        return Ok(());
+    }
+    std::fs::write(&path, format!("{wanted}\n"))
+        .with_context(|| format!("writing {wanted} to {}", path.display()))
+        .hint("the kernel setting of property `vm.max_map_count` cannot be changed here: set it where the VM's kernel is another's")?;
+    info!(now, wanted, "vm.max_map_count raised");
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +72,19 @@ mod tests {
             std::fs::metadata(&file).unwrap().modified().unwrap(),
             before
         );
+    }
+
+    #[test]
+    fn raises_the_number_of_mappings_and_never_lowers_it() {
+        let proc = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(proc.path().join("sys/vm")).unwrap();
+        let file = proc.path().join("sys/vm/max_map_count");
+        std::fs::write(&file, "65530\n").unwrap();
+        raise_max_map_count(proc.path(), 262_144).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "262144\n");
+        raise_max_map_count(proc.path(), 65_530).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "262144\n");
+        std::fs::write(&file, "many").unwrap();
+        assert!(raise_max_map_count(proc.path(), 1).is_err());
     }
 }

@@ -34,16 +34,12 @@ pub fn last_good(paths: &Paths) -> Option<DaemonJson> {
 
 /// Makes settings the ones that dockerd starts with.
 pub fn put_in_place(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
-    Ok(atomic_write(
-        &paths.daemon_json(),
-        &settings.to_bytes()?,
-        0o600,
-    )?)
+    settings.write(&paths.daemon_json())
 }
 
 /// Remembers that dockerd came up with these, and forgets the TLS files of others.
 pub fn remember(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
-    atomic_write(&last_good_path(paths), &settings.to_bytes()?, 0o600)?;
+    settings.write(&last_good_path(paths))?;
     tls_files::remove_unused(paths, &[settings])
 }
 

@@ -13,7 +13,10 @@ use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;
 use crate::dockerd::{self, Failure};
-use crate::{carry, cgroups, directories, kernel, leftovers, live_restore, lock, settings, strays};
+use crate::{
+    carry, cgroups, cli_config, directories, kernel, leftovers, live_restore, lock,
+    registry_authorities, settings, strays,
+};
 
 /// monit gives a start 100 s; past that a deploy fails without a word of why.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -38,7 +41,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
     Marker::new(paths.full_stop()).clear()?;
     remove_if_there(&paths.refused())?;
     let mut refusals = Vec::new();
-    let begun = prepare(paths).and_then(|()| {
+    let begun = prepare(paths, &config).and_then(|()| {
         if let Ok(config) = &config
             && let Err(error) = write_recipe(paths, config)
         {
@@ -57,12 +60,13 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
 }
 
 /// Makes all that dockerd needs but its settings.
-fn prepare(paths: &Paths) -> anyhow::Result<()> {
+fn prepare(paths: &Paths, config: &anyhow::Result<JobConfig>) -> anyhow::Result<()> {
     strays::end(paths)?;
     leftovers::end_stale_containerd(paths)?;
     directories::make(paths)?;
+    cli_config::make(paths)?;
     cgroups::mount_missing(paths.root())?;
-    kernel::enable_ip_forward(Path::new("/proc"))
+    set_kernel(config)
 }
 
 /// Whether a dockerd that runs answers; `false` if it ends instead, as one does whose stop was cut short.
@@ -109,6 +113,20 @@ fn already_running(paths: &Paths, process: &Process) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the VM's kernel must allow. Settings that are refused later change nothing here.
+fn set_kernel(config: &anyhow::Result<JobConfig>) -> anyhow::Result<()> {
+    let daemon = config.as_ref().ok().and_then(|config| config.daemon().ok());
+    let proc = Path::new("/proc");
+    let may_forward = |daemon: &Daemon| daemon.options.get("ip-forward") != Some(&false.into());
+    if daemon.as_ref().is_none_or(may_forward) {
+        kernel::enable_ip_forward(proc)?;
+    }
+    if let Some(mappings) = daemon.and_then(|daemon| daemon.max_map_count) {
+        kernel::raise_max_map_count(proc, mappings)?;
+    }
+    Ok(())
+}
+
 /// Puts the recipe's files on disk before dockerd is there: it starts containers of old at once, and a missing bind
 /// source would become a directory. A recipe that is no good is for compose-runner to refuse; its files stay as they are.
 /// After a rollback the files are those of the recipe that came back.
@@ -147,6 +165,9 @@ fn begin(
     });
     let error = match wanted {
         Ok((config, daemon, json)) => {
+            // before dockerd is there: compose-runner may pull as soon as it answers
+            registry_authorities::update(paths, &daemon.registries)?;
+            cli_config::update(paths, &daemon)?;
             if let Some(old) = &last_good {
                 carry::stop_containers_if_needed(paths, &config, old, &json, deadline)?;
             }

@@ -1,11 +1,11 @@
 //! The settings of dockerd.
 
-use std::net::IpAddr;
+use serde_json::{Map, Value};
 
-use serde_json::Value;
-
+use super::proxies::{self, Proxies};
+use super::registries::{self, Registries};
 use super::values::{boolean, kind};
-use super::{Listen, LogLevel, Networks, bind, level, network, tls};
+use super::{Listen, LogLevel, Networks, bind, engine_options, level, network, tls};
 use crate::{Problem, Problems};
 
 pub(super) struct Raw {
@@ -14,8 +14,10 @@ pub(super) struct Raw {
     pub tls_cacert: Value,
     pub tls_cert: Value,
     pub tls_key: Value,
-    pub insecure_registries: Value,
     pub image_store: Value,
+    pub registries: registries::Raw,
+    pub proxies: proxies::Raw,
+    pub options: engine_options::Raw,
 }
 
 impl std::fmt::Debug for Raw {
@@ -29,14 +31,20 @@ impl std::fmt::Debug for Raw {
 pub struct Daemon {
     /// `bind`: a TCP socket beside the UNIX socket.
     pub listen: Option<Listen>,
-    /// `insecure-registries`.
-    pub insecure_registries: Vec<InsecureRegistry>,
+    /// `registries`, `insecure-registries`, `registry_mirrors`: how registries are reached.
+    pub registries: Registries,
+    /// `env.*_proxy`: how the internet is reached.
+    pub proxies: Proxies,
     /// `image_store`; none leaves it to the engine.
     pub image_store: Option<ImageStore>,
     /// How it makes networks.
     pub networks: Networks,
     /// `log_level`.
     pub log_level: LogLevel,
+    /// What else dockerd takes, by its key in `daemon.json`: never one that the fields above or the job itself set.
+    pub options: Map<String, Value>,
+    /// `vm.max_map_count`: memory mappings that a process of the VM may have, at least.
+    pub max_map_count: Option<u64>,
 }
 
 /// Where the engine keeps images.
@@ -48,22 +56,11 @@ pub enum ImageStore {
     Graphdriver,
 }
 
-/// A registry that is reached without TLS, or whose certificate is not checked: host, host:port, or a network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InsecureRegistry(String);
-
-impl InsecureRegistry {
-    /// As dockerd takes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 pub(super) fn parse(
     raw: &Raw,
     networks: &network::Raw,
     log_level: &Value,
+    ip: Option<&str>,
 ) -> Result<Daemon, Problems> {
     let mut problems = Problems::default();
     let address = problems.note(bind::address(&raw.bind));
@@ -76,17 +73,23 @@ pub(super) fn parse(
         // nothing to listen on, or what is wrong has been noted
         _ => None,
     };
-    let insecure_registries = problems.note_all(insecure_registries(&raw.insecure_registries));
+    let registries = problems.note_all(registries::parse(&raw.registries));
+    let proxies = problems.note_all(proxies::parse(&raw.proxies, ip));
     let image_store = problems.note(image_store(&raw.image_store));
     let networks = problems.note_all(network::parse(networks));
     let log_level = problems.note(level::parse(log_level));
+    let options = problems.note_all(engine_options::parse(&raw.options));
+    let max_map_count = problems.note(engine_options::max_map_count(&raw.options));
     let daemon = (|| {
         Some(Daemon {
             listen,
-            insecure_registries: insecure_registries?,
+            registries: registries?,
+            proxies: proxies?,
             image_store: image_store?,
             networks: networks?,
             log_level: log_level?,
+            options: options?,
+            max_map_count: max_map_count?,
         })
     })();
     problems.into_result(daemon)
@@ -108,77 +111,6 @@ fn image_store(value: &Value) -> Result<Option<ImageStore>, Problem> {
     }
 }
 
-fn insecure_registries(value: &Value) -> Result<Vec<InsecureRegistry>, Problems> {
-    let Value::Array(entries) = value else {
-        let what = format!("must be a list of registries, and is {}", kind(value));
-        return Err(Problem::new("insecure-registries", what).into());
-    };
-    let mut problems = Problems::default();
-    let registries: Vec<_> = entries
-        .iter()
-        .enumerate()
-        .filter_map(|(position, entry)| problems.note(registry(position, entry)))
-        .collect();
-    problems.into_result(Some(registries))
-}
-
-fn registry(position: usize, value: &Value) -> Result<InsecureRegistry, Problem> {
-    let property = format!("insecure-registries[{position}]");
-    let Some(text) = value.as_str() else {
-        return Err(Problem::new(
-            property,
-            format!(
-                "must be host, host:port or a network, and is {}",
-                kind(value)
-            ),
-        ));
-    };
-    let wrong = |what: &str| {
-        // it may hold a password where somebody wrote a whole URL
-        Err(Problem::new(&property, what)
-            .hint("write registry.example:5000, or a network as 10.0.0.0/8"))
-    };
-    if text.contains("://") {
-        return wrong("must be host, host:port or a network, without a scheme");
-    }
-    if text.contains('@') {
-        return wrong("must be host, host:port or a network, without a user");
-    }
-    if is_network(text) || is_host_and_port(text) {
-        return Ok(InsecureRegistry(text.to_owned()));
-    }
-    wrong("must be host, host:port or a network")
-}
-
-fn is_network(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(address, bits)| {
-        let most = match address.parse::<IpAddr>() {
-            Ok(IpAddr::V4(_)) => 32,
-            Ok(IpAddr::V6(_)) => 128,
-            Err(_) => return false,
-        };
-        bits.parse::<u8>().is_ok_and(|bits| bits <= most)
-    })
-}
-
-fn is_host_and_port(text: &str) -> bool {
-    if let Some(rest) = text.strip_prefix('[') {
-        return rest.split_once(']').is_some_and(|(address, port)| {
-            address.parse::<std::net::Ipv6Addr>().is_ok()
-                && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
-        });
-    }
-    let (host, port) = text
-        .split_once(':')
-        .map_or((text, None), |(host, port)| (host, Some(port)));
-    let is_label_character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    !host.is_empty() && host.chars().all(is_label_character) && port.is_none_or(is_port)
-}
-
-fn is_port(text: &str) -> bool {
-    text.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -191,54 +123,6 @@ mod tests {
             .iter()
             .map(|problem| problem.property.as_str())
             .collect()
-    }
-
-    #[test]
-    fn takes_hosts_ports_and_networks_as_insecure_registries() {
-        let all = [
-            "registry",
-            "registry.local:5000",
-            "10.0.0.4:5000",
-            "10.0.0.0/8",
-            "[fd00::4]:5000",
-            "[fd00::4]",
-            "fd00::/8",
-        ];
-        let daemon = with(&[("insecure-registries", json!(all))])
-            .daemon()
-            .unwrap();
-        assert_eq!(
-            daemon
-                .insecure_registries
-                .iter()
-                .map(InsecureRegistry::as_str)
-                .collect::<Vec<_>>(),
-            all
-        );
-    }
-
-    #[test]
-    fn refuses_other_registries_by_position_without_showing_them() {
-        let bad = [
-            "",
-            "http://r",
-            "u:hunter2@r",
-            "r:0",
-            "r:x",
-            "a b",
-            "10.0.0.0/33",
-            "r/x",
-            "[fd00::4",
-            "fd00::4",
-        ];
-        let problems = with(&[("insecure-registries", json!(bad))])
-            .daemon()
-            .unwrap_err();
-        let expected: Vec<_> = (0..bad.len())
-            .map(|position| format!("insecure-registries[{position}]"))
-            .collect();
-        assert_eq!(named(&problems), expected);
-        assert!(!problems.to_string().contains("hunter2"));
     }
 
     #[test]

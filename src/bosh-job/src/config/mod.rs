@@ -12,21 +12,33 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+mod address;
 mod bind;
 mod daemon;
+mod daemon_map;
+mod engine_options;
 mod import;
+mod insecure_registry;
 mod level;
+mod log_driver;
 mod network;
+mod proxies;
+mod registries;
 mod service_logs;
 mod supervision;
 mod tls;
+mod url;
 mod values;
 mod volumes;
 
+pub use address::RegistryAddress;
 pub use bind::{Listen, TcpAccess};
-pub use daemon::{Daemon, ImageStore, InsecureRegistry};
+pub use daemon::{Daemon, ImageStore};
+pub use insecure_registry::InsecureRegistry;
 pub use level::LogLevel;
 pub use network::{AddressPool, Networks};
+pub use proxies::Proxies;
+pub use registries::{Login, Registries};
 pub use service_logs::ServiceLogs;
 pub use supervision::{RestartLimit, Supervision};
 pub use tls::TlsMaterial;
@@ -148,7 +160,18 @@ struct Properties {
     tls_cert: Value,
     tls_key: Value,
     #[serde(rename = "insecure-registries")]
-    insecure_registries: Value,
+    insecure_hyphen: Value,
+    #[serde(rename = "insecure_registries")]
+    insecure_underscore: Value,
+    registries: Value,
+    registry_ca_cert: Value,
+    registry_mirrors: Value,
+    env: Value,
+    container_proxies: Value,
+    log_driver: Value,
+    log_options: Value,
+    vm: Value,
+    daemon: Value,
     image_store: Value,
     bip: Value,
     default_address_pools: Value,
@@ -206,11 +229,19 @@ impl JobConfig {
         };
         let instance = serde_json::from_value(section("instance")?)
             .map_err(|error| format!("`instance`: {error}"))?;
-        let properties: Properties = serde_json::from_value(section("properties")?)
-            .map_err(|error| format!("`properties`: {error}"))?;
+        let mut properties = section("properties")?;
+        let options = engine_options::take(&mut properties)?;
+        let properties: Properties =
+            serde_json::from_value(properties).map_err(|error| format!("`properties`: {error}"))?;
         if let Some(unknown) = sections.keys().next() {
             return Err(format!("`{unknown}` is unknown"));
         }
+        let [http, https, no_proxy] = nested(
+            "env",
+            properties.env,
+            ["http_proxy", "https_proxy", "no_proxy"],
+        )?;
+        let [max_map_count] = nested("vm", properties.vm, ["max_map_count"])?;
         Ok(Self {
             instance,
             digest,
@@ -228,8 +259,27 @@ impl JobConfig {
                 tls_cacert: properties.tls_cacert,
                 tls_cert: properties.tls_cert,
                 tls_key: properties.tls_key,
-                insecure_registries: properties.insecure_registries,
                 image_store: properties.image_store,
+                registries: registries::Raw {
+                    registries: properties.registries,
+                    registry_ca_cert: properties.registry_ca_cert,
+                    insecure_hyphen: properties.insecure_hyphen,
+                    insecure_underscore: properties.insecure_underscore,
+                    mirrors: properties.registry_mirrors,
+                },
+                proxies: proxies::Raw {
+                    http,
+                    https,
+                    no_proxy,
+                    container_proxies: properties.container_proxies,
+                },
+                options: engine_options::Raw {
+                    options,
+                    log_driver: properties.log_driver,
+                    log_options: properties.log_options,
+                    max_map_count,
+                    daemon: properties.daemon,
+                },
             },
             network: network::Raw {
                 bip: properties.bip,
@@ -263,7 +313,12 @@ impl JobConfig {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn daemon(&self) -> Result<Daemon, Problems> {
-        daemon::parse(&self.daemon, &self.network, &self.log_level)
+        daemon::parse(
+            &self.daemon,
+            &self.network,
+            &self.log_level,
+            self.instance.ip.as_deref(),
+        )
     }
 
     /// How dockerd makes networks for containers; it is a part of [`Self::daemon`], too.
@@ -340,6 +395,29 @@ fn digest(value: &Value) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// The values of properties with a dot in their names, `env.http_proxy` for one, which BOSH hands over as a map.
+fn nested<const N: usize>(
+    name: &str,
+    value: Value,
+    fields: [&str; N],
+) -> Result<[Value; N], String> {
+    let Value::Object(mut map) = value else {
+        return Err(format!("`properties`: `{name}` is not a map"));
+    };
+    let mut missing = None;
+    let values = fields.map(|field| {
+        map.remove(field).unwrap_or_else(|| {
+            missing = Some(field);
+            Value::Null
+        })
+    });
+    match (missing, map.keys().next()) {
+        (None, None) => Ok(values),
+        (Some(field), _) => Err(format!("`properties`: `{name}.{field}` is missing")),
+        (None, Some(unknown)) => Err(format!("`properties`: `{name}.{unknown}` is unknown")),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::values::kind;
+use super::values::{is_unset, kind};
 use crate::{Problem, Problems, Secret};
 
 /// What mutual TLS needs, as PEM texts that were looked at: each holds what its name says.
@@ -76,16 +76,17 @@ pub(super) fn parse(
     problems.into_result(Some(all))
 }
 
-fn is_unset(value: &Value) -> bool {
-    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
-}
-
 fn is_certificate(label: &str) -> bool {
     label == "CERTIFICATE"
 }
 
 fn is_private_key(label: &str) -> bool {
     matches!(label, "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY")
+}
+
+/// Certificates in PEM.
+pub(super) fn certificate(name: &str, value: &Value) -> Result<String, Problem> {
+    pem(name, value, is_certificate, "a certificate").map(|pem| pem.reveal().to_owned())
 }
 
 /// A PEM text with at least one block of the right label, every block whole (RFC 7468).

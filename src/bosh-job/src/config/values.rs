@@ -48,3 +48,27 @@ pub(crate) fn number(
             )
         })
 }
+
+/// The elements of a list, each with its place for a problem: `registries[0]`. Nothing is an empty list.
+pub(crate) fn elements<'a>(
+    property: &str,
+    value: &'a Value,
+) -> Result<Vec<(String, &'a Value)>, Problem> {
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(elements) => Ok(elements
+            .iter()
+            .enumerate()
+            .map(|(position, element)| (format!("{property}[{position}]"), element))
+            .collect()),
+        other => Err(Problem::new(
+            property,
+            format!("must be a list, and is {}", kind(other)),
+        )),
+    }
+}
+
+/// Whether nothing was set: null, or a string of white space.
+pub(crate) fn is_unset(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// Whom the certificate is for; the last name is reached through a proxy of the test's own.
+/// Whom the certificate is for, besides the address on which the registry listens; the last name is reached through a proxy of the test's own.
 const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "registry.example"];
 
 /// Files in PEM.
@@ -17,7 +17,7 @@ pub(crate) struct Certificates {
 
 impl Certificates {
     /// Makes them anew.
-    pub(crate) fn write(directory: &Path) -> Self {
+    pub(crate) fn write(directory: &Path, host: std::net::Ipv4Addr) -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -30,8 +30,10 @@ impl Certificates {
             .expect("signing the authority's certificate");
         let issuer = Issuer::new(authority, authority_key);
         let key = KeyPair::generate().expect("making a key");
-        let mut server =
-            CertificateParams::new(NAMES.map(str::to_owned)).expect("naming the registry");
+        let mut names: Vec<String> = NAMES.map(str::to_owned).into();
+        names.push(host.to_string());
+        names.dedup();
+        let mut server = CertificateParams::new(names).expect("naming the registry");
         server
             .distinguished_name
             .push(DnType::CommonName, "registry of a test");

@@ -19,6 +19,8 @@ pub struct Options {
     pub blobs_at: Option<String>,
     /// The URL of a token server that it wants tokens of, which nobody can have; only with TLS.
     pub token_server: Option<String>,
+    /// The process in whose network it listens, and on which address of it: the loopback of this machine, if there is none.
+    pub network_of: Option<(u32, std::net::Ipv4Addr)>,
 }
 
 impl Options {
@@ -48,6 +50,24 @@ impl Options {
     pub fn blobs_at(mut self, url: &str) -> Self {
         self.blobs_at = Some(url.to_owned());
         self
+    }
+
+    /// In the network of another process.
+    #[must_use]
+    pub fn network_of(mut self, process: u32, address: std::net::Ipv4Addr) -> Self {
+        self.network_of = Some((process, address));
+        self
+    }
+
+    /// In whose network it listens, if it is another's.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.network_of.map(|(process, _)| process)
+    }
+
+    /// Where it listens.
+    pub(crate) fn host(&self) -> std::net::Ipv4Addr {
+        self.network_of
+            .map_or(std::net::Ipv4Addr::LOCALHOST, |(_, address)| address)
     }
 
     /// With a token server.

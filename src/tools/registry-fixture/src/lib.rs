@@ -54,14 +54,16 @@ impl Registry {
             .prefix("registry-")
             .tempdir()
             .expect("making a directory");
-        let certificates = options.tls.then(|| Certificates::write(directory.path()));
+        let certificates = options
+            .tls
+            .then(|| Certificates::write(directory.path(), options.host()));
         let configuration = configuration::write(
             directory.path(),
             &options,
             certificates.as_ref(),
-            "127.0.0.1:0",
+            &format!("{}:0", options.host()),
         );
-        let process = Process::start(&configuration, directory.path());
+        let process = Process::start(&configuration, directory.path(), options.process());
         Self {
             agent: push::agent(certificates.as_ref()),
             process,
@@ -71,7 +73,7 @@ impl Registry {
         }
     }
 
-    /// `127.0.0.1:PORT`: the registry's part of a reference.
+    /// `127.0.0.1:PORT`, or another address: the registry's part of a reference.
     pub fn address(&self) -> &str {
         self.process.address()
     }
@@ -114,6 +116,10 @@ impl Registry {
             self.certificates.as_ref(),
             self.process.address(),
         );
-        self.process = Process::start(&configuration, self.directory.path());
+        self.process = Process::start(
+            &configuration,
+            self.directory.path(),
+            self.options.process(),
+        );
     }
 }

@@ -18,7 +18,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(configuration: &Path, directory: &Path) -> Self {
+    /// In the network of this machine, or of another process.
+    pub(crate) fn start(configuration: &Path, directory: &Path, network_of: Option<u32>) -> Self {
         let program = PathBuf::from(std::env::var_os(VARIABLE).unwrap_or_else(|| {
             panic!(
                 "{VARIABLE} is not set: it must name the program docker-registry (Debian's, 2.8) to test with"
@@ -31,7 +32,16 @@ impl Process {
             .open(&log)
             .expect("making the registry's log");
         let before = output.metadata().map_or(0, |metadata| metadata.len());
-        let mut child = Command::new(&program)
+        let mut command = match network_of {
+            None => Command::new(&program),
+            Some(process) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--target={process}"));
+                command.args(["--net", "--"]).arg(&program);
+                command
+            }
+        };
+        let mut child = command
             .arg("serve")
             .arg(configuration)
             .stdin(Stdio::null())

@@ -35,6 +35,7 @@ const OPERATIONS: &[Operation] = &[
         &["docker_bind=5001"],
         &[("/bind", "5001"), ("/bind_without_tls", "true")],
     ),
+    ("container-proxies", &[], &[("/container_proxies", "true")]),
     (
         "dns",
         &["docker_dns_servers=[169.254.0.2]"],
@@ -67,6 +68,41 @@ const OPERATIONS: &[Operation] = &[
         &[("/volumes_without_persistent_disk", "refuse")],
     ),
     ("rollback", &[], &[("/rollback_on_failure", "true")]),
+    (
+        "proxy",
+        &[
+            "http_proxy=http://p.example:1",
+            "https_proxy=http://p.example:2",
+            "no_proxy=a.example",
+        ],
+        &[
+            ("/env/http_proxy", "http://p.example:1"),
+            ("/env/https_proxy", "http://p.example:2"),
+            ("/env/no_proxy", "a.example"),
+        ],
+    ),
+    (
+        "registry-ca",
+        &["registry_address=r.example:5000", "registry_ca_cert=PEM"],
+        &[("/registries", "[{address: r.example:5000, ca_cert: PEM}]")],
+    ),
+    (
+        "registry-login",
+        &[
+            "registry_address=r.example:5000",
+            "registry_username=puller",
+            "registry_password=secret",
+        ],
+        &[(
+            "/registries",
+            "[{address: r.example:5000, username: puller, password: secret}]",
+        )],
+    ),
+    (
+        "registry-mirror",
+        &["registry_mirror=https://m.example"],
+        &[("/registry_mirrors", "[https://m.example]")],
+    ),
 ];
 
 fn files(directory: &str) -> Vec<String> {

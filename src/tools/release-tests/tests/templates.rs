@@ -19,10 +19,16 @@ fn spec(job: &str) -> Value {
 fn properties(job: &str, set: &Value) -> Value {
     let mut all = Map::new();
     for (name, about) in spec(job)["properties"].as_object().unwrap() {
-        all.insert(
-            name.clone(),
-            set.get(name).unwrap_or(&about["default"]).clone(),
-        );
+        let value = set.get(name).unwrap_or(&about["default"]).clone();
+        match name.split_once('.') {
+            None => {
+                all.insert(name.clone(), value);
+            }
+            // `env.http_proxy` is one value in the map `env`
+            Some((map, name)) => {
+                all.entry(map).or_insert_with(|| json!({}))[name] = value;
+            }
+        }
     }
     Value::Object(all)
 }
@@ -109,6 +115,8 @@ fn programs_accept_what_the_defaults_and_the_examples_render_to() {
     examples["tls_cert"] = json!(certificate);
     examples["tls_key"] = json!("-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n");
     examples["bind_without_tls"] = json!(false);
+    examples["registries"][0]["ca_cert"] = json!(certificate);
+    examples["registry_ca_cert"][0]["ca_cert"] = json!(certificate);
     for set in [json!({}), Value::Object(examples)] {
         for (name, outcome) in check(&config(&set)) {
             assert_eq!(outcome.code, 0, "{name}: {}", outcome.text());

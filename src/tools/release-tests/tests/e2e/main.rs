@@ -13,6 +13,7 @@ mod networks;
 mod recipes;
 mod redis;
 mod refusals;
+mod registries;
 mod remote;
 mod rollback;
 mod security;
