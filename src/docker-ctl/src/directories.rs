@@ -36,6 +36,28 @@ pub fn make(paths: &Paths) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Removes the temporary files of a dockerd and a containerd that were killed: an import leaves whole layers behind, and dockerd
+/// itself clears only a directory of its own choice (moby, `prepareTempDir`).
+pub fn clear_tmp(paths: &Paths) -> anyhow::Result<()> {
+    let tmp = paths.tmp();
+    for entry in std::fs::read_dir(&tmp).with_context(|| format!("listing {}", tmp.display()))? {
+        let path = entry?.path();
+        let removed = if path.is_dir() && !path.is_symlink() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
+        match removed {
+            // its owner was quicker
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("removing {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Makes the directory of pidfiles and sockets, as the agent makes it.
 pub fn make_run_dir(paths: &Paths) -> anyhow::Result<()> {
     let dir = paths.run_dir();

@@ -65,6 +65,7 @@ fn prepare(paths: &Paths, config: &anyhow::Result<JobConfig>) -> anyhow::Result<
     leftovers::end_stale_containerd(paths)?;
     directories::make(paths)?;
     cli_config::make(paths)?;
+    directories::clear_tmp(paths)?;
     cgroups::mount_missing(paths.root())?;
     set_kernel(config)
 }

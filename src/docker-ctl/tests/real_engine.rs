@@ -65,6 +65,10 @@ fn a_dockerd_that_was_killed_comes_back_to_its_containers() {
     for _ in 0..2 {
         let dockerd = Process::open(pid(&vm.paths().docker_pidfile())).unwrap();
         dockerd.signal(Signal::KILL).unwrap();
+        // as one leaves it that is killed in the middle of an import
+        let left = vm.paths().tmp().join("docker-import-123");
+        std::fs::create_dir_all(&left).unwrap();
+        std::fs::write(left.join("layer.tar"), "part of a layer").unwrap();
         assert!(dockerd.wait_until_gone(Duration::from_secs(5)));
         let stop = vm.run(&["stop"]).ok();
         assert!(stop.elapsed < Duration::from_secs(2), "{stop:?}");
@@ -80,6 +84,7 @@ fn a_dockerd_that_was_killed_comes_back_to_its_containers() {
         .unwrap();
         let start = vm.run(&["start"]).ok();
         assert!(start.elapsed < Duration::from_secs(30), "{start:?}");
+        assert!(!left.exists());
         assert_eq!(started_at(&vm, &id), began);
         assert!(
             stranger.try_wait().unwrap().is_none(),

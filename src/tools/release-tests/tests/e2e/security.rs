@@ -10,8 +10,7 @@ use crate::sleeper;
 /// Path below `/var/vcap`, mode and owner, as the table of the page gives them.
 fn promised() -> Vec<[String; 3]> {
     let page = fs::read_to_string(repository().join("docs/security.md")).unwrap();
-    let rows = page
-        .lines()
+    page.lines()
         .skip_while(|line| !line.starts_with("| path below"))
         .skip(2)
         .take_while(|line| line.starts_with('|'))
@@ -19,8 +18,7 @@ fn promised() -> Vec<[String; 3]> {
             let mut cells = line.split('|').map(|cell| cell.trim().replace('`', ""));
             [1, 0, 0].map(|skip| cells.nth(skip).unwrap())
         })
-        .collect();
-    rows
+        .collect()
 }
 
 #[test]

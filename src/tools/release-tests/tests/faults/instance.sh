@@ -65,14 +65,17 @@ inventory() {
   echo "zombies $(ps -e -o stat= | awk '/^Z/' | wc -l)"
   echo "mounts $(grep -c /var/vcap /proc/self/mounts)"
   echo "links $(find /sys/class/net -mindepth 1 | wc -l)"
-  echo "cgroups $(find /sys/fs/cgroup -type d -regextype egrep -regex '.*/[^/]*[0-9a-f]{64}[^/]*' | sort -u | wc -l)"
+  # a hierarchy that the instance has for itself: those of v1 that docker-ctl had to mount show other instances, too
+  local cgroups=/sys/fs/cgroup
+  [ ! -d $cgroups/memory ] || cgroups=$cgroups/memory
+  echo "cgroups $(find $cgroups -type d -regextype egrep -regex '.*/[^/]*[0-9a-f]{64}[^/]*' | wc -l)"
   echo "containers $(docker ps --all --quiet | wc -l)"
   echo "networks $(docker network ls --quiet | wc -l)"
   echo "volumes $(docker volume ls --quiet | wc -l)"
   echo "files:run $(find $run -maxdepth 1 -mindepth 1 | wc -l)"
   echo "files:netns $(find $run /var/run/docker -path '*netns/*' 2>/dev/null | wc -l)"
   echo "files:data $(find /var/vcap/data/docker -type f -not -path '*/tmp/*' | wc -l)"
-  echo "files:tmp $(find /var/vcap/data/docker/tmp /var/vcap/store/docker/tmp -mindepth 1 2>/dev/null | wc -l)"
+  echo "files:tmp $(find /var/vcap/data/docker/tmp /var/vcap/store/docker/tmp -mindepth 1 -not -name 'runc-process*' 2>/dev/null | wc -l)"
   echo "descriptors:dockerd $(find "/proc/$(pidof dockerd)/fd" -mindepth 1 | wc -l)"
   echo "descriptors:compose-runner $(find "/proc/$(pidof compose-runner)/fd" -mindepth 1 | wc -l)"
 }
