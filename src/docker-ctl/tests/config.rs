@@ -65,10 +65,9 @@ fn the_defaults_and_every_property_set_well_pass() {
     assert_eq!(run.stdout + &run.stderr, "");
 }
 
-#[test]
-fn each_wrong_property_is_named_and_its_value_is_not_shown() {
-    let vm = Vm::new();
-    for (name, bad, named) in [
+/// A property, a value that is wrong, and what names it.
+fn wrong_properties() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
         ("recipe", json!(["hunter2"]), "`recipe`"),
         ("project_name", json!("Running"), "`project_name`"),
         ("variables", json!({"PW": ["hunter2"]}), "`variables.PW`"),
@@ -160,7 +159,13 @@ fn each_wrong_property_is_named_and_its_value_is_not_shown() {
             "`restart_limit.seconds`",
         ),
         ("log_level", json!("loud"), "`log_level`"),
-    ] {
+    ]
+}
+
+#[test]
+fn each_wrong_property_is_named_and_its_value_is_not_shown() {
+    let vm = Vm::new();
+    for (name, bad, named) in wrong_properties() {
         vm.set(&[(name, bad)]);
         let run = vm.run(&["--check-config"]);
         assert_eq!(run.code, 2, "{name}: {run:?}");

@@ -190,7 +190,8 @@ fn the_manifests_variables_are_all_declared() {
 
 #[test]
 fn every_ops_file_does_what_it_says_to_every_manifest() {
-    let tested: Vec<&str> = OPERATIONS.iter().map(|(name, ..)| *name).collect();
+    let mut tested: Vec<&str> = OPERATIONS.iter().map(|(name, ..)| *name).collect();
+    tested.sort_unstable();
     assert_eq!(
         files("manifests/operations"),
         tested,
@@ -210,7 +211,7 @@ fn every_ops_file_does_what_it_says_to_every_manifest() {
             );
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let manifest = interpolate(&arguments);
-            for (path, value) in wanted {
+            for (path, value) in *wanted {
                 let found = match path.strip_prefix("/../../..") {
                     Some(path) => at(&at(&manifest, "/instance_groups/name=docker"), path),
                     None => at(&at(&manifest, PROPERTIES), path),
