@@ -343,10 +343,13 @@ fn wait_gives_the_recipe_that_comes_back_as_much_time_again() {
     running.rolled_back(State::Failed, ExitCode::Unhealthy, vec![failed], time);
     let run = running.vm.run(&["wait"]);
     assert_eq!(run.code, 3);
-    let told = format!(
-        "error: service web exited with 7\nthe services are those of the recipe of {time}\n"
-    );
-    assert!(run.stderr.contains(&told), "{}", run.stderr);
+    let told = [
+        "error: service web exited with 7\n",
+        &format!("\nthe services are those of the recipe of {time}\n"),
+    ];
+    for told in told {
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+    }
     let status = running.vm.run(&["status"]);
     let told = format!("recipe: rolled back to the one of {time}, since ");
     assert!(status.stdout.contains(&told), "{status:?}");
