@@ -147,6 +147,11 @@ impl Board {
         }
     }
 
+    /// Whether the last word that was posted stands in the verdict.
+    pub fn is_written(&self) -> bool {
+        self.unwritten.is_none()
+    }
+
     /// The state that was posted last.
     pub fn state(&self) -> Option<State> {
         self.posted.as_ref().map(|(word, _)| word.state)

@@ -23,8 +23,10 @@ use crate::{
 
 /// Between two looks while something is on its way.
 const LOOK: Duration = Duration::from_secs(1);
-/// Between two looks at rest, in case an event was missed.
-const LOOK_AT_REST: Duration = Duration::from_secs(30);
+/// Between two looks while something is wrong: restarts that lie too far back clear without an event.
+const LOOK_AT_WRONG: Duration = Duration::from_secs(30);
+/// Between two looks while all is well, in case an event was missed. Each look costs a request for each container.
+const LOOK_AT_REST: Duration = Duration::from_mins(5);
 /// Events come in groups; one look serves them all.
 const GROUP: Duration = Duration::from_millis(200);
 /// Events of the past come at once; after a silence of this length there are no more.
@@ -131,13 +133,28 @@ impl Watching<'_> {
             if let Some(since) = away.take() {
                 let seconds = since.elapsed().as_secs();
                 tracing::info!(seconds, "the engine is back");
+                // Nothing could come up meanwhile.
+                self.deadline += since.elapsed();
             }
             let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
+            let rest = match &whole {
+                Whole::Pending(_) => LOOK,
+                Whole::Failed(_) => LOOK_AT_WRONG,
+                Whole::Well => LOOK_AT_REST,
+            };
             let on_the_way = matches!(whole, Whole::Pending(_));
             self.judge(whole, &seen, &mut known, board)?;
-            let rest = if on_the_way { LOOK } else { LOOK_AT_REST };
+            let rest = if board.is_written() {
+                rest
+            } else {
+                rest.min(LOOK_AT_WRONG)
+            };
             if !self.rest(&mut events, rest) {
                 events = None;
+            }
+            if !on_the_way {
+                // What comes next has its own time.
+                self.deadline = Instant::now() + self.start_timeout;
             }
         }
         Err(Failure::Cancelled)
@@ -196,14 +213,8 @@ impl Watching<'_> {
     ) -> Outcome<()> {
         let now = Instant::now();
         let found = match whole {
-            Whole::Well => {
-                self.deadline = now + self.start_timeout;
-                Known::Well
-            }
-            Whole::Failed(wrong) => {
-                self.deadline = now + self.start_timeout;
-                Known::Failed(wrong)
-            }
+            Whole::Well => Known::Well,
+            Whole::Failed(wrong) => Known::Failed(wrong),
             Whole::Pending(wrong) if now >= self.deadline => {
                 let seconds = self.start_timeout.as_secs();
                 let late = |wrong: Wrong| Wrong {
