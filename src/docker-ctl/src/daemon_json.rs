@@ -184,6 +184,13 @@ impl DaemonJson {
         self
     }
 
+    /// The same without these settings.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.settings
+            .retain(|name, _| !names.contains(&name.as_str()));
+        self
+    }
+
     /// A setting's text, if it is one.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.settings.get(name)?.as_str()

@@ -15,7 +15,7 @@ use crate::daemon_json::DaemonJson;
 use crate::dockerd::{self, Failure};
 use crate::{
     carry, cgroups, cli_config, directories, kernel, leftovers, live_restore, lock,
-    registry_authorities, settings, strays,
+    registry_authorities, settings, stop, strays,
 };
 
 /// monit gives a start 100 s; past that a deploy fails without a word of why.
@@ -27,10 +27,21 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
     directories::make_run_dir(paths)?;
     let _lock = lock::take(paths, LIMIT)?;
     if let Some(process) = dockerd::running(paths) {
-        if answers(paths, &process, deadline)? {
+        if !answers(paths, &process, deadline)? {
+            info!("the dockerd that ran has ended");
+        } else if config
+            .as_ref()
+            .is_ok_and(|config| is_outdated(paths, config))
+        {
+            // a stop that was cut short has left it there
+            info!("dockerd runs on other settings; starting it anew");
+            stop::leave_containers(paths, &process)?;
+        } else {
+            Marker::new(paths.keep_containers()).clear()?;
+            Marker::new(paths.going_for_good()).clear()?;
+            Marker::new(paths.full_stop()).clear()?;
             return already_running(paths, &process);
         }
-        info!("the dockerd that ran has ended");
     }
     info!("starting");
     Pidfile::new(paths.docker_pidfile())
@@ -88,6 +99,24 @@ fn answers(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Resul
                 .hint("have monit restart it: monit restart docker");
         }
     }
+}
+
+/// Whether a dockerd that runs does so on other settings than the properties ask for. Those that are no good are told by
+/// whoever reads them next. Addresses that the job chose do not count: they may be others now, since containers and operators
+/// add routes to the VM.
+pub fn is_outdated(paths: &Paths, config: &JobConfig) -> bool {
+    let (Ok((_, wanted)), Ok(networks)) = (settings::wanted(paths, config), config.networks())
+    else {
+        return false;
+    };
+    let chosen: &[&str] = match (networks.pools.is_empty(), networks.bip) {
+        (false, _) => &[],
+        (true, Some(_)) => &["default-address-pools"],
+        (true, None) => &["default-address-pools", "bip"],
+    };
+    // live-restore: a full stop has turned it off, was cut short, and it is turned on again
+    let comparable = |json: DaemonJson| json.with_live_restore(true).without(chosen);
+    DaemonJson::read(&paths.daemon_json()).is_some_and(|now| comparable(now) != comparable(wanted))
 }
 
 fn already_running(paths: &Paths, process: &Process) -> anyhow::Result<()> {

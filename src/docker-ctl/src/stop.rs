@@ -47,7 +47,7 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
 }
 
 /// Ends dockerd and leaves the containers running, for the next start to find.
-fn leave_containers(paths: &Paths, process: &Process) -> anyhow::Result<()> {
+pub fn leave_containers(paths: &Paths, process: &Process) -> anyhow::Result<()> {
     let engine = Engine::new(paths.socket());
     // a full stop that was cut short may have left it off
     if engine.ping(Duration::from_secs(2)).is_ok()

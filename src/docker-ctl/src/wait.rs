@@ -10,13 +10,13 @@ use anyhow::Context;
 use bosh_job::command::end_group;
 use bosh_job::config::{JobConfig, Supervision};
 use bosh_job::verdict::{Refused, State, Verdict};
-use bosh_job::{Advise, ExitCode, Paths, Pid, Process};
+use bosh_job::{Advise, ExitCode, Marker, Paths, Pid, Process};
 use docker_engine::Engine;
 use image_ledger::ImageLedger;
 use recipe::{KeptRecipe, Recipe};
 use tracing::{info, warn};
 
-use crate::{dockerd, project};
+use crate::{dockerd, project, start};
 
 /// Waits, and says what came of it.
 pub fn run(paths: &Paths, config: &JobConfig) -> anyhow::Result<ExitCode> {
@@ -37,6 +37,14 @@ pub fn run(paths: &Paths, config: &JobConfig) -> anyhow::Result<ExitCode> {
         .hint("see docker-ctl.log and dockerd.log in the job's log directory")?;
     if let Some(refused) = Refused::read(&paths.refused())? {
         return Ok(report_refusal(&refused));
+    }
+    // The update is over. One whose stop was cut short has left it there, and monit starts nothing that still runs.
+    Marker::new(paths.keep_containers()).clear()?;
+    if start::is_outdated(paths, config) {
+        return Err(anyhow::anyhow!(
+            "dockerd still runs on the settings of before: it did not stop in this update"
+        ))
+        .hint("deploy again, or kill dockerd: monit starts it on the new settings, and the containers run through it");
     }
     match recipe {
         Some(_) => for_verdict(paths, &supervision, deadline),

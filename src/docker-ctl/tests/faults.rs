@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bosh_job::{Process, ProcessInfo, Signal};
 use serde_json::json;
-use support::containers::{all_of, mounts, shims, start_container};
+use support::containers::{all_of, mounts, shims, start_container, started_at};
 use support::{Vm, inside, pid};
 
 #[test]
@@ -190,5 +190,40 @@ fn a_disk_without_room_for_logs_keeps_nothing_from_starting_and_stopping() {
         let status = vm.command(&[command]).stderr(full()).status().unwrap();
         assert!(status.success(), "{command} {status}");
     }
+    assert_eq!((shims(&vm), mounts(&vm)), (0, Vec::new()));
+}
+
+#[test]
+fn a_start_after_a_stop_that_was_cut_short_takes_the_new_settings() {
+    if !inside("a_start_after_a_stop_that_was_cut_short_takes_the_new_settings") {
+        return;
+    }
+    let vm = Vm::with_engine();
+    vm.run(&["start"]).ok();
+    let id = start_container(&vm);
+    let (began, first) = (started_at(&vm, &id), pid(&vm.paths().docker_pidfile()));
+    vm.run(&["drain", "job_changed", "hash_changed"]).ok();
+    // the stop was killed before it did anything
+    vm.set(&[("insecure-registries", json!(["10.9.8.7:5000"]))]);
+    // monit starts nothing that still runs; then at least the deploy must not be green
+    let wait = vm.run(&["wait"]);
+    assert!(
+        wait.code == 1 && wait.stderr.contains("settings of before"),
+        "{wait:#?}"
+    );
+    assert!(!vm.paths().keep_containers().exists());
+    vm.run(&["drain", "job_changed", "hash_changed"]).ok();
+    vm.run(&["start"]).ok();
+    let second = pid(&vm.paths().docker_pidfile());
+    let json = std::fs::read_to_string(vm.paths().daemon_json()).unwrap();
+    assert!(second != first && json.contains("10.9.8.7:5000"), "{json}");
+    assert!(!vm.paths().keep_containers().exists());
+    assert_eq!(started_at(&vm, &id), began);
+
+    vm.run(&["drain", "job_changed", "hash_changed"]).ok();
+    vm.run(&["start"]).ok();
+    assert_eq!(pid(&vm.paths().docker_pidfile()), second, "nothing changed");
+    assert!(!vm.paths().keep_containers().exists());
+    vm.run(&["stop"]).ok();
     assert_eq!((shims(&vm), mounts(&vm)), (0, Vec::new()));
 }

@@ -185,7 +185,7 @@ fn deaths_in_an_update() {
             scene.deployment.deploy_ok();
         }
         scene.assert_recovers(&after);
-        let environment = scene.ok("docker exec running-app-1 printenv ROUND");
+        let environment = scene.ok("docker exec running-app-1 sh -c 'echo $ROUND'");
         assert_eq!(environment.trim(), format!("{}", round + 1), "{after}");
         if deployed.code == 0 {
             let now = scene.deployment.started_at("db");
