@@ -146,7 +146,7 @@ fn deaths_in_a_stop() {
 }
 
 #[test]
-#[ignore = "takes six minutes; ci/test full runs it"]
+#[ignore = "takes eight minutes; ci/test full runs it"]
 fn deaths_in_an_update() {
     let mut scene = Scene::new("faults-update");
     let moments = [

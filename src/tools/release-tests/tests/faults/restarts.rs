@@ -31,7 +31,7 @@ fn forty_restarts_of_the_recipe_leak_nothing() {
 }
 
 #[test]
-#[ignore = "takes six minutes; ci/test full runs it"]
+#[ignore = "takes ten minutes; ci/test full runs it"]
 fn a_hundred_and_forty_restarts_as_in_an_update_leak_nothing() {
     let scene = scene("faults-again");
     let db = scene.deployment.started_at("db");
