@@ -37,9 +37,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
             info!("dockerd runs on other settings; starting it anew");
             stop::leave_containers(paths, &process)?;
         } else {
-            Marker::new(paths.keep_containers()).clear()?;
-            Marker::new(paths.going_for_good()).clear()?;
-            Marker::new(paths.full_stop()).clear()?;
+            forget_the_stop(paths)?;
             return already_running(paths, &process);
         }
     }
@@ -47,9 +45,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
     Pidfile::new(paths.docker_pidfile())
         .remove()
         .context("removing the stale pidfile")?;
-    Marker::new(paths.keep_containers()).clear()?;
-    Marker::new(paths.going_for_good()).clear()?;
-    Marker::new(paths.full_stop()).clear()?;
+    forget_the_stop(paths)?;
     remove_if_there(&paths.refused())?;
     let mut refusals = Vec::new();
     let begun = prepare(paths, &config).and_then(|()| {
@@ -68,6 +64,18 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
         }
     }
     begun
+}
+
+/// Clears the marks of what kind of stop the one before this start was.
+fn forget_the_stop(paths: &Paths) -> anyhow::Result<()> {
+    for mark in [
+        paths.keep_containers(),
+        paths.going_for_good(),
+        paths.full_stop(),
+    ] {
+        Marker::new(mark).clear()?;
+    }
+    Ok(())
 }
 
 /// Makes all that dockerd needs but its settings.

@@ -15,8 +15,7 @@ use std::process::Command;
 
 use image_fixture::{Files, TestImage};
 use serde_json::{Value, json};
-use support::containers::busybox;
-use support::{Vm, inside};
+use support::{Vm, busybox, inside};
 
 fn engines() -> Vec<PathBuf> {
     let Some(named) = std::env::var_os("CONTAINERS_TEST_ENGINES") else {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bosh_job::{Process, Signal};
-use support::containers::{mounts, shims, start_container, started_at};
+use support::containers::{mounts, shims, start_container, started_at, status};
 use support::{Vm, inside, is_alive, pid};
 
 #[test]
@@ -44,15 +44,7 @@ fn a_full_stop_that_bosh_asked_for_leaves_no_container_even_of_a_dead_dockerd() 
     assert_eq!((shims(&vm), mounts(&vm)), (0, Vec::new()));
     assert!(!vm.paths().full_stop().exists());
     vm.run(&["start"]).ok();
-    assert_eq!(
-        vm.engine()
-            .inspect_container(&id)
-            .unwrap()
-            .state
-            .status
-            .word(),
-        "running"
-    );
+    assert_eq!(status(&vm, &id), "running");
     vm.run(&["drain", "job_shutdown", "hash_unchanged"]).ok();
     vm.run(&["stop"]).ok();
     vm.run(&["post-stop"]).ok();
@@ -121,15 +113,7 @@ fn containers_of_another_dockerd_on_the_data_root_do_not_run_twice() {
         assert!(start.stderr.contains(said), "{start:?}");
         other.wait().unwrap();
         assert!(!is_alive(before));
-        assert_eq!(
-            vm.engine()
-                .inspect_container(&id)
-                .unwrap()
-                .state
-                .status
-                .word(),
-            "running"
-        );
+        assert_eq!(status(&vm, &id), "running");
         assert_eq!(sleepers().len(), 1);
         let start = vm.run(&["start"]).ok();
         assert!(!start.stderr.contains("lest they run twice"), "{start:?}");

@@ -8,13 +8,12 @@
 
 mod support;
 
-use std::io::Cursor;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use image_fixture::{Files, TestImage};
 use serde_json::{Value, json};
-use support::{Vm, busybox, inside, sh};
+use support::containers::load_image;
+use support::{Vm, inside, sh};
 
 const NAME: &str = "q-s0.web.default.dep.bosh";
 
@@ -27,11 +26,6 @@ fn networks_of_the_vm() {
         && ip route add 172.18.0.0/16 via 10.50.0.1 && ip route add 10.70.0.0/16 via 10.50.0.1 table 100 \
         && ip route add default via 10.50.0.1",
     );
-}
-
-fn load_image(vm: &Vm) {
-    let archive = Files::new_archive(&TestImage::busybox(&busybox()), &["sleeper:1"]).tarball();
-    vm.engine().load(Cursor::new(archive)).unwrap();
 }
 
 fn subnet(vm: &Vm, network: &str) -> String {

@@ -42,9 +42,16 @@ pub(crate) struct ServiceLog {
 impl ServiceLog {
     /// Opens the file as it was left by a runner that ended in order, or before there was one.
     pub(crate) fn open(directory: &Path, service: &str, cap: Cap) -> io::Result<Self> {
+        let mut log = Self::append_to_current(directory, service, cap)?;
+        log.end_last_line()?;
+        Ok(log)
+    }
+
+    /// The file as it lies there.
+    fn append_to_current(directory: &Path, service: &str, cap: Cap) -> io::Result<Self> {
         let path = current(directory, service);
         let (file, metadata) = open(&path)?;
-        let mut log = Self {
+        Ok(Self {
             directory: directory.to_owned(),
             service: service.to_owned(),
             cap,
@@ -53,9 +60,7 @@ impl ServiceLog {
             length: metadata.len(),
             is_synced: true,
             lines: Lines::default(),
-        };
-        log.end_last_line()?;
-        Ok(log)
+        })
     }
 
     /// Opens the file and cuts off what was written after the position was noted. The file may have been rotated since then,
@@ -79,18 +84,7 @@ impl ServiceLog {
                     .set_len(position.length)?;
             }
         }
-        let path = current(directory, service);
-        let (file, metadata) = open(&path)?;
-        let mut log = Self {
-            directory: directory.to_owned(),
-            service: service.to_owned(),
-            cap,
-            file,
-            id: FileId::from(&metadata),
-            length: metadata.len(),
-            is_synced: true,
-            lines: Lines::default(),
-        };
+        let mut log = Self::append_to_current(directory, service, cap)?;
         if (log.id, log.length) == (position.file, position.length) {
             log.lines.unfinished = position
                 .unfinished

@@ -49,18 +49,8 @@ impl Drop for Registry {
 
 /// Pushes an image of its own layer, and leaves nothing of it on the VM.
 fn push(vm: &Vm, name: &str) {
-    let directory = vm.root().join("image");
     let version = format!("{name} {}", jiff::Timestamp::now());
-    fs::write(directory.join("version"), version).unwrap();
-    let archive = vm.root().join("next.tar");
-    let mut tar = std::process::Command::new("tar");
-    tar.arg("-C")
-        .arg(directory)
-        .arg("-cf")
-        .arg(&archive)
-        .arg(".");
-    assert!(tar.status().unwrap().success());
-    vm.docker(&["import", archive.to_str().unwrap(), name]);
+    vm.import_image(name, &version);
     vm.docker(&["push", "--quiet", name]);
     vm.docker(&["rmi", name]);
 }

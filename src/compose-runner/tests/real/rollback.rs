@@ -146,27 +146,14 @@ fn the_recipe_before_comes_back_with_its_files_and_stays_until_the_next_deploy()
 #[test]
 fn the_images_of_before_come_back_although_their_names_have_moved() {
     let vm = Vm::start();
-    let image = |name: &str, text: &str| {
-        let directory = vm.root().join("image");
-        fs::write(directory.join("version"), text).unwrap();
-        let archive = vm.root().join("next.tar");
-        let mut tar = std::process::Command::new("tar");
-        tar.arg("-C")
-            .arg(directory)
-            .arg("-cf")
-            .arg(&archive)
-            .arg(".");
-        assert!(tar.status().unwrap().success());
-        vm.docker(&["import", archive.to_str().unwrap(), name]);
-    };
-    image("app:latest", "1");
+    vm.import_image("app:latest", "1");
     let good = recipe(&json!({"image": "app:latest"}));
     let verdict = vm.deploy(&good, &properties("same", &json!({})));
     assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
     let quiet = vm.started_at("running-quiet-1");
 
     // The same recipe, and a release whose image does not run.
-    image("app:latest", "2");
+    vm.import_image("app:latest", "2");
     let crashes = recipe(&json!({
         "image": "app:latest", "command": ["sh", "-c", "test $$(cat /version) = 1 || exit 7; exec sleep 1000000"],
     }));

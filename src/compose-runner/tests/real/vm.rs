@@ -134,6 +134,21 @@ impl Vm {
         fs::write(self.paths.job_config(), config.to_string()).unwrap();
     }
 
+    /// Makes an image of the VM's tree for images, whose own layer has this text.
+    pub fn import_image(&self, name: &str, version: &str) {
+        let directory = self.root().join("image");
+        fs::write(directory.join("version"), version).unwrap();
+        let archive = self.root().join("next.tar");
+        let mut tar = Command::new("tar");
+        tar.arg("-C")
+            .arg(directory)
+            .arg("-cf")
+            .arg(&archive)
+            .arg(".");
+        assert!(tar.status().unwrap().success());
+        self.docker(&["import", archive.to_str().unwrap(), name]);
+    }
+
     /// A command in the VM's namespaces.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = inside(&self.anchor, program);

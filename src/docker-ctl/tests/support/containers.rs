@@ -1,31 +1,23 @@
 //! Containers of a VM's dockerd, and what they leave.
 
 use std::io::Cursor;
-use std::path::PathBuf;
 
 use bosh_job::{Process, ProcessInfo};
 use image_fixture::{Files, TestImage};
 use serde_json::json;
 
-use super::Vm;
+use super::{Vm, busybox};
 
-/// The program, of which images are made.
-pub fn busybox() -> Vec<u8> {
-    let named = std::env::var_os("CONTAINERS_TEST_BUSYBOX").map(PathBuf::from);
-    let places = named
-        .into_iter()
-        .chain(["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from));
-    let Some(found) = places.into_iter().find(|path| path.is_file()) else {
-        panic!("no busybox: install busybox-static, or name one in CONTAINERS_TEST_BUSYBOX")
-    };
-    std::fs::read(found).unwrap()
+/// Brings the image `sleeper:1`, which has a shell.
+pub fn load_image(vm: &Vm) {
+    let archive = Files::new_archive(&TestImage::busybox(&busybox()), &["sleeper:1"]).tarball();
+    vm.engine().load(Cursor::new(archive)).unwrap();
 }
 
 /// A container that runs until it is stopped, and comes back with dockerd.
 pub fn start_container(vm: &Vm) -> String {
+    load_image(vm);
     let engine = vm.engine();
-    let archive = Files::new_archive(&TestImage::busybox(&busybox()), &["sleeper:1"]).tarball();
-    engine.load(Cursor::new(archive)).unwrap();
     let config = json!({"Image": "sleeper:1", "HostConfig": {"RestartPolicy": {"Name": "always"}, "Init": false}, "StopTimeout": 1});
     let id = engine.create_container(Some("sleeper"), config).unwrap();
     engine.start_container(&id).unwrap();
@@ -57,4 +49,14 @@ pub fn mounts(vm: &Vm) -> Vec<String> {
 /// The processes of this PID namespace that run a program.
 pub fn all_of(program: &'static str) -> Vec<Process> {
     Process::find(|info| info.program() == program)
+}
+
+/// What a container does, in the engine's word.
+pub fn status(vm: &Vm, id: &str) -> &'static str {
+    vm.engine()
+        .inspect_container(id)
+        .unwrap()
+        .state
+        .status
+        .word()
 }
