@@ -67,7 +67,7 @@ pub fn at_an_import(scene: &Scene) {
 
 #[test]
 #[ignore = "takes three minutes; ci/test full runs it"]
-fn the_persistent_disk_is_full_at_an_import_an_up_and_a_start() {
+fn the_persistent_disk_is_full_at_an_import_an_up_a_stop_and_a_start() {
     let mut scene = scene("faults-disk");
     at_an_import(&scene);
 
@@ -82,8 +82,14 @@ fn the_persistent_disk_is_full_at_an_import_an_up_and_a_start() {
     scene.deployment.deploy_ok();
     scene.assert_recovers("a disk that was full at an update");
 
-    scene.stop();
     fill(&scene, "/var/vcap/store", 0);
+    scene.deployment.solo(&["stop"]).ok();
+    let left = "pidof dockerd containerd containerd-shim-runc-v2";
+    assert_eq!(
+        scene.run(left).stdout,
+        "",
+        "left after a stop on a full disk"
+    );
     let outcome = scene.deployment.solo(&["start"]);
     println!("a start on a full disk ended with {}", outcome.code);
     if outcome.code != 0 {

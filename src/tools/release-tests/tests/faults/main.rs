@@ -3,6 +3,7 @@
 //!
 //! The quick ones run in `ci/test`, all of them in `ci/test full`.
 
+mod clock;
 mod crowd;
 mod deaths;
 mod few;

@@ -2,49 +2,26 @@
 
 use crate::scene::Scene;
 
-/// One restart, and the wait until the recipe is well.
-const RUNNER: &str = "$bin/compose stop && $bin/compose start";
+/// What monit and BOSH call: for the recipe alone, in an update, and for both processes. Ten of a row; after each the recipe is well.
+const RECIPE: &str = "$bin/compose stop && $bin/compose start";
 const UPDATE: &str = "$bin/drain job_changed hash_changed >/dev/null && $bin/compose stop && $bin/docker stop && $bin/docker start && $bin/compose start";
 const FULL: &str =
     "$bin/compose stop && $bin/docker stop && $bin/docker start && $bin/compose start";
+const ROW: [(&str, u32); 3] = [(UPDATE, 7), (RECIPE, 2), (FULL, 1)];
 
-fn restart(scene: &Scene, how: &str, what: &str, rounds: u32) {
-    for round in 0..rounds / 10 {
-        scene.ok(&format!(
-            "bin=/var/vcap/jobs/docker/bin\nfor round in 0 1 2 3 4 5 6 7 8 9; do {{ {how}; }} || {{ echo $round >&2; exit 1; }}; within 60 well || exit 1; done"
-        ));
-        scene.assert_data(&format!("{} restarts of {what}", (round + 1) * 10));
-    }
-    scene.assert_no_leak(&format!("{rounds} restarts of {what}"));
-}
-
-fn scene(name: &str) -> Scene {
-    let scene = Scene::new(name);
+#[test]
+#[ignore = "takes twenty minutes; ci/test full runs it"]
+fn two_hundred_restarts_in_a_row_leak_nothing() {
+    let scene = Scene::new("faults-restarts");
     scene.ok("monit unmonitor all; sleep 1");
-    scene
-}
-
-#[test]
-#[ignore = "takes six minutes; ci/test full runs it"]
-fn forty_restarts_of_the_recipe_leak_nothing() {
-    restart(&scene("faults-runner"), RUNNER, "the recipe", 40);
-}
-
-#[test]
-#[ignore = "takes ten minutes; ci/test full runs it"]
-fn a_hundred_and_forty_restarts_as_in_an_update_leak_nothing() {
-    let scene = scene("faults-again");
-    let db = scene.deployment.started_at("db");
-    restart(&scene, UPDATE, "both processes, in an update", 140);
-    assert_eq!(
-        scene.deployment.started_at("db"),
-        db,
-        "the containers run through it"
-    );
-}
-
-#[test]
-#[ignore = "takes five minutes; ci/test full runs it"]
-fn twenty_full_restarts_leak_nothing() {
-    restart(&scene("faults-full-restart"), FULL, "both processes", 20);
+    for row in 1..=20 {
+        for (restart, times) in ROW {
+            scene.ok(&format!(
+                "bin=/var/vcap/jobs/docker/bin\nfor round in $(seq {times}); do {{ {restart}; }} && within 60 well || {{ echo {restart:?}, $round >&2; exit 1; }}; done"
+            ));
+        }
+        scene.assert_data(&format!("{} restarts", row * 10));
+        println!("{} restarts", row * 10);
+    }
+    scene.assert_no_leak("two hundred restarts");
 }
