@@ -1,6 +1,7 @@
 //! Runs a Compose recipe on a BOSH VM: brings it up, watches its health, and stops it in order.
 
 mod applied;
+mod attempt;
 mod board;
 mod bring_up;
 mod cancel;

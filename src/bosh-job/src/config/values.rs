@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::Problem;
+use crate::{Problem, Problems};
 
 /// What kind of value it is, in an operator's words.
 pub(crate) fn kind(value: &Value) -> &'static str {
@@ -66,6 +66,20 @@ pub(crate) fn elements<'a>(
             format!("must be a list, and is {}", kind(other)),
         )),
     }
+}
+
+/// The elements of a list, each parsed; all that is wrong with them is told at once. Nothing is an empty list.
+pub(crate) fn each<T>(
+    property: &str,
+    value: &Value,
+    parse: impl Fn(&str, &Value) -> Result<T, Problem>,
+) -> Result<Vec<T>, Problems> {
+    let mut problems = Problems::default();
+    let parsed = elements(property, value)?
+        .into_iter()
+        .filter_map(|(place, element)| problems.note(parse(&place, element)))
+        .collect();
+    problems.into_result(Some(parsed))
 }
 
 /// Whether nothing was set: null, or a string of white space.

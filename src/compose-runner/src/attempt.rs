@@ -1,0 +1,241 @@
+//! One attempt at a recipe: the engine, the images, the checks, `up`, and the watch over what runs.
+
+use std::time::{Duration, Instant};
+
+use bosh_job::{ExitCode, Options, verdict::State};
+use docker_engine::Engine;
+use recipe::WriteError;
+
+use crate::{
+    board::{Board, Word, log_errors},
+    bring_up::BringUp,
+    cancel::Cancel,
+    compose::Compose,
+    failure::{Failure, Outcome, error},
+    import::{ImportFailure, import},
+    job::{Job, Settings},
+    networks::NameServers,
+    preflight::Preflight,
+    redact::Redactor,
+    rollback::{self, Rollback},
+    settled::Settled,
+    volumes,
+    watch::{Beginning, Watch},
+    watching::{Reservation, Watching},
+};
+
+/// What others see of the runner.
+pub struct Face {
+    pub board: Board,
+    pub names: NameServers,
+}
+
+/// What is brought up.
+pub struct Start<'a> {
+    pub settings: &'a Settings,
+    /// It is the recipe of before.
+    pub rollback: Option<&'a Rollback>,
+    /// Whether the images of colocated jobs are to be imported first.
+    pub imports: bool,
+}
+
+impl<'a> Start<'a> {
+    /// The configured recipe.
+    pub fn of(settings: &'a Settings) -> Self {
+        Self {
+            settings,
+            rollback: None,
+            imports: true,
+        }
+    }
+}
+
+/// One attempt.
+pub struct Attempt<'a> {
+    pub job: &'a Job,
+    pub options: &'a Options,
+    pub cancel: &'a Cancel,
+    pub start: &'a Start<'a>,
+    pub redactor: &'a Redactor,
+    pub engine: &'a Engine,
+}
+
+impl Attempt<'_> {
+    /// Until the runner is told to end, or the recipe fails.
+    pub fn run(&self, face: &mut Face) -> Outcome<()> {
+        let Self {
+            start,
+            redactor,
+            engine,
+            ..
+        } = *self;
+        if let Some(rollback) = start.rollback {
+            log_errors(&rollback.failed.errors);
+            tracing::warn!(
+                to = rollback.kept.since,
+                "the recipe failed; the one of before comes back"
+            );
+            face.board.rolled_back_to(&rollback.kept.since);
+            face.board.post(Word::starting(Vec::new()));
+        }
+        let deadline = Instant::now() + start.settings.supervision.start_timeout;
+        self.wait_for_engine(deadline, &mut face.board)?;
+        // for what runs already, whatever becomes of the recipe
+        let project = start.settings.recipe.project.as_str();
+        face.names.serve_project(engine, project);
+        let mut failed = None;
+        if start.imports {
+            failed = import(self.job, self.options, redactor, self.cancel)?;
+        }
+        if let Some(import) = &failed {
+            log_errors(&import.errors);
+        }
+        self.bring_up(face, deadline, failed.clone())
+            .map_err(|failure| with(failure, failed))
+    }
+
+    fn bring_up(
+        &self,
+        face: &mut Face,
+        deadline: Instant,
+        import: Option<ImportFailure>,
+    ) -> Outcome<()> {
+        let Self {
+            job,
+            cancel,
+            start,
+            redactor,
+            engine,
+            ..
+        } = *self;
+        let settings = start.settings;
+        let kept_images = start.rollback.map(|rollback| &rollback.kept.images);
+        let (paths, recipe) = (&job.paths, &settings.recipe);
+        let environment = recipe.environment(paths, job.instance());
+        let compose = &Compose::new(paths, environment.clone(), redactor, cancel);
+        // docker-ctl has written them before dockerd started; here they may be older than the configuration.
+        recipe::write_files(recipe, paths).map_err(not_written)?;
+        tracing::info!(project = recipe.project.as_str(), "checking the recipe");
+        let (model, pulls) = Preflight {
+            paths,
+            recipe,
+            engine,
+            compose,
+            redactor,
+            kept_images,
+            deadline,
+        }
+        .run()?;
+        face.board.warn(volumes::check(job, engine, &model)?);
+        let bring_up = BringUp {
+            paths,
+            settings,
+            engine,
+            compose,
+            environment: &environment,
+            kept_images,
+            redactor,
+            cancel,
+            deadline,
+        };
+        bring_up.prep()?;
+        bring_up.label(&model)?;
+        bring_up.retire_earlier_project()?;
+        bring_up.prepare_networks(&model)?;
+        face.names.serve_project(engine, recipe.project.as_str());
+        let began = Beginning::now();
+        tracing::info!(services = model.services.len(), "bringing the recipe up");
+        let brought_up = bring_up.up(&model, began);
+        pulls.note();
+        brought_up?;
+        let expected = model
+            .services
+            .iter()
+            .map(|(name, service)| (name.clone(), service.replicas))
+            .collect();
+        let configured = start.rollback.is_none();
+        let wants_rollback = configured && settings.supervision.rollback_on_failure;
+        let nothing_kept = wants_rollback
+            .then(|| rollback::is_possible(job).err())
+            .flatten();
+        let settled = configured.then(|| Settled::new(job, settings, engine, &model));
+        let watching = Watching {
+            engine,
+            project: recipe.project.as_str(),
+            services: model
+                .services
+                .into_iter()
+                .filter(|(_, service)| service.replicas > 0)
+                .map(|(name, _)| name)
+                .collect(),
+            watch: Watch::new(&settings.supervision, expected, began),
+            reservation: start
+                .rollback
+                .map(Rollback::reservation)
+                .or(import.map(Reservation::from)),
+            gives_up: wants_rollback && nothing_kept.is_none(),
+            remark: nothing_kept.as_deref().map(rollback::impossible),
+            settled,
+            redactor,
+            cancel,
+            deadline,
+            start_timeout: settings.supervision.start_timeout,
+        };
+        watching.run(&mut face.board)
+    }
+
+    /// Waits for the engine, for ever: monit starts it. After the start's time that is a failure, until it comes.
+    fn wait_for_engine(&self, deadline: Instant, board: &mut Board) -> Outcome<()> {
+        let mut told = false;
+        loop {
+            // Short waits, so that an end is not held up.
+            match self
+                .engine
+                .wait_ready(Instant::now() + Duration::from_millis(500))
+            {
+                Ok(version) => {
+                    tracing::info!(api_version = %version, "engine is ready");
+                    if board.state() == Some(State::Failed) {
+                        board.post(Word::starting(Vec::new()));
+                    }
+                    return Ok(());
+                }
+                Err(failure) if Instant::now() >= deadline && !told => {
+                    told = true;
+                    let mut found = error("the engine does not answer");
+                    found.causes = vec![failure.to_string()];
+                    found.hint = failure.hint().map(str::to_owned);
+                    log_errors(std::slice::from_ref(&found));
+                    board.post(Word::failed(ExitCode::Failed, vec![found], Vec::new()));
+                }
+                Err(_) => {}
+            }
+            if self.cancel.sleep(Duration::from_millis(100)) {
+                return Err(Failure::Cancelled);
+            }
+        }
+    }
+}
+
+/// An owner that the VM does not know is a wrong property; the rest is the disk's affair.
+fn not_written(error: WriteError) -> Failure {
+    match error {
+        WriteError::Owner(problems) => problems.into(),
+        other => anyhow::Error::from(other).into(),
+    }
+}
+
+/// A failure, told together with that of the import, which may be its cause. Damaged images outweigh the rest.
+fn with(failure: Failure, import: Option<ImportFailure>) -> Failure {
+    match (failure, import) {
+        (Failure::Found { exit_code, errors }, Some(import)) => {
+            let damaged = import.exit_code == ExitCode::VerificationFailed;
+            let exit_code = if damaged { import.exit_code } else { exit_code };
+            Failure::Found {
+                exit_code,
+                errors: import.errors.into_iter().chain(errors).collect(),
+            }
+        }
+        (failure, _) => failure,
+    }
+}
