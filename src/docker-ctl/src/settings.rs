@@ -14,16 +14,22 @@ use crate::daemon_json::DaemonJson;
 use crate::{address_pools, dockerd, resolvers, tls_files};
 
 /// The settings that the properties ask for, good as far as can be known without starting on them.
+pub fn checked(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, DaemonJson)> {
+    let (daemon, settings) = wanted(paths, config)?;
+    resolvers::warn_of_public_ones(&daemon.networks, &ResolvConf::of_vm(Path::new("/")));
+    validate(paths, &settings)?;
+    Ok((daemon, settings))
+}
+
+/// The settings that the properties ask for. What only dockerd knows of them is not checked.
 pub fn wanted(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, DaemonJson)> {
     let mut daemon = config.daemon()?;
     daemon.networks = address_pools::choose(daemon.networks, last_good(paths).as_ref())?;
-    resolvers::warn_of_public_ones(&daemon.networks, &ResolvConf::of_vm(Path::new("/")));
     let tls = match daemon.listen.as_ref().map(|listen| &listen.access) {
         Some(TcpAccess::MutualTls(material)) => Some(tls_files::write(paths, material)?),
         _ => None,
     };
     let settings = DaemonJson::new(paths, &daemon, tls.as_ref());
-    validate(paths, &settings)?;
     Ok((daemon, settings))
 }
 

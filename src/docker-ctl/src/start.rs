@@ -31,14 +31,14 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
             info!("the dockerd that ran has ended");
         } else if config
             .as_ref()
-            .is_ok_and(|config| is_outdated(paths, config))
+            .is_ok_and(|config| is_outdated(paths, config).is_ok_and(|outdated| !outdated))
         {
-            // a stop that was cut short has left it there
-            info!("dockerd runs on other settings; starting it anew");
-            stop::leave_containers(paths, &process)?;
-        } else {
             forget_the_stop(paths)?;
             return already_running(paths, &process);
+        } else {
+            // a stop that was cut short has left it there; settings that are no good are told by the start
+            info!("dockerd runs on other settings; starting it anew");
+            stop::leave_containers(paths, &process)?;
         }
     }
     info!("starting");
@@ -109,14 +109,11 @@ fn answers(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Resul
     }
 }
 
-/// Whether a dockerd that runs does so on other settings than the properties ask for. Those that are no good are told by
-/// whoever reads them next. Addresses that the job chose do not count: they may be others now, since containers and operators
-/// add routes to the VM.
-pub fn is_outdated(paths: &Paths, config: &JobConfig) -> bool {
-    let (Ok((_, wanted)), Ok(networks)) = (settings::wanted(paths, config), config.networks())
-    else {
-        return false;
-    };
+/// Whether a dockerd that runs does so on other settings than the properties ask for. Addresses that the job chose do not count:
+/// they may be others now, since containers and operators add routes to the VM.
+pub fn is_outdated(paths: &Paths, config: &JobConfig) -> anyhow::Result<bool> {
+    let (_, wanted) = settings::wanted(paths, config)?;
+    let networks = config.networks()?;
     let chosen: &[&str] = match (networks.pools.is_empty(), networks.bip) {
         (false, _) => &[],
         (true, Some(_)) => &["default-address-pools"],
@@ -124,7 +121,8 @@ pub fn is_outdated(paths: &Paths, config: &JobConfig) -> bool {
     };
     // live-restore: a full stop has turned it off, was cut short, and it is turned on again
     let comparable = |json: DaemonJson| json.with_live_restore(true).without(chosen);
-    DaemonJson::read(&paths.daemon_json()).is_some_and(|now| comparable(now) != comparable(wanted))
+    let now = DaemonJson::read(&paths.daemon_json());
+    Ok(now.is_some_and(|now| comparable(now) != comparable(wanted)))
 }
 
 fn already_running(paths: &Paths, process: &Process) -> anyhow::Result<()> {
@@ -199,7 +197,7 @@ fn begin(
 ) -> anyhow::Result<()> {
     let last_good = settings::last_good(paths);
     let wanted = config.and_then(|config| {
-        settings::wanted(paths, &config).map(|(daemon, json)| (config, daemon, json))
+        settings::checked(paths, &config).map(|(daemon, json)| (config, daemon, json))
     });
     let error = match wanted {
         Ok((config, daemon, json)) => {

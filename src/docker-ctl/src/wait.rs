@@ -40,7 +40,7 @@ pub fn run(paths: &Paths, config: &JobConfig) -> anyhow::Result<ExitCode> {
     }
     // The update is over. One whose stop was cut short has left it there, and monit starts nothing that still runs.
     Marker::new(paths.keep_containers()).clear()?;
-    if start::is_outdated(paths, config) {
+    if start::is_outdated(paths, config)? {
         return Err(anyhow::anyhow!(
             "dockerd still runs on the settings of before: it did not stop in this update"
         ))

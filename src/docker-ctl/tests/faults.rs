@@ -224,6 +224,22 @@ fn a_start_after_a_stop_that_was_cut_short_takes_the_new_settings() {
     vm.run(&["start"]).ok();
     assert_eq!(pid(&vm.paths().docker_pidfile()), second, "nothing changed");
     assert!(!vm.paths().keep_containers().exists());
+
+    // settings that are no good are no reason for green either, whether this program or dockerd refuses them
+    for (bad, named) in [
+        (("bind", json!("x")), "`bind`"),
+        (("daemon", json!({"no-such-setting": 1})), "no-such-setting"),
+    ] {
+        vm.set(&[bad]);
+        let unasked = vm.run(&["wait"]);
+        assert_ne!(unasked.code, 0, "{named}: {unasked:#?}");
+        vm.run(&["start"]).ok();
+        let wait = vm.run(&["wait"]);
+        assert!(wait.code == 2 && wait.stderr.contains(named), "{wait:#?}");
+        assert_eq!(started_at(&vm, &id), began);
+        std::fs::remove_file(vm.paths().refused()).unwrap();
+    }
+    vm.set(&[]);
     vm.run(&["stop"]).ok();
     assert_eq!((shims(&vm), mounts(&vm)), (0, Vec::new()));
 }
