@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bosh_job::config::Daemon;
 use bosh_job::{Paths, atomic_write};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
-
-use crate::base64;
 
 /// What docker-ctl put into the file, by the file's own keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +45,7 @@ pub fn update(paths: &Paths, daemon: &Daemon) -> anyhow::Result<()> {
     for (address, login) in daemon.registries.logins() {
         let key = address.login_key().to_owned();
         let pair = format!("{}:{}", login.username, login.password.reveal());
-        let entry = json!({"auth": base64::encode(pair.as_bytes())});
+        let entry = json!({"auth": BASE64_STANDARD.encode(pair)});
         if logins.insert(key.clone(), entry).is_some() {
             info!(
                 registry = address.as_str(),

@@ -12,7 +12,6 @@ use clap::{Parser, Subcommand};
 use recipe::Recipe;
 
 mod address_pools;
-mod base64;
 mod carry;
 mod cgroups;
 mod cli_config;
