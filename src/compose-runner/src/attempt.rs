@@ -1,8 +1,11 @@
 //! One attempt at a recipe: the engine, the images, the checks, `up`, and the watch over what runs.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
-use bosh_job::{ExitCode, Options, verdict::State};
+use bosh_job::{ExitCode, Options, Pid, Pidfile, verdict::State};
 use docker_engine::Engine;
 use recipe::WriteError;
 
@@ -23,6 +26,9 @@ use crate::{
     watch::{Beginning, Watch},
     watching::{Reservation, Watching},
 };
+
+/// An engine that does not answer within this time has gone.
+pub const ENGINE_ANSWER: Duration = Duration::from_secs(10);
 
 /// What others see of the runner.
 pub struct Face {
@@ -50,6 +56,16 @@ impl<'a> Start<'a> {
     }
 }
 
+/// What became of the dockerd that an attempt began with.
+pub enum EngineNow {
+    /// It is there and answers: what failed is the recipe's affair.
+    Same,
+    /// It has died, and another one is there.
+    Another,
+    /// None answers.
+    Gone,
+}
+
 /// One attempt.
 pub struct Attempt<'a> {
     pub job: &'a Job,
@@ -58,9 +74,22 @@ pub struct Attempt<'a> {
     pub start: &'a Start<'a>,
     pub redactor: &'a Redactor,
     pub engine: &'a Engine,
+    /// The dockerd that it began with.
+    pub dockerd: Cell<Option<Pid>>,
 }
 
 impl Attempt<'_> {
+    /// What became of the dockerd that it began with.
+    pub fn engine_now(&self) -> EngineNow {
+        if self.engine.ping(ENGINE_ANSWER).is_err() {
+            EngineNow::Gone
+        } else if self.dockerd.get() == dockerd(self.job) {
+            EngineNow::Same
+        } else {
+            EngineNow::Another
+        }
+    }
+
     /// Until the runner is told to end, or the recipe fails.
     pub fn run(&self, face: &mut Face) -> Outcome<()> {
         let Self {
@@ -80,6 +109,7 @@ impl Attempt<'_> {
         }
         let deadline = Instant::now() + start.settings.supervision.start_timeout;
         self.wait_for_engine(deadline, &mut face.board)?;
+        self.dockerd.set(dockerd(self.job));
         // for what runs already, whatever becomes of the recipe
         let project = start.settings.recipe.project.as_str();
         face.names.serve_project(engine, project);
@@ -215,6 +245,10 @@ impl Attempt<'_> {
             }
         }
     }
+}
+
+fn dockerd(job: &Job) -> Option<Pid> {
+    Pidfile::new(job.paths.docker_pidfile()).read()
 }
 
 /// An owner that the VM does not know is a wrong property; the rest is the disk's affair.

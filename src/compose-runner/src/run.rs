@@ -1,6 +1,7 @@
 //! The runner itself: one thread works, the other waits for the word to end.
 
 use std::{
+    cell::Cell,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -17,7 +18,7 @@ use signal_hook::{
 
 use crate::{
     applied,
-    attempt::{Attempt, Face, Start},
+    attempt::{Attempt, ENGINE_ANSWER, EngineNow, Face, Start},
     board::{Board, Word, log_errors},
     cancel::Cancel,
     collecting::Collecting,
@@ -35,9 +36,6 @@ const LONGEST_END: Duration = Duration::from_millis(1700);
 /// What collecting the output of containers has of that. What it does not finish is copied by who comes next.
 const SHORTEST_LAST_COPY: Duration = Duration::from_millis(200);
 const LONGEST_LAST_COPY: Duration = Duration::from_secs(1);
-
-/// An engine that does not answer within this time has gone.
-const ENGINE_ANSWER: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM.
 pub fn run(job: Job, options: Options) -> anyhow::Result<ExitCode> {
@@ -149,8 +147,8 @@ impl Worker {
             .ok()
     }
 
-    /// Brings a recipe up and watches it, anew if the engine went away meanwhile. Why it failed; nothing if the runner was
-    /// told to end.
+    /// Brings a recipe up and watches it, anew if its engine went away meanwhile, or is another one by now. Why it failed; nothing
+    /// if the runner was told to end.
     fn attempt(&self, start: &Start<'_>, engine: &Engine, face: &mut Face) -> Option<Failure> {
         let variables = start.settings.recipe.variables.iter();
         let redactor = Redactor::new(variables.map(|(_, value)| value.reveal()));
@@ -161,16 +159,23 @@ impl Worker {
             start,
             redactor: &redactor,
             engine,
+            dockerd: Cell::default(),
         };
         loop {
             let failure = match attempt.run(face) {
                 Ok(()) | Err(Failure::Cancelled) => return None,
                 Err(failure) => failure.clean(&redactor),
             };
-            if engine.ping(ENGINE_ANSWER).is_ok() {
-                return Some(failure);
+            match attempt.engine_now() {
+                EngineNow::Same => return Some(failure),
+                EngineNow::Another => {
+                    log_failure(&failure);
+                    tracing::warn!(
+                        "dockerd was started anew meanwhile; bringing the recipe up once more"
+                    );
+                }
+                EngineNow::Gone => post(failure, &mut face.board),
             }
-            post(failure, &mut face.board);
         }
     }
 
@@ -188,10 +193,16 @@ impl Worker {
     }
 }
 
+fn log_failure(failure: &Failure) {
+    if let Failure::Found { errors, .. } = failure {
+        log_errors(errors);
+    }
+}
+
 /// Says that the recipe was not brought up, and why.
 fn post(failure: Failure, board: &mut Board) {
+    log_failure(&failure);
     if let Failure::Found { exit_code, errors } = failure {
-        log_errors(&errors);
         tracing::error!("the recipe was not brought up; what ran before goes on");
         board.post(Word::failed(exit_code, errors, Vec::new()));
     }

@@ -1,6 +1,6 @@
 //! kill -9 of every process, in turn and in pairs, at each moment.
 
-use crate::scene::{LIMIT, Scene, recipe};
+use crate::scene::{LIMIT, Recovery, Scene, recipe};
 
 /// A time in which a process of ours does something, and who can die in it.
 struct Moment {
@@ -99,11 +99,16 @@ pub fn a_few(scene: &Scene) {
     at_a_start(scene, &IMPORT, &["dockerd containerd".to_owned()]);
 }
 
-/// kill -9 of `all` at a moment that begins with a start.
+/// kill -9 of `all` at a moment that begins with a start: nobody's help is needed.
 fn at_a_start(scene: &Scene, moment: &Moment, all: &[String]) {
     for victims in all {
         strike(scene, moment, victims);
-        scene.assert_recovers(&format!("kill -9 of {victims} in {}", moment.name));
+        let after = format!("kill -9 of {victims} in {}", moment.name);
+        let recovery = scene.assert_recovers(&after);
+        assert!(
+            matches!(recovery, Recovery::Back(_)),
+            "{after}: {recovery:?}"
+        );
         scene.ok(moment.proof);
     }
 }

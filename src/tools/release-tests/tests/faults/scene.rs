@@ -195,7 +195,7 @@ impl Scene {
 
     /// The recipe is back or it was said why not, and then one restart by monit brings it back; no byte and nothing else
     /// was lost or left.
-    pub fn assert_recovers(&self, after: &str) {
+    pub fn assert_recovers(&self, after: &str) -> Recovery {
         let recovery = self.wait_until_settled(after);
         let told = match &recovery {
             Recovery::Back(took) => format!("back after {} ms", took.as_millis()),
@@ -208,6 +208,7 @@ impl Scene {
         println!("{after}: {told}");
         self.assert_data(after);
         self.assert_no_leak(after);
+        recovery
     }
 
     /// Stops both processes as an operator does.
