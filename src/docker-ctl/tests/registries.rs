@@ -96,11 +96,6 @@ fn compose(vm: &Vm, image: &str, arguments: &[&str]) -> Run {
     run(&mut command)
 }
 
-fn major(vm: &Vm) -> u32 {
-    let version = vm.engine().version().unwrap().version;
-    version.split('.').next().unwrap().parse().unwrap()
-}
-
 fn load(vm: &Vm) {
     // in full, as the containerd store wants it
     let name = ["docker.io/library/fixture:1"];
@@ -196,7 +191,7 @@ fn pulls_from_every_kind(store: &str) {
     };
     vm.set(&properties(&registries));
     vm.run(&["start"]).ok();
-    if store == "containerd" && major(&vm) < 24 {
+    if store == "containerd" && vm.engine_major() < 24 {
         // this engine has one store alone, and `docker-ctl wait` says so
         assert_eq!(vm.run(&["wait"]).code, 2);
         vm.run(&["stop"]).ok();

@@ -85,6 +85,12 @@ impl Vm {
         Engine::new(self.paths().socket())
     }
 
+    /// 20 of an engine 20.10.
+    pub fn engine_major(&self) -> u32 {
+        let version = self.engine().version().unwrap().version;
+        version.split('.').next().unwrap().parse().unwrap()
+    }
+
     /// Renders the configuration anew, with these properties set.
     pub fn set(&self, properties: &[(&str, Value)]) {
         let mut value = job_fixture::rendered();

@@ -1,6 +1,6 @@
 //! kill -9 of every process, in turn and in pairs, at each moment.
 
-use crate::scene::{LIMIT, Recovery, Scene, recipe};
+use crate::scene::{LIMIT, Scene, recipe};
 
 /// A time in which a process of ours does something, and who can die in it.
 struct Moment {
@@ -99,16 +99,17 @@ pub fn a_few(scene: &Scene) {
     at_a_start(scene, &IMPORT, &["dockerd containerd".to_owned()]);
 }
 
-/// kill -9 of `all` at a moment that begins with a start: nobody's help is needed.
+/// kill -9 of `all` at a moment that begins with a start.
 fn at_a_start(scene: &Scene, moment: &Moment, all: &[String]) {
     for victims in all {
         strike(scene, moment, victims);
         let after = format!("kill -9 of {victims} in {}", moment.name);
-        let recovery = scene.assert_recovers(&after);
-        assert!(
-            matches!(recovery, Recovery::Back(_)),
-            "{after}: {recovery:?}"
-        );
+        // an `up` may fail for want of containerd, and a container whose shim dies is dead
+        if victims.contains("containerd") {
+            scene.assert_recovers(&after);
+        } else {
+            scene.assert_heals(&after);
+        }
         scene.ok(moment.proof);
     }
 }
@@ -145,8 +146,7 @@ fn deaths_in_a_stop() {
         scene.ok(&format!("within {} woken stopped", LIMIT.as_secs()));
         scene.assert_data(&after);
         scene.ok("monit start all; sleep 0.3");
-        scene.wait_until_well(&after);
-        scene.assert_recovers(&after);
+        scene.assert_heals(&after);
     }
 }
 

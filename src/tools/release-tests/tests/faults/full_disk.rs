@@ -60,8 +60,7 @@ pub fn at_an_import(scene: &Scene) {
     );
     clear(scene, "/var/vcap/store");
     scene.ok("monit restart compose; sleep 1; wake_monit");
-    scene.wait_until_well("room for an import");
-    scene.assert_recovers("a disk that was full at an import");
+    scene.assert_heals("a disk that was full at an import");
     scene.ok("docker image inspect fixture/redis:1 >/dev/null");
 }
 
@@ -136,7 +135,7 @@ fn the_job_s_own_directories_are_full_at_a_start() {
         }
         clear(&scene, path);
         scene.deployment.solo(&["start"]).ok();
-        scene.wait_until_well(path);
+        scene.assert_heals(path);
         if kib.is_some() {
             scene.stop();
             unshrink(&scene, path);

@@ -64,14 +64,14 @@ fn a_dockerd_that_hangs_is_visible_and_heals_and_every_program_ends_in_time() {
     scene.ok(&stop_signal("dockerd"));
     assert_visible(&scene, "dockerd hangs");
     scene.ok("kill -CONT $(pidof dockerd)");
-    scene.assert_recovers("a dockerd that hung goes on");
+    scene.assert_heals("a dockerd that hung goes on");
     for process in ["docker", "compose"] {
         assert_shows(&scene.deployment, process, "running", "dockerd goes on");
     }
 
     scene.ok(&stop_signal("dockerd"));
     scene.ok("kill -9 $(pidof dockerd)");
-    scene.assert_recovers("a dockerd that hung was killed");
+    scene.assert_heals("a dockerd that hung was killed");
     assert_eq!(
         scene.deployment.started_at("db"),
         db,
@@ -89,7 +89,7 @@ fn a_dockerd_that_hangs_is_visible_and_heals_and_every_program_ends_in_time() {
     if updated.code != 0 {
         scene.deployment.deploy_ok();
     }
-    scene.assert_recovers("a deploy with a dockerd that hung");
+    scene.assert_heals("a deploy with a dockerd that hung");
     assert_eq!(
         scene.deployment.started_at("db"),
         db,
@@ -108,7 +108,7 @@ fn a_dockerd_that_hangs_is_visible_and_heals_and_every_program_ends_in_time() {
         "left after stop"
     );
     scene.deployment.solo(&["start"]).ok();
-    scene.assert_recovers("a stop with a dockerd that hung");
+    scene.assert_heals("a stop with a dockerd that hung");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_containerd_that_hung_is_killed_and_a_socket_that_is_gone_is_visible() {
     // nobody but dockerd needs it now; a stop would
     assert_ne!(scene.run("docker exec running-app-1 true").code, 0);
     scene.ok("kill -9 $(pidof containerd)");
-    scene.assert_recovers("a containerd that hung was killed");
+    scene.assert_heals("a containerd that hung was killed");
     assert_eq!(scene.deployment.started_at("db"), db);
 
     scene.ok("rm $run/docker.sock");
@@ -132,7 +132,7 @@ fn a_containerd_that_hung_is_killed_and_a_socket_that_is_gone_is_visible() {
         status.text()
     );
     scene.ok("kill -9 $(pidof dockerd)");
-    scene.assert_recovers("a dockerd without a socket was killed");
+    scene.assert_heals("a dockerd without a socket was killed");
     assert_eq!(
         scene.deployment.started_at("db"),
         db,
@@ -144,7 +144,7 @@ fn a_containerd_that_hung_is_killed_and_a_socket_that_is_gone_is_visible() {
     scene.deployment.solo(&["stop"]).ok();
     assert_within(60, "bosh stop without a socket", began);
     scene.deployment.solo(&["start"]).ok();
-    scene.assert_recovers("a stop without a socket");
+    scene.assert_heals("a stop without a socket");
 }
 
 #[test]
@@ -162,18 +162,18 @@ fn a_runner_that_hangs_and_a_dockerd_without_a_recipe_that_hangs_are_visible() {
         "running",
         "the runner goes on",
     );
-    scene.assert_recovers("a runner that hung goes on");
+    scene.assert_heals("a runner that hung goes on");
     scene.ok(&stop_signal("compose-runner"));
     let began = Instant::now();
     scene.ok("kill -9 $(pidof compose-runner)");
-    scene.assert_recovers("a runner that hung was killed");
+    scene.assert_heals("a runner that hung was killed");
     println!("back after {} s", began.elapsed().as_secs());
     assert_eq!(scene.deployment.started_at("db"), db);
     scene.ok(&stop_signal("compose-runner"));
     let began = Instant::now();
     scene.deployment.solo(&["restart"]).ok();
     assert_within(100, "bosh restart with a runner that hangs", began);
-    scene.assert_recovers("a restart with a runner that hung");
+    scene.assert_heals("a restart with a runner that hung");
 
     scene.deployment.set("recipe", Value::Null);
     scene.deployment.deploy_ok();

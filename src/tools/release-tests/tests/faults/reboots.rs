@@ -54,7 +54,6 @@ fn a_reboot_at_each_moment_brings_the_recipe_back() {
         scene.deployment.solo(&["reboot", "docker/0"]).ok();
         let after = format!("a reboot in {moment}");
         scene.ok(then);
-        scene.wait_until_well(&after);
-        scene.assert_recovers(&after);
+        scene.assert_heals(&after);
     }
 }

@@ -34,7 +34,7 @@ pub struct Scene {
 
 /// How the recipe came through a fault.
 #[derive(Debug)]
-pub enum Recovery {
+enum Recovery {
     /// Back, without anybody's help.
     Back(Duration),
     /// Not back, and the runner or docker-ctl said why.
@@ -156,7 +156,7 @@ impl Scene {
     }
 
     /// Waits until the recipe is well; monit's cycles come as quickly as they may.
-    pub fn wait_until_well(&self, after: &str) -> Duration {
+    fn wait_until_well(&self, after: &str) -> Duration {
         let began = Instant::now();
         let outcome = self.run(&format!("within {} woken well", LIMIT.as_secs()));
         assert_eq!(
@@ -172,7 +172,7 @@ impl Scene {
     }
 
     /// Waits until the recipe is well, or the runner says why it is not.
-    pub fn wait_until_settled(&self, after: &str) -> Recovery {
+    fn wait_until_settled(&self, after: &str) -> Recovery {
         let began = Instant::now();
         let outcome = self.run(&format!(
             "within {} woken settled && well && echo back",
@@ -195,7 +195,7 @@ impl Scene {
 
     /// The recipe is back or it was said why not, and then one restart by monit brings it back; no byte and nothing else
     /// was lost or left.
-    pub fn assert_recovers(&self, after: &str) -> Recovery {
+    pub fn assert_recovers(&self, after: &str) {
         let recovery = self.wait_until_settled(after);
         let told = match &recovery {
             Recovery::Back(took) => format!("back after {} ms", took.as_millis()),
@@ -208,7 +208,14 @@ impl Scene {
         println!("{after}: {told}");
         self.assert_data(after);
         self.assert_no_leak(after);
-        recovery
+    }
+
+    /// The same, and the recipe needs nobody's help.
+    pub fn assert_heals(&self, after: &str) {
+        let took = self.wait_until_well(after).as_millis();
+        println!("{after}: well after {took} ms");
+        self.assert_data(after);
+        self.assert_no_leak(after);
     }
 
     /// Stops both processes as an operator does.
