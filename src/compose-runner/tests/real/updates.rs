@@ -157,7 +157,7 @@ fn refused() -> [(Value, Value, i64, &'static str, &'static str); 13] {
             json!({}),
             2,
             "recipe",
-            "property `recipe`: Compose refuses it: yaml: line ",
+            "yaml: line ",
         ),
         (
             web(json!({"imag": "x"})),
