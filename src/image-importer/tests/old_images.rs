@@ -111,7 +111,12 @@ fn the_disk_stays_flat_over_ten_releases_and_the_previous_images_stay() {
             assert_eq!(removed.failed, 0);
             if number > 2 {
                 assert_eq!(removed.images, 2, "{number}");
-                assert!(removed.bytes.unwrap() >= 2 * LAYER as u64, "{removed:?}");
+                // engines before 23.0 tell the size of their images only together with that of all volumes
+                let old = engine.version().unwrap().version.starts_with("20.");
+                match removed.bytes {
+                    Some(bytes) => assert!(bytes >= 2 * LAYER as u64, "{removed:?}"),
+                    None => assert!(old, "{removed:?}"),
+                }
                 assert_eq!(engine.images().unwrap().len(), 4, "{number}");
                 assert!(id_of(&engine, &format!("x:{}", number - 1)).is_some());
                 assert!(id_of(&engine, &format!("x:{}", number - 2)).is_none());
