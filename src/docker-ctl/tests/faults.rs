@@ -51,19 +51,24 @@ fn deaths_in_the_middle_of_starts_and_stops_are_put_right_by_the_next() {
         let start = vm.run(&["start"]);
         assert_eq!(start.code, 0, "{what}: {start:#?}");
         assert!(start.elapsed < Duration::from_mins(1), "{what}: {start:#?}");
-        let state = || vm.engine().inspect_container(&id).unwrap().state;
-        // an engine of 20.10 cannot start what a dockerd that died had begun to start, until both have ended in order
-        if vm.engine_major() < 23 && state().status.word() != "running" {
-            vm.run(&["stop"]).ok();
-            vm.run(&["start"]).ok();
-        }
-        assert_eq!(state().status.word(), "running", "{what}: {:?}", state());
         let counts = || ["dockerd", "containerd"].map(|program| all_of(program).len());
-        // dockerd starts its containerd anew in a while
+        let state = || vm.engine().inspect_container(&id).unwrap().state;
+        let runs = || state().status.word() == "running";
         let deadline = Instant::now() + Duration::from_secs(30);
-        while counts() != [1, 1] && Instant::now() < deadline {
+        // dockerd starts its containerd anew in a while
+        while !(counts() == [1, 1] && runs()) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(50));
+            // where one of them died as it started a container, dockerd may leave it at that, and `up` starts it; an engine of
+            // 20.10 cannot, until both have ended in order
+            if victims.len() > 1 && !runs() {
+                if vm.engine_major() < 23 {
+                    vm.run(&["stop"]).ok();
+                    vm.run(&["start"]).ok();
+                }
+                let _ = vm.engine().start_container(&id);
+            }
         }
+        assert!(runs(), "{what}: {:?}", state());
         assert_eq!((counts(), shims(&vm)), ([1, 1], 1), "{what}");
         assert!(vm.engine().info().unwrap().live_restore_enabled, "{what}");
     }
