@@ -59,7 +59,10 @@ volumes:
 
 #[test]
 fn containers_of_compose_v1_are_replaced_and_their_data_stays() {
-    let mut deployment = Deployment::new("e2e-shell").persistent_disk(512);
+    // the only store that the shell release had
+    let mut deployment = Deployment::new("e2e-shell")
+        .persistent_disk(512)
+        .property("image_store", json!("graphdriver"));
     deployment.deploy_ok();
     deployment.ssh("monit stop docker").ok();
     wait_until("docker is stopped", Duration::from_mins(1), || {
