@@ -37,7 +37,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
             return already_running(paths, &process);
         } else {
             // a stop that was cut short has left it there; settings that are no good are told by the start
-            info!("dockerd runs on other settings; starting it anew");
+            info!("dockerd runs, and not on the settings that are asked for; starting it anew");
             stop::leave_containers(paths, &process)?;
         }
     }
