@@ -37,11 +37,15 @@ fn images_are_imported_without_a_recipe_and_docker_works_after_ssh() {
             .ok(),
         "Loaded image: fixture/postgres:1"
     );
+    let engine = deployment
+        .docker("version --format '{{.Server.Version}}'")
+        .ok();
+    let told = deployment
+        .ssh(". /var/vcap/jobs/docker/envrc && docker compose version && docker-ctl status")
+        .ok();
     assert!(
-        deployment
-            .ssh(". /var/vcap/jobs/docker/envrc && docker compose version && docker-ctl status")
-            .ok()
-            .contains("26.1")
+        told.contains("Docker Compose version") && told.contains(&engine),
+        "{engine}: {told}"
     );
     assert_ne!(
         deployment.docker("pull busybox").code,
