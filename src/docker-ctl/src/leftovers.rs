@@ -2,6 +2,7 @@
 //! this root is touched.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,25 @@ pub fn end_stale_containerd(paths: &Paths) -> anyhow::Result<()> {
     pidfile
         .remove()
         .with_context(|| format!("removing {}", pidfile.path().display()))
+}
+
+/// Before a start: removes the files of network namespaces on which nothing is mounted any more. dockerd does that once a minute,
+/// and forgets in its end which they were (moby, `libnetwork/osl`, `removeUnusedPaths`).
+pub fn clear_network_namespaces(paths: &Paths) -> anyhow::Result<()> {
+    let dir = paths.exec_root().join("netns");
+    let entries = match std::fs::read_dir(&dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("listing {}", dir.display()))?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        match std::fs::remove_file(&path) {
+            // a container's, which lives on
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => {}
+            done => done.with_context(|| format!("removing {}", path.display()))?,
+        }
+    }
+    Ok(())
 }
 
 /// Whether containers of this root run.

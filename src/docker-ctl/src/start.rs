@@ -82,6 +82,7 @@ fn forget_the_stop(paths: &Paths) -> anyhow::Result<()> {
 fn prepare(paths: &Paths, config: &anyhow::Result<JobConfig>) -> anyhow::Result<()> {
     strays::end(paths)?;
     leftovers::end_stale_containerd(paths)?;
+    leftovers::clear_network_namespaces(paths)?;
     directories::make(paths)?;
     cli_config::make(paths)?;
     directories::clear_tmp(paths)?;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bosh_job::{Process, Signal};
+use serde_json::json;
 use support::containers::{mounts, shims, start_container, started_at, status};
 use support::{Vm, inside, is_alive, pid};
 
@@ -49,6 +50,39 @@ fn a_full_stop_that_bosh_asked_for_leaves_no_container_even_of_a_dead_dockerd() 
     vm.run(&["stop"]).ok();
     vm.run(&["post-stop"]).ok();
     assert_eq!((shims(&vm), mounts(&vm)), (0, Vec::new()));
+}
+
+#[test]
+fn a_start_removes_the_files_of_network_namespaces_that_are_gone_and_no_others() {
+    if !inside("a_start_removes_the_files_of_network_namespaces_that_are_gone_and_no_others") {
+        return;
+    }
+    let vm = Vm::with_engine();
+    vm.run(&["start"]).ok();
+    let netns = vm.paths().exec_root().join("netns");
+    let files = || std::fs::read_dir(&netns).unwrap().count();
+    let stays = start_container(&vm);
+    let began = started_at(&vm, &stays);
+    let before = files();
+    // newer ones, 28.5 for one, remove them at once
+    let leaves = vm.engine_major() <= 26;
+    for _ in 0..3 {
+        let engine = vm.engine();
+        let gone = engine
+            .create_container(None, json!({"Image": "sleeper:1"}))
+            .unwrap();
+        engine.start_container(&gone).unwrap();
+        engine.remove_container(&gone, true).unwrap();
+        vm.run(&["drain", "job_changed", "hash_changed"]).ok();
+        vm.run(&["stop"]).ok();
+        if leaves {
+            assert_eq!(files(), before + 1);
+        }
+        vm.run(&["start"]).ok();
+        assert_eq!(files(), before);
+    }
+    assert_eq!(started_at(&vm, &stays), began);
+    vm.run(&["stop"]).ok();
 }
 
 #[test]
