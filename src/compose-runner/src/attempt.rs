@@ -1,9 +1,6 @@
 //! One attempt at a recipe: the engine, the images, the checks, `up`, and the watch over what runs.
 
-use std::{
-    cell::Cell,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bosh_job::{ExitCode, Options, Pid, Pidfile, verdict::State};
 use docker_engine::Engine;
@@ -75,7 +72,7 @@ pub struct Attempt<'a> {
     pub redactor: &'a Redactor,
     pub engine: &'a Engine,
     /// The dockerd that it began with.
-    pub dockerd: Cell<Option<Pid>>,
+    pub dockerd: Option<Pid>,
 }
 
 impl Attempt<'_> {
@@ -83,7 +80,7 @@ impl Attempt<'_> {
     pub fn engine_now(&self) -> EngineNow {
         if self.engine.ping(ENGINE_ANSWER).is_err() {
             EngineNow::Gone
-        } else if self.dockerd.get() == dockerd(self.job) {
+        } else if self.dockerd == dockerd(self.job) {
             EngineNow::Same
         } else {
             EngineNow::Another
@@ -91,7 +88,7 @@ impl Attempt<'_> {
     }
 
     /// Until the runner is told to end, or the recipe fails.
-    pub fn run(&self, face: &mut Face) -> Outcome<()> {
+    pub fn run(&mut self, face: &mut Face) -> Outcome<()> {
         let Self {
             start,
             redactor,
@@ -109,7 +106,7 @@ impl Attempt<'_> {
         }
         let deadline = Instant::now() + start.settings.supervision.start_timeout;
         self.wait_for_engine(deadline, &mut face.board)?;
-        self.dockerd.set(dockerd(self.job));
+        self.dockerd = dockerd(self.job);
         // for what runs already, whatever becomes of the recipe
         let project = start.settings.recipe.project.as_str();
         face.names.serve_project(engine, project);

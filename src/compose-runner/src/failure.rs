@@ -30,6 +30,14 @@ impl Failure {
         }
     }
 
+    /// All that is wrong.
+    pub fn errors(&self) -> &[ErrorReport] {
+        match self {
+            Self::Found { errors, .. } => errors,
+            Self::Cancelled => &[],
+        }
+    }
+
     /// The same without secrets.
     pub fn clean(self, redactor: &Redactor) -> Self {
         match self {

@@ -1,7 +1,6 @@
 //! The runner itself: one thread works, the other waits for the word to end.
 
 use std::{
-    cell::Cell,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -152,14 +151,14 @@ impl Worker {
     fn attempt(&self, start: &Start<'_>, engine: &Engine, face: &mut Face) -> Option<Failure> {
         let variables = start.settings.recipe.variables.iter();
         let redactor = Redactor::new(variables.map(|(_, value)| value.reveal()));
-        let attempt = Attempt {
+        let mut attempt = Attempt {
             job: &self.job,
             options: &self.options,
             cancel: &self.cancel,
             start,
             redactor: &redactor,
             engine,
-            dockerd: Cell::default(),
+            dockerd: None,
         };
         loop {
             let failure = match attempt.run(face) {
@@ -169,7 +168,7 @@ impl Worker {
             match attempt.engine_now() {
                 EngineNow::Same => return Some(failure),
                 EngineNow::Another => {
-                    log_failure(&failure);
+                    log_errors(failure.errors());
                     tracing::warn!(
                         "dockerd was started anew meanwhile; bringing the recipe up once more"
                     );
@@ -193,16 +192,10 @@ impl Worker {
     }
 }
 
-fn log_failure(failure: &Failure) {
-    if let Failure::Found { errors, .. } = failure {
-        log_errors(errors);
-    }
-}
-
 /// Says that the recipe was not brought up, and why.
 fn post(failure: Failure, board: &mut Board) {
-    log_failure(&failure);
     if let Failure::Found { exit_code, errors } = failure {
+        log_errors(&errors);
         tracing::error!("the recipe was not brought up; what ran before goes on");
         board.post(Word::failed(exit_code, errors, Vec::new()));
     }

@@ -17,6 +17,7 @@ pub struct AddressPool {
 /// dockerd of 20.10 to 25 makes a list of all subnets of a pool when it starts; of more than these it takes seconds and
 /// hundreds of megabytes.
 const MOST_SUBNETS_BITS: u8 = 16;
+
 pub(super) fn parse(value: &Value) -> Result<Vec<AddressPool>, Problems> {
     const PROPERTY: &str = "default_address_pools";
     let pools = each(PROPERTY, value, pool)?;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::values::{boolean, elements, is_unset, kind, number};
+use super::values::{boolean, each, is_unset, kind, number};
 use super::{daemon_map, log_driver};
 use crate::{Problem, Problems};
 
@@ -122,24 +122,10 @@ fn option(property: &str, value: &Value, kind: Kind) -> Result<Value, Problems> 
             Ok(json!(pairs))
         }
         Kind::Limits => {
-            let limits = all(property, value, limit)?;
+            let limits = each(property, value, limit)?;
             Ok(Value::Object(limits.into_iter().collect()))
         }
     }
-}
-
-/// Every element of a list, or everything that is wrong with them.
-fn all<'a, T>(
-    property: &str,
-    value: &'a Value,
-    parse: impl Fn(&str, &'a Value) -> Result<T, Problem>,
-) -> Result<Vec<T>, Problems> {
-    let mut problems = Problems::default();
-    let found = elements(property, value)?
-        .into_iter()
-        .filter_map(|(place, element)| problems.note(parse(&place, element)))
-        .collect();
-    problems.into_result(Some(found))
 }
 
 /// A list of `name=value`. A value may be a secret, a token of a log driver for one.
@@ -147,7 +133,7 @@ pub(super) fn pairs<'a>(
     property: &str,
     value: &'a Value,
 ) -> Result<Vec<(&'a str, &'a str)>, Problems> {
-    all(property, value, |place, value| {
+    each(property, value, |place, value| {
         let pair = value.as_str().and_then(|text| text.split_once('='));
         let pair = pair.filter(|(name, _)| !name.trim().is_empty());
         pair.ok_or_else(|| {

@@ -40,6 +40,7 @@ pub struct Networks {
 
 /// What every host must be able to take whole (RFC 791).
 const SMALLEST_MTU: u64 = 576;
+
 pub(super) fn parse(raw: &Raw) -> Result<Networks, Problems> {
     let mut problems = Problems::default();
     let bip = problems.note(bip(&raw.bip));

@@ -69,10 +69,10 @@ pub(crate) fn elements<'a>(
 }
 
 /// The elements of a list, each parsed; all that is wrong with them is told at once. Nothing is an empty list.
-pub(crate) fn each<T>(
+pub(crate) fn each<'a, T>(
     property: &str,
-    value: &Value,
-    parse: impl Fn(&str, &Value) -> Result<T, Problem>,
+    value: &'a Value,
+    parse: impl Fn(&str, &'a Value) -> Result<T, Problem>,
 ) -> Result<Vec<T>, Problems> {
     let mut problems = Problems::default();
     let parsed = elements(property, value)?
