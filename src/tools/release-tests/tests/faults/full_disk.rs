@@ -83,12 +83,7 @@ fn the_persistent_disk_is_full_at_an_import_an_up_a_stop_and_a_start() {
 
     fill(&scene, "/var/vcap/store", 0);
     scene.deployment.solo(&["stop"]).ok();
-    let left = "pidof dockerd containerd containerd-shim-runc-v2";
-    assert_eq!(
-        scene.run(left).stdout,
-        "",
-        "left after a stop on a full disk"
-    );
+    scene.assert_nothing_runs("a stop on a full disk");
     let outcome = scene.deployment.solo(&["start"]);
     println!("a start on a full disk ended with {}", outcome.code);
     if outcome.code != 0 {

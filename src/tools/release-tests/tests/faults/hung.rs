@@ -8,9 +8,12 @@ use serde_json::Value;
 
 use crate::scene::{Scene, recipe};
 
-/// The runner asks every 10 s, and an engine may be away for 20 s. monit asks in three cycles, and waits 5 s for each answer; newer ones
-/// begin only when the 100 s that a start may take are over. The machine is busy.
-const VISIBLE: Duration = Duration::from_secs(200);
+/// The runner's own bound (it asks every 10 s, and an engine may be away for 20 s), two cycles of monit, and a busy machine.
+const VISIBLE: Duration = Duration::from_secs(100);
+
+/// dockerd has no runner: monit asks in three cycles, and waits 5 s for each answer; newer ones begin only when the 100 s that a start
+/// may take are over.
+const DOCKERD_VISIBLE: Duration = Duration::from_secs(200);
 
 fn assert_within(limit: u64, what: &str, began: Instant) {
     let took = began.elapsed();
@@ -20,11 +23,12 @@ fn assert_within(limit: u64, what: &str, began: Instant) {
 
 /// BOSH comes to see this state of a process.
 fn assert_shows(deployment: &Deployment, process: &str, state: &str, what: &str) {
-    let took = wait_until(
-        &format!("{process} shows as {state}: {what}"),
-        VISIBLE,
-        || deployment.state(Some(process)) == state,
-    );
+    let limit = match process {
+        "docker" => DOCKERD_VISIBLE,
+        _ => VISIBLE,
+    };
+    let shows = format!("{process} shows as {state}: {what}");
+    let took = wait_until(&shows, limit, || deployment.state(Some(process)) == state);
     println!("{what}: {process} {state} after {} s", took.as_secs());
 }
 
@@ -100,13 +104,7 @@ fn a_dockerd_that_hangs_is_visible_and_heals_and_every_program_ends_in_time() {
     let began = Instant::now();
     scene.deployment.solo(&["stop"]).ok();
     assert_within(100, "bosh stop with a dockerd that hangs", began);
-    assert_eq!(
-        scene
-            .run("pidof dockerd containerd containerd-shim-runc-v2")
-            .stdout,
-        "",
-        "left after stop"
-    );
+    scene.assert_nothing_runs("a stop with a dockerd that hangs");
     scene.deployment.solo(&["start"]).ok();
     scene.assert_heals("a stop with a dockerd that hung");
 }
@@ -164,10 +162,8 @@ fn a_runner_that_hangs_and_a_dockerd_without_a_recipe_that_hangs_are_visible() {
     );
     scene.assert_heals("a runner that hung goes on");
     scene.ok(&stop_signal("compose-runner"));
-    let began = Instant::now();
     scene.ok("kill -9 $(pidof compose-runner)");
     scene.assert_heals("a runner that hung was killed");
-    println!("back after {} s", began.elapsed().as_secs());
     assert_eq!(scene.deployment.started_at("db"), db);
     scene.ok(&stop_signal("compose-runner"));
     let began = Instant::now();

@@ -218,6 +218,12 @@ impl Scene {
         self.assert_no_leak(after);
     }
 
+    /// A stop has left neither the engine nor a container.
+    pub fn assert_nothing_runs(&self, after: &str) {
+        let left = self.run("pidof dockerd containerd containerd-shim-runc-v2");
+        assert_eq!(left.stdout, "", "left after {after}");
+    }
+
     /// Stops both processes as an operator does.
     pub fn stop(&self) {
         self.ok(&format!(
