@@ -1,8 +1,12 @@
 //! One event a line on stderr: `2026-11-20T16:03:31.120Z INFO image-importer: image loaded reference=… digest=…`.
 
 use std::fmt::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::{fs, io};
 
 use jiff::Timestamp;
+use rustix::fs::Mode;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -22,6 +26,18 @@ pub fn init(program: &'static str, level: LogLevel) {
         .finish();
     // fails only when a subscriber is set already, as in tests
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Keeps other users from reading the log that stderr goes to, if it is this file: the shell that opened it made it for all.
+/// Where that fails, the program works all the same.
+pub fn restrict_log(log: &Path) {
+    let stderr = io::stderr();
+    let is_log = rustix::fs::fstat(&stderr).is_ok_and(|open| {
+        fs::metadata(log).is_ok_and(|log| (log.dev(), log.ino()) == (open.st_dev, open.st_ino))
+    });
+    if is_log {
+        let _ = rustix::fs::fchmod(&stderr, Mode::from_raw_mode(0o640));
+    }
 }
 
 struct Line {

@@ -18,7 +18,7 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
     directories::make_run_dir(paths)?;
     let _lock = lock::take(paths, Duration::from_mins(1))?;
     let marker = Marker::new(paths.full_stop());
-    if !marker.is_set(Marker::LIFETIME) {
+    if !marker.is_set() {
         info!("not a full stop: what runs goes on");
         return Ok(());
     }

@@ -32,7 +32,7 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
             info!("dockerd does not run; nothing to stop");
             Ok(())
         }
-        Some(process) if keep.is_set(Marker::LIFETIME) => leave_containers(paths, &process),
+        Some(process) if keep.is_set() => leave_containers(paths, &process),
         Some(process) => full(paths, &process, CONTAINERS),
     };
     // whoever's number stands in it, it is not a living dockerd's any more
