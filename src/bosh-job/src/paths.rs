@@ -27,10 +27,16 @@ impl Paths {
         &self.root
     }
 
-    /// What the job's templates rendered.
+    /// What the job's templates rendered: gone when the job leaves the instance.
+    #[must_use]
+    pub fn job_dir(&self) -> PathBuf {
+        self.root.join("jobs/docker")
+    }
+
+    /// The job's configuration.
     #[must_use]
     pub fn job_config(&self) -> PathBuf {
-        self.root.join("jobs/docker/config/config.json")
+        self.job_dir().join("config/config.json")
     }
 
     /// Directory of the release's own programs.

@@ -3,7 +3,7 @@
 //! monit does not run the stop program of a process that is dead. So a dockerd that died before `bosh stop` or a recreate would leave
 //! its containers running on a disk that BOSH is about to take away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bosh_job::{Marker, Paths};
 use tracing::info;
@@ -23,7 +23,7 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
         return Ok(());
     }
     match dockerd::running(paths) {
-        Some(process) => stop::full(paths, &process, CONTAINERS)?,
+        Some(process) => stop::full(paths, &process, Instant::now() + CONTAINERS)?,
         None => leftovers::end_all(paths, CONTAINERS)?,
     }
     marker.clear()?;
