@@ -1,4 +1,5 @@
 //! What monit 5.2.5 sees of a start and a stop: it waits for a living process in the pidfile, or for its end, and for no program.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "it serves tests only")]
 
 mod support;
 
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use bosh_job::{Marker, Process, ProcessInfo, Signal};
 use docker_engine::Status;
 use serde_json::json;
-use support::containers::{mounts, shims, start_container, started_at};
+use support::containers::{load_image, mounts, shims, started_at};
 use support::{Vm, inside, pid, script};
 
 /// A program that monit starts and does not wait for.
@@ -193,7 +194,25 @@ fn containers_of_an_update_end_in_order_when_no_start_follows_and_the_job_is_gon
     }
     let vm = Vm::with_engine();
     vm.run(&["start"]).ok();
-    let id = start_container(&vm);
+    load_image(&vm);
+    let log = vm.paths().root().join("ends");
+    std::fs::create_dir(&log).unwrap();
+    // each notes its end, with a part of its grace period before it
+    let start = |name: &str, depends_on: &str| {
+        let script = format!(
+            "trap 'sleep 1; echo {name} >>/ends/ends; exit 0' TERM; while :; do sleep 0.1; done"
+        );
+        let labels = json!({"com.docker.compose.project": "running", "com.docker.compose.service": name, "com.docker.compose.depends_on": depends_on});
+        let config = json!({"Image": "sleeper:1", "Cmd": ["sh", "-c", script], "Labels": labels, "StopTimeout": 5,
+            "HostConfig": {"RestartPolicy": {"Name": "always"}, "Binds": [format!("{}:/ends", log.display())]}});
+        let engine = vm.engine();
+        let id = engine.create_container(Some(name), config).unwrap();
+        engine.start_container(&id).unwrap();
+        id
+    };
+    let id = start("db", "");
+    start("app", "db:service_started:false");
+    start("web", "app:service_started:false");
     let began = started_at(&vm, &id);
     let keep = Marker::new(vm.paths().keep_containers());
     let guards = || Process::find(|info| info.cmdline.iter().any(|word| word == "guard"));
@@ -213,10 +232,16 @@ fn containers_of_an_update_end_in_order_when_no_start_follows_and_the_job_is_gon
     });
     until("the end of the guard", || guards().is_empty().then_some(()));
     assert_eq!(mounts(&vm), Vec::<String>::new());
+    let ends = std::fs::read_to_string(log.join("ends")).unwrap();
+    assert_eq!(
+        ends, "web\napp\ndb\n",
+        "in order, each within its grace period"
+    );
     // nothing is lost: the job comes back, and its containers are there
     std::fs::rename(vm.paths().root().join("gone"), vm.paths().job_dir()).unwrap();
     vm.run(&["start"]).ok();
-    let state = vm.engine().inspect_container(&id).unwrap().state;
-    assert!(state.status != Status::Unknown, "{state:?}");
+    until("the restart of the containers", || {
+        (vm.engine().inspect_container(&id).unwrap().state.status == Status::Running).then_some(())
+    });
     vm.run(&["stop"]).ok();
 }
