@@ -5,14 +5,12 @@
 //! the order beforehand and ends the containers' processes itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::OpenOptions;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bosh_job::{ExitCode, Paths, Process, Signal};
+use bosh_job::{ExitCode, Paths, Process, Signal, logging};
 use docker_engine::{Container, Engine, Filters};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -154,11 +152,7 @@ pub fn begin(paths: &Paths, plan: &StopPlan) -> anyhow::Result<()> {
     if plan.steps.is_empty() {
         return Ok(());
     }
-    let log = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(paths.log_file("docker-ctl"))
+    let log = logging::open_log(&paths.log_file("docker-ctl"))
         .map_or_else(|_| Stdio::null(), Stdio::from);
     let mut child = Command::new(std::env::current_exe().context("finding this program")?)
         .arg("--root")

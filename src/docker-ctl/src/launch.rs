@@ -4,10 +4,8 @@
 //! it reads is written when dockerd is on its own.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -15,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bosh_job::command::last_lines;
-use bosh_job::{Advise, ExitCode, Paths, Pid, Pidfile, Process};
+use bosh_job::{Advise, ExitCode, Paths, Pid, Pidfile, Process, logging};
 use docker_engine::Engine;
 use tracing::info;
 
@@ -85,12 +83,8 @@ pub fn start(paths: &Paths) -> anyhow::Result<Started> {
         .remove()
         .context("removing dockerd's own pidfile")?;
     let log_path = paths.log_file("dockerd");
-    let log = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(&log_path)
-        .with_context(|| format!("opening {}", log_path.display()))?;
+    let log =
+        logging::open_log(&log_path).with_context(|| format!("opening {}", log_path.display()))?;
     let log_begin = log.metadata()?.len();
     let mut child = this_program(paths, "launch-dockerd")?
         .env_clear()
