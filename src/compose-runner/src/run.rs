@@ -137,7 +137,7 @@ impl Worker {
             Ok(settings) => self.attempt(&Start::of(&settings), engine, face)?,
             Err(refused) => refused,
         };
-        Rollback::after(&self.job, failure)
+        Rollback::after(&self.job, engine, failure)
             .map_err(|failure| {
                 post(failure, &mut face.board);
                 self.answer_names_of_before(engine, &mut face.names);
