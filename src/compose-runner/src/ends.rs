@@ -77,11 +77,7 @@ impl Ends {
         let life = self.0.entry(container.id.clone()).or_default();
         match container.status {
             Status::Exited | Status::Restarting => {
-                life.end(
-                    container.exit_code,
-                    &container.error,
-                    container.oom_killed,
-                );
+                life.end(container.exit_code, &container.error, container.oom_killed);
             }
             Status::Running => life.runs = true,
             _ => {}
@@ -238,7 +234,10 @@ mod tests {
 
     #[test]
     fn out_of_memory_is_told_although_its_event_comes_after_the_end_or_the_next_start() {
-        let (oom, start) = (|time| event("oom", &[], time), |time| event("start", &[], time));
+        let (oom, start) = (
+            |time| event("oom", &[], time),
+            |time| event("start", &[], time),
+        );
         for events in [
             vec![start(0), die("137", 9000), oom(9100)],
             vec![start(0), die("137", 9000), start(9100), oom(9200)],

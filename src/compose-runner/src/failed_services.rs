@@ -30,7 +30,9 @@ impl Before {
     /// Looks at the containers that there are. What cannot be asked for is not known: then all errors count as new.
     pub fn look(engine: &Engine, project: &str) -> Self {
         let seen = observe::containers(engine, project).unwrap_or_default();
-        let errors = seen.into_iter().map(|container| (container.id, container.error));
+        let errors = seen
+            .into_iter()
+            .map(|container| (container.id, container.error));
         Self {
             errors: errors.collect(),
         }

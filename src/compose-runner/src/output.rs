@@ -37,14 +37,21 @@ pub fn where_it_is(
     }
     let destination: Vec<String> = DESTINATIONS
         .iter()
-        .filter_map(|option| Some(format!("{option} {}", without_user(log.options.get(*option)?))))
+        .filter_map(|option| {
+            Some(format!(
+                "{option} {}",
+                without_user(log.options.get(*option)?)
+            ))
+        })
         .collect();
     let destination = if destination.is_empty() {
         String::new()
     } else {
         format!(" ({})", destination.join(", "))
     };
-    format!("what it writes goes to the log driver {driver}{destination}, which `docker logs` cannot read: look there")
+    format!(
+        "what it writes goes to the log driver {driver}{destination}, which `docker logs` cannot read: look there"
+    )
 }
 
 /// An address without the user and password that a URL may have.

@@ -21,6 +21,7 @@ use crate::{
     board::{Board, Word, log_errors},
     cancel::Cancel,
     collecting::Collecting,
+    engine_deaths::EngineDeaths,
     failure::Failure,
     health_socket::HealthSocket,
     job::{Job, end_leftovers},
@@ -160,6 +161,8 @@ impl Worker {
             engine,
             dockerd: None,
         };
+        let start_timeout = start.settings.supervision.start_timeout;
+        let mut deaths = EngineDeaths::new(engine, &redactor, &self.job.paths, start_timeout);
         loop {
             let failure = match attempt.run(face) {
                 Ok(()) | Err(Failure::Cancelled) => return None,
@@ -167,13 +170,11 @@ impl Worker {
             };
             match attempt.engine_now() {
                 EngineNow::Same => return Some(failure),
-                EngineNow::Another => {
-                    log_errors(failure.errors());
-                    tracing::warn!(
-                        "dockerd was started anew meanwhile; bringing the recipe up once more"
-                    );
+                EngineNow::Another | EngineNow::Gone => {
+                    if deaths.wait(&failure, &mut face.board, &self.cancel) {
+                        return None;
+                    }
                 }
-                EngineNow::Gone => post(failure, &mut face.board),
             }
         }
     }

@@ -88,7 +88,6 @@ impl Watching<'_> {
         // Since when the engine does not answer.
         let mut away: Option<Instant> = None;
         while !self.cancel.is_set() {
-            board.write_again();
             let began = Instant::now();
             // Events are listened to before the look, so that none falls between the two.
             let looked = self
@@ -127,11 +126,6 @@ impl Watching<'_> {
             };
             let on_the_way = matches!(whole, Whole::Pending(_));
             self.judge(whole, &seen, &mut known, board)?;
-            let rest = if board.is_written() {
-                rest
-            } else {
-                rest.min(LOOK_AT_WRONG)
-            };
             if !self.rest(&mut events, rest) {
                 events = None;
             }
@@ -182,7 +176,9 @@ impl Watching<'_> {
     fn reports(&self, seen: &[Seen]) -> Vec<ServiceReport> {
         let mut reports = observe::reports(&self.services, seen);
         for report in &mut reports {
-            let is_removed = !seen.iter().any(|container| container.service == report.name);
+            let is_removed = !seen
+                .iter()
+                .any(|container| container.service == report.name);
             if is_removed && self.watch.has_finished(&report.name) {
                 Status::Exited.word().clone_into(&mut report.state);
                 report.exit_code = Some(0);
