@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
     os::unix::{
         fs::{MetadataExt as _, PermissionsExt},
-        net::{UnixListener, UnixStream},
+        net::UnixListener,
     },
     path::PathBuf,
     sync::{
@@ -118,7 +118,7 @@ fn listen(listener: &UnixListener, line: &Mutex<String>, ending: &AtomicBool) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::{io::Read, os::unix::net::UnixStream};
 
     use super::*;
 

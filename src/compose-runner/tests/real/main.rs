@@ -8,6 +8,7 @@
 
 mod clock;
 mod health;
+mod last_words;
 mod logs;
 mod manifests;
 mod namespaces;
@@ -15,6 +16,7 @@ mod networks;
 mod pulls;
 mod recipes;
 mod rollback;
+mod stability;
 mod stops;
 mod updates;
 mod verdicts;
