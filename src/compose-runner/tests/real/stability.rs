@@ -133,62 +133,54 @@ fn a_pruned_one_shot_stays_finished_and_a_removed_service_does_not() {
 #[test]
 fn a_dockerd_that_keeps_dying_is_told_after_a_while_and_the_recipe_comes_up_when_it_stays() {
     let mut vm = Vm::start();
-    // An `up` that takes a while, for dockerd to die in.
-    let check = json!({"test": ["CMD-SHELL", "test -e /ready"], "interval": "1s", "retries": 100});
-    let slow = "sleep 6; touch /ready; exec sleep 1000000";
-    let db = json!({"image": "test:1", "command": ["sh", "-c", slow], "healthcheck": check});
+    // An `up` that waits, for dockerd to die in.
+    let check =
+        json!({"test": ["CMD-SHELL", "test -e /gate/open"], "interval": "1s", "retries": 1000});
+    let db = with(
+        sleeper(),
+        &json!({"healthcheck": check, "volumes": ["./gate:/gate"]}),
+    );
     let web = with(
         sleeper(),
         &json!({"depends_on": {"db": {"condition": "service_healthy"}}}),
     );
     let recipe = json!({"services": {"db": db, "web": web}});
-    vm.configure(&recipe, &json!({"start_timeout": 300}));
+    vm.configure(
+        &recipe,
+        &json!({"start_timeout": 300, "prep": "mkdir -p gate"}),
+    );
     vm.start_runner();
-    let mut ups = 0;
-    let verdict = loop {
-        let more = until(|| {
-            let now = vm.log().matches("bringing the recipe up services=").count();
-            (now > ups).then_some(now)
-        });
-        ups = more.unwrap_or_else(|| panic!("no other try\n{}", vm.log()));
-        assert!(ups < 10, "it tries for ever\n{}", vm.log());
-        // Each try begins with an `up` from the start.
-        vm.docker(&["rm", "--force", "running-db-1"]);
-        let _ = until(|| vm.engine().inspect_container("running-db-1").ok());
+    for death in 1..=5 {
+        let waits = || (vm.log().matches("running-db-1  Waiting").count() >= death).then_some(());
+        until(waits).unwrap_or_else(|| panic!("try {death}\n{}", vm.log()));
+        let state = vm.verdict_that(|_| true)["state"].clone();
+        assert_eq!(state, "starting", "try {death}\n{}", vm.log());
         signal(vm.dockerd_pid(), Signal::KILL);
-        vm.end_dockerd_that_was_killed();
+        vm.await_killed_dockerd();
         vm.start_dockerd();
-        let verdict: Value =
-            serde_json::from_slice(&fs::read(vm.paths.verdict()).unwrap()).unwrap();
-        if ups >= 4 {
-            let failed = until(|| {
-                let verdict: Value =
-                    serde_json::from_slice(&fs::read(vm.paths.verdict()).ok()?).ok()?;
-                let is_next = vm.log().matches("bringing the recipe up services=").count() > ups;
-                (verdict["state"] == "failed" || is_next).then_some(verdict)
-            });
-            if let Some(failed) = failed.filter(|verdict| verdict["state"] == "failed") {
-                break failed;
-            }
-        } else {
-            assert_eq!(verdict["state"], "starting", "{verdict:#}\n{}", vm.log());
-        }
-    };
+    }
+    let verdict = vm.verdict();
+    let told = words(&verdict);
+    assert!(
+        told.starts_with("dockerd died or went silent 5 times within "),
+        "{verdict:#}"
+    );
     let error = &verdict["errors"][0];
     assert!(
-        words(&verdict).starts_with("dockerd died or went silent 5 times within "),
+        error["hint"].as_str().unwrap().contains("dockerd.log")
+            && error["causes"][0]
+                .as_str()
+                .unwrap()
+                .starts_with("docker-compose up exited with "),
         "{verdict:#}"
     );
-    assert!(
-        error["hint"].as_str().unwrap().contains("dockerd.log"),
-        "{verdict:#}"
-    );
-    assert!(
-        error["causes"][0].as_str().unwrap().contains("docker"),
-        "{verdict:#}"
-    );
-    assert!(vm.health().is_none());
+    // It tries on, and says no more until it is done.
+    let waits = || (vm.log().matches("running-db-1  Waiting").count() > 5).then_some(());
+    until(waits).unwrap_or_else(|| panic!("{}", vm.log()));
+    assert_eq!(vm.verdict_that(|_| true)["state"], "failed");
+    until(|| vm.health().is_none().then_some(())).expect("the socket is closed");
+    fs::write(vm.paths.running().join("gate/open"), "").unwrap();
     let verdict = vm.verdict_that(|verdict| verdict["state"] == "up");
     assert_eq!(verdict["exit_code"], 0);
-    assert!(vm.health().is_some());
+    assert_eq!(until(|| vm.health()).unwrap()["state"], "up");
 }

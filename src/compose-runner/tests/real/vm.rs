@@ -383,7 +383,7 @@ impl Vm {
     }
 
     /// Waits for the end of a dockerd that a signal killed.
-    pub fn end_dockerd_that_was_killed(&mut self) {
+    pub fn await_killed_dockerd(&mut self) {
         self.dockerd.wait().unwrap();
     }
 
