@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod config;
+pub mod import_report;
 pub mod logging;
 pub mod marker;
 pub mod pidfile;

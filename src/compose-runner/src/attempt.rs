@@ -183,7 +183,7 @@ impl Attempt<'_> {
         let configured = start.rollback.is_none();
         let wants_rollback = configured && settings.supervision.rollback_on_failure;
         let nothing_kept = wants_rollback
-            .then(|| rollback::is_possible(job).err())
+            .then(|| rollback::is_possible(job, engine).err())
             .flatten();
         let settled = configured.then(|| Settled::new(job, settings, engine, &model));
         let watching = Watching {

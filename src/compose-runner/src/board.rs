@@ -5,7 +5,7 @@ use bosh_job::{
     verdict::{ErrorReport, ServiceReport, State, Verdict},
 };
 
-use crate::health_socket::HealthSocket;
+use crate::posting::Posting;
 
 /// What is posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,25 +53,23 @@ impl Word {
 /// The board.
 #[derive(Debug)]
 pub struct Board {
-    paths: Paths,
-    socket: HealthSocket,
+    posting: Posting,
     posted: Option<(Word, String)>,
     warnings: Vec<ErrorReport>,
     rolled_back_to: Option<String>,
-    /// What could not be written: `sys/run` is small, and may be full.
-    unwritten: Option<Verdict>,
+    /// That something failed stands until it is up, or fails in another way.
+    holds_failed: bool,
 }
 
 impl Board {
     /// An empty board.
     pub fn new(paths: &Paths) -> Self {
         Self {
-            paths: paths.clone(),
-            socket: HealthSocket::new(paths.health_socket()),
+            posting: Posting::new(paths),
             posted: None,
             warnings: Vec::new(),
             rolled_back_to: None,
-            unwritten: None,
+            holds_failed: false,
         }
     }
 
@@ -93,8 +91,17 @@ impl Board {
         self.posted = None;
     }
 
-    /// Posts a word, if it says anything new, and says whether it does. Trouble with posting is logged: the services go on.
+    /// From now on another try is no news: what was posted last stands until the recipe is up, or fails in another way.
+    pub fn hold_failed(&mut self) {
+        self.holds_failed = true;
+    }
+
+    /// Posts a word, if it says anything new, and says whether it does. Trouble with posting is logged, and it is tried again.
     pub fn post(&mut self, word: Word) -> bool {
+        self.holds_failed &= word.state == State::Starting;
+        if self.holds_failed {
+            return false;
+        }
         if self
             .posted
             .as_ref()
@@ -115,41 +122,10 @@ impl Board {
         {
             verdict.since.clone_from(since);
         }
-        match serde_json::to_string(&verdict) {
-            Ok(line) => self.socket.tell(line),
-            Err(error) => tracing::error!("{error}"),
-        }
-        let switched = if word.healthy {
-            self.socket.open()
-        } else {
-            self.socket.close()
-        };
-        if let Err(error) = switched {
-            tracing::error!("{}: {error}", self.paths.health_socket().display());
-        }
-        // Last: who has read it finds the socket as it says.
-        self.unwritten = None;
-        if let Err(error) = verdict.write(&self.paths.verdict()) {
-            tracing::error!("{error}");
-            self.unwritten = Some(verdict.clone());
-        }
-        self.posted = Some((word, verdict.since));
+        let since = verdict.since.clone();
+        self.posting.put(verdict, word.healthy);
+        self.posted = Some((word, since));
         true
-    }
-
-    /// Writes what could not be written when it was posted, if that can be done now.
-    pub fn write_again(&mut self) {
-        if let Some(verdict) = &self.unwritten
-            && verdict.write(&self.paths.verdict()).is_ok()
-        {
-            tracing::info!("the verdict could be written at last");
-            self.unwritten = None;
-        }
-    }
-
-    /// Whether the last word that was posted stands in the verdict.
-    pub fn is_written(&self) -> bool {
-        self.unwritten.is_none()
     }
 
     /// The state that was posted last.
@@ -220,16 +196,19 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_is_written_as_soon_as_it_can_be() {
+    fn another_try_does_not_hide_that_all_have_failed_so_far() {
         let directory = tempfile::tempdir().unwrap();
         let paths = Paths::new(directory.path());
-        let mut board = Board::new(&paths);
-        assert!(board.post(Word::starting(Vec::new())));
-        board.write_again();
-        assert!(!paths.verdict().exists());
         std::fs::create_dir_all(paths.run_dir()).unwrap();
-        board.write_again();
-        let written = Verdict::read(&paths.verdict()).unwrap().unwrap();
-        assert_eq!(written.state, State::Starting);
+        let mut board = Board::new(&paths);
+        let failed = |what: &str| Word::failed(ExitCode::Failed, vec![error(what)], Vec::new());
+        board.post(failed("dockerd died"));
+        board.hold_failed();
+        assert!(!board.post(Word::starting(Vec::new())));
+        assert_eq!(board.state(), Some(State::Failed));
+        assert!(!paths.health_socket().exists());
+        assert!(board.post(failed("web is unhealthy")));
+        assert!(board.post(Word::starting(Vec::new())));
+        assert_eq!(board.state(), Some(State::Starting));
     }
 }

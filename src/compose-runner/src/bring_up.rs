@@ -9,7 +9,6 @@ use std::{
 use anyhow::Context as _;
 use bosh_job::{ExitCode, Paths, atomic_write, verdict::ErrorReport};
 use docker_engine::Engine;
-use jiff::Timestamp;
 use recipe::Recipe;
 
 use crate::{
@@ -17,16 +16,17 @@ use crate::{
     cancel::Cancel,
     child::{End, Lines, Logged, clean_command, ended},
     compose::Compose,
+    failed_services::{self, Before},
     failure::{Failure, Outcome, error},
     image_map::ImageMap,
     job::Settings,
     model::Model,
     mounts::RecipeFiles,
-    networks, observe,
+    networks,
     preflight::{message, service_in},
     redact::Redactor,
     rollback,
-    watch::{Beginning, Watch, Whole},
+    watch::{Beginning, Watch},
 };
 
 /// `up` and `prep` are given at least this long, however long the import took.
@@ -161,6 +161,7 @@ impl BringUp<'_> {
 
     /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
     pub fn up(&self, model: &Model, began: Beginning) -> Outcome<()> {
+        let before = Before::look(self.engine, self.recipe().project.as_str());
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
         let failure = match self
@@ -192,7 +193,9 @@ impl BringUp<'_> {
                 exit_code,
                 mut errors,
             } if exit_code != ExitCode::BadConfig => {
-                let services = self.failed_services(model, began);
+                let said = errors.iter().flat_map(|error| error.log_tail.clone());
+                let said: Vec<String> = said.collect();
+                let services = self.failed_services(model, began, &before, &said);
                 // Compose waits for services that others depend on: if one of them failed, that is why.
                 let exit_code = if services.is_empty() {
                     exit_code
@@ -239,19 +242,20 @@ impl BringUp<'_> {
     }
 
     /// The services that have failed by now, with their last words.
-    fn failed_services(&self, model: &Model, began: Beginning) -> Vec<ErrorReport> {
+    fn failed_services(
+        &self,
+        model: &Model,
+        began: Beginning,
+        before: &Before,
+        said: &[String],
+    ) -> Vec<ErrorReport> {
         let expected = model
             .services
             .iter()
             .map(|(name, service)| (name.clone(), service.replicas))
             .collect();
-        let mut watch = Watch::new(&self.settings.supervision, expected, began);
-        let Ok(seen) = observe::containers(self.engine, self.recipe().project.as_str()) else {
-            return Vec::new();
-        };
-        match watch.look(&seen, Instant::now(), Timestamp::now()) {
-            Whole::Failed(wrong) => observe::errors(self.engine, &wrong, self.redactor),
-            Whole::Well | Whole::Pending(_) => Vec::new(),
-        }
+        let watch = Watch::new(&self.settings.supervision, expected, began);
+        let project = self.recipe().project.as_str();
+        failed_services::errors(self.engine, project, watch, before, said, self.redactor)
     }
 }

@@ -29,7 +29,7 @@ const LEFTOVER: Duration = Duration::from_millis(500);
 pub enum Lines {
     /// As events of this program, named for the one that wrote them.
     From(&'static str),
-    /// As they are: the program writes log lines of its own.
+    /// As they are, those of stderr alone: the program writes log lines of its own there. Its stdout is the caller's.
     AsTheyAre,
 }
 
@@ -109,9 +109,11 @@ impl Logged<'_> {
         };
         self.command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
+        if matches!(self.lines, Lines::From(_)) {
+            self.command.stdout(Stdio::piped());
+        }
         let mut child = match self.command.spawn() {
             Ok(child) => child,
             Err(error) => return End::NotStarted(error),

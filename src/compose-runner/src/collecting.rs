@@ -160,10 +160,10 @@ fn service_of(container: &Container) -> Option<&str> {
         .filter(|service| !one_off && is_service_name(service))
 }
 
-/// Whoever may start containers may label them; the name becomes a part of a file's.
+/// Anyone who may start containers may label them; the name becomes a part of a file's, which is shortened where it is too long.
 fn is_service_name(name: &str) -> bool {
     let is_in_one = |c: char| c.is_ascii_alphanumeric() || ['.', '_', '-'].contains(&c);
-    !name.is_empty() && name.len() <= 200 && name.chars().all(is_in_one)
+    !name.is_empty() && name.chars().all(is_in_one)
 }
 
 /// Nothing before its first start.

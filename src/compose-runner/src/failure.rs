@@ -53,7 +53,8 @@ impl Failure {
     }
 }
 
-fn clean(error: ErrorReport, redactor: &Redactor) -> ErrorReport {
+/// An error without secrets.
+pub fn clean(error: ErrorReport, redactor: &Redactor) -> ErrorReport {
     let each = |lines: Vec<String>| lines.iter().map(|line| redactor.clean(line)).collect();
     ErrorReport {
         what: redactor.clean(&error.what),

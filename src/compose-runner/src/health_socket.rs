@@ -5,8 +5,8 @@ use std::{
     fs,
     io::{self, Write},
     os::unix::{
-        fs::PermissionsExt,
-        net::{UnixListener, UnixStream},
+        fs::{MetadataExt as _, PermissionsExt},
+        net::UnixListener,
     },
     path::PathBuf,
     sync::{
@@ -22,8 +22,17 @@ use std::{
 pub struct HealthSocket {
     path: PathBuf,
     line: Arc<Mutex<String>>,
-    /// Set while it is open; tells the listening thread to end.
-    ending: Option<Arc<AtomicBool>>,
+    open: Option<Open>,
+}
+
+/// What is there while the socket is open.
+#[derive(Debug)]
+struct Open {
+    listener: Arc<UnixListener>,
+    /// The file's inode.
+    inode: u64,
+    /// Tells the listening thread to end.
+    ending: Arc<AtomicBool>,
 }
 
 impl HealthSocket {
@@ -32,7 +41,7 @@ impl HealthSocket {
         Self {
             path,
             line: Arc::default(),
-            ending: None,
+            open: None,
         }
     }
 
@@ -41,34 +50,45 @@ impl HealthSocket {
         *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
     }
 
-    /// Listens, if it does not yet.
+    /// Listens, if it does not yet, or nobody finds the socket any more.
     pub fn open(&mut self) -> io::Result<()> {
-        if self.ending.is_some() {
-            return Ok(());
+        if let Some(open) = &self.open {
+            if inode(&self.path).is_ok_and(|there| there == open.inode) {
+                return Ok(());
+            }
+            self.close()?;
         }
         // Left behind by a runner that was killed: nobody listens on it.
         remove(&self.path)?;
-        let listener = UnixListener::bind(&self.path)?;
+        let listener = Arc::new(UnixListener::bind(&self.path)?);
         fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600))?;
-        let ending = Arc::new(AtomicBool::new(false));
-        let (line, told) = (Arc::clone(&self.line), Arc::clone(&ending));
+        let open = Open {
+            listener: Arc::clone(&listener),
+            inode: inode(&self.path)?,
+            ending: Arc::default(),
+        };
+        let (line, ending) = (Arc::clone(&self.line), Arc::clone(&open.ending));
         thread::Builder::new()
             .name("health".into())
             .stack_size(128 << 10)
-            .spawn(move || listen(&listener, &line, &told))?;
-        self.ending = Some(ending);
+            .spawn(move || listen(&listener, &line, &ending))?;
+        self.open = Some(open);
         Ok(())
     }
 
     /// Listens no more, and removes the socket.
     pub fn close(&mut self) -> io::Result<()> {
-        if let Some(ending) = self.ending.take() {
-            ending.store(true, Ordering::SeqCst);
-            // Wakes the thread. If that fails, nobody can connect any more either.
-            let _ = UnixStream::connect(&self.path);
+        if let Some(open) = self.open.take() {
+            open.ending.store(true, Ordering::SeqCst);
+            // Wakes the thread, whatever became of the file. If that fails, nobody is served all the same.
+            let _ = rustix::net::shutdown(&open.listener, rustix::net::Shutdown::Both);
         }
         remove(&self.path)
     }
+}
+
+fn inode(path: &PathBuf) -> io::Result<u64> {
+    Ok(fs::symlink_metadata(path)?.ino())
 }
 
 fn remove(path: &PathBuf) -> io::Result<()> {
@@ -98,7 +118,7 @@ fn listen(listener: &UnixListener, line: &Mutex<String>, ending: &AtomicBool) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::{io::Read, os::unix::net::UnixStream};
 
     use super::*;
 

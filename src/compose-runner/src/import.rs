@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use bosh_job::{ExitCode, Options, Paths, verdict::ErrorReport};
+use bosh_job::{
+    ExitCode, Options, Paths,
+    import_report::{ImportReport, ReportFile},
+    verdict::ErrorReport,
+};
 use recipe::instance_environment;
 
 use crate::{
     cancel::Cancel,
     child::{End, Lines, Logged, clean_command, ended},
-    failure::{Failure, Outcome, error},
+    failure::{Failure, Outcome, clean, error},
     job::Job,
     redact::Redactor,
     watching::Reservation,
@@ -47,12 +51,14 @@ pub fn import(
     let paths: &Paths = &job.paths;
     let environment = instance_environment(paths, job.instance());
     let mut command = clean_command(&paths.program("image-importer"), &environment, paths.tmp());
-    command
-        .arg("--root")
-        .arg(paths.root())
-        .arg("--config")
-        .arg(options.config_path());
     let failed = |exit_code, errors| Ok(Some(ImportFailure { exit_code, errors }));
+    let report = match ReportFile::of(&mut command, paths.root(), &options.config_path()) {
+        Ok(report) => report,
+        Err(error) => {
+            let how = format!("cannot be asked: {error}");
+            return failed(ExitCode::Failed, vec![told(&how, Vec::new())]);
+        }
+    };
     match (Logged {
         command,
         lines: Lines::AsTheyAre,
@@ -69,39 +75,41 @@ pub fn import(
             let exit_code = code
                 .and_then(|code| ExitCode::try_from(code).ok())
                 .unwrap_or(ExitCode::Failed);
-            failed(exit_code, told(&tail, &ended(status)))
+            let errors = report.read().map(ImportReport::into_errors);
+            let errors = errors.filter(|errors| !errors.is_empty()).map_or_else(
+                || vec![told(&ended(status), tail)],
+                |errors| reported(errors, redactor),
+            );
+            failed(exit_code, errors)
         }
-        End::TimedOut { tail } => failed(
-            ExitCode::Failed,
-            told(&tail, &format!("did not end within {} s", LIMIT.as_secs())),
-        ),
-        End::NotStarted(error) => failed(
-            ExitCode::Failed,
-            told(&[], &format!("could not be started: {error}")),
-        ),
+        End::TimedOut { tail } => {
+            let how = format!("did not end within {} s", LIMIT.as_secs());
+            failed(ExitCode::Failed, vec![told(&how, tail)])
+        }
+        End::NotStarted(error) => {
+            let how = format!("could not be started: {error}");
+            failed(ExitCode::Failed, vec![told(&how, Vec::new())])
+        }
     }
 }
 
-/// The importer's errors, read from its last lines (`error: …`, `caused by: …`, `hint: …`).
-fn told(tail: &[String], how: &str) -> Vec<ErrorReport> {
-    let mut errors: Vec<ErrorReport> = Vec::new();
-    for line in tail {
-        if let Some(what) = line.strip_prefix("error: ") {
-            errors.push(error(format!("importing images: {what}")));
-        } else if let Some(last) = errors.last_mut() {
-            if let Some(cause) = line.strip_prefix("caused by: ") {
-                last.causes.push(cause.to_owned());
-            } else if let Some(hint) = line.strip_prefix("hint: ") {
-                last.hint = Some(hint.to_owned());
-            }
-        }
-    }
-    if errors.is_empty() {
-        let mut found = error(format!("importing images: image-importer {how}"));
-        found.log_tail = tail.to_vec();
-        errors.push(found);
-    }
+/// The errors of the importer's report, for the verdict.
+fn reported(errors: Vec<ErrorReport>, redactor: &Redactor) -> Vec<ErrorReport> {
     errors
+        .into_iter()
+        .map(|error| {
+            let what = format!("importing images: {}", error.what);
+            clean(ErrorReport { what, ..error }, redactor)
+        })
+        .collect()
+}
+
+/// An importer that gave no report is told with its last lines, which are without secrets.
+fn told(how: &str, tail: Vec<String>) -> ErrorReport {
+    ErrorReport {
+        log_tail: tail,
+        ..error(format!("importing images: image-importer {how}"))
+    }
 }
 
 #[cfg(test)]
@@ -109,31 +117,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_importers_errors_are_handed_on_one_by_one() {
-        let tail = [
-            "error: image a: digest differs",
-            "caused by: layer 3",
-            "hint: upload the release again",
-            "error: image b: gone",
-        ];
-        let errors = told(&tail.map(String::from), "exited with 4");
-        assert_eq!(errors.len(), 2);
-        assert_eq!(errors[0].what, "importing images: image a: digest differs");
-        assert_eq!(errors[0].causes, ["layer 3"]);
-        assert_eq!(errors[0].hint.as_deref(), Some("upload the release again"));
-        assert_eq!(errors[1].what, "importing images: image b: gone");
-    }
-
-    #[test]
-    fn an_importer_without_words_is_told_with_its_last_lines() {
-        let errors = told(
-            &["2026 INFO image-importer: start".to_owned()],
-            "was killed by signal 9",
-        );
-        assert_eq!(
-            errors[0].what,
-            "importing images: image-importer was killed by signal 9"
-        );
-        assert_eq!(errors[0].log_tail.len(), 1);
+    fn the_importers_errors_are_handed_on_one_by_one_without_secrets() {
+        let errors = (0..10).map(|number| ErrorReport {
+            what: format!("image {number}: digest differs"),
+            causes: vec!["layer of hunter2".to_owned()],
+            hint: Some("upload the release again".to_owned()),
+            ..ErrorReport::default()
+        });
+        let told = reported(errors.collect(), &Redactor::new(["hunter2"]));
+        assert_eq!(told.len(), 10);
+        assert_eq!(told[9].what, "importing images: image 9: digest differs");
+        assert_eq!(told[9].causes, ["layer of [redacted]"]);
+        assert_eq!(told[9].hint.as_deref(), Some("upload the release again"));
     }
 }

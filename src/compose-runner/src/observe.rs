@@ -8,6 +8,7 @@ use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
 use crate::{
     compose::{ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL},
     failure::error,
+    output,
     redact::Redactor,
     watch::{Policy, Seen, Wrong},
 };
@@ -148,9 +149,10 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
                     .map(|cause| redactor.clean(&cause))
                     .collect();
                 // A log driver that cannot be read gives no lines; the error stands without them.
-                let tail = engine.logs_tail(id, TAIL).unwrap_or_default();
+                let tail = engine.logs_tail(id, TAIL);
+                found.hint = Some(output::where_it_is(name, container.as_ref(), &tail));
+                let tail = tail.unwrap_or_default();
                 found.log_tail = tail.iter().map(|line| redactor.clean(line)).collect();
-                found.hint = Some(format!("all that it said: `docker logs {name}`"));
             }
             found
         })

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use bosh_job::verdict::ErrorReport;
-use docker_engine::Engine;
-use recipe::{FailedConfig, KeptRecipe};
+use docker_engine::{Engine, Filters};
+use recipe::{FailedConfig, KeptRecipe, Recipe};
 
 use crate::{
+    compose::{PROJECT_LABEL, SERVICE_LABEL},
     failure::{Failure, error},
     job::{Job, Settings},
     model::Model,
@@ -39,7 +40,7 @@ impl Rollback {
 
     /// Puts the recipe of before in force, if `rollback_on_failure` is on. The failure comes back if it is not, or if that
     /// is impossible, and then with the reason.
-    pub fn after(job: &Job, failure: Failure) -> Result<Self, Failure> {
+    pub fn after(job: &Job, engine: &Engine, failure: Failure) -> Result<Self, Failure> {
         let Failure::Found {
             exit_code,
             mut errors,
@@ -50,7 +51,7 @@ impl Rollback {
         if !job.rolls_back() {
             return Err(Failure::Found { exit_code, errors });
         }
-        let begun = is_possible(job).and_then(|kept| {
+        let begun = is_possible(job, engine).and_then(|kept| {
             let digest = job.config.digest.clone();
             let failed = FailedConfig {
                 digest,
@@ -103,8 +104,12 @@ impl Rollback {
 }
 
 /// Whether there is a recipe to go back to; why not, if not.
-pub fn is_possible(job: &Job) -> Result<KeptRecipe, String> {
+pub fn is_possible(job: &Job, engine: &Engine) -> Result<KeptRecipe, String> {
     match KeptRecipe::read(&job.paths) {
+        Ok(Some(kept)) if is_what_runs(&kept, job, engine) => Err(format!(
+            "this recipe is the one that was healthy last, the one of {}",
+            kept.since
+        )),
         Ok(Some(kept)) if job.settings_with(&kept.recipe).is_ok() => Ok(kept),
         Ok(Some(_)) => Err("this release does not take the recipe that was kept".to_owned()),
         Ok(None) => Err(
@@ -112,6 +117,25 @@ pub fn is_possible(job: &Job) -> Result<KeptRecipe, String> {
         ),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Whether the kept recipe is the configured one, and its containers are of the images that it was healthy with: it fails
+/// later, after a reboot for one, and a rollback would bring up the same again. An engine that does not answer rolls nothing
+/// back either.
+fn is_what_runs(kept: &KeptRecipe, job: &Job, engine: &Engine) -> bool {
+    let Ok(Some(recipe)) = Recipe::parse(&kept.recipe) else {
+        return false;
+    };
+    let project = Filters::all().label(format!("{PROJECT_LABEL}={}", recipe.project.as_str()));
+    kept.recipe == job.config.recipe
+        && engine.containers(&project).is_ok_and(|containers| {
+            containers.iter().all(|container| {
+                let service = container.labels.get(SERVICE_LABEL);
+                service
+                    .and_then(|service| kept.images.get(service))
+                    .is_none_or(|image| *image == container.image_id)
+            })
+        })
 }
 
 /// Says that there is nothing to roll back to.

@@ -24,6 +24,7 @@ use crate::{
     board::{Board, Word, log_errors},
     cancel::Cancel,
     collecting::Collecting,
+    engine_deaths::EngineDeaths,
     failure::Failure,
     health_socket::HealthSocket,
     job::{Job, end_leftovers},
@@ -173,7 +174,7 @@ impl Worker {
             Ok(settings) => self.attempt(&Start::of(&settings), engine, face)?,
             Err(refused) => refused,
         };
-        Rollback::after(&self.job, failure)
+        Rollback::after(&self.job, engine, failure)
             .map_err(|failure| {
                 post(failure, &mut face.board);
                 self.answer_names_of_before(engine, &mut face.names);
@@ -196,6 +197,8 @@ impl Worker {
             engine,
             dockerd: None,
         };
+        let start_timeout = start.settings.supervision.start_timeout;
+        let mut deaths = EngineDeaths::new(engine, &redactor, &self.job.paths, start_timeout);
         loop {
             let failure = match attempt.run(face) {
                 Ok(()) | Err(Failure::Cancelled) => return None,
@@ -203,13 +206,11 @@ impl Worker {
             };
             match attempt.engine_now() {
                 EngineNow::Same => return Some(failure),
-                EngineNow::Another => {
-                    log_errors(failure.errors());
-                    tracing::warn!(
-                        "dockerd was started anew meanwhile; bringing the recipe up once more"
-                    );
+                EngineNow::Another | EngineNow::Gone => {
+                    if deaths.wait(&failure, &mut face.board, &self.cancel) {
+                        return None;
+                    }
                 }
-                EngineNow::Gone => post(failure, &mut face.board),
             }
         }
     }

@@ -12,11 +12,14 @@ use bosh_job::config::{RestartLimit, Supervision};
 use docker_engine::{Event, HealthStatus, Status};
 use jiff::Timestamp;
 
-use crate::ends::{Ends, how_it_ended};
+use crate::{ends::Ends, finished::Finished};
 
 /// How long a state that the engine may be about to leave by itself is borne with: a container with a restart policy
 /// that has ended, or one that has gone.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take the engine to say that it was the kernel who killed a container.
+pub const OUT_OF_MEMORY_NEWS: Duration = Duration::from_secs(1);
 
 /// A container as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +117,7 @@ pub struct Watch {
     expected: BTreeMap<String, usize>,
     memories: BTreeMap<String, Memory>,
     ends: Ends,
+    finished: Finished,
     /// Services that lack containers, and since when.
     lacking: BTreeMap<String, Instant>,
     began: Beginning,
@@ -150,6 +154,7 @@ impl Watch {
             expected,
             memories: BTreeMap::new(),
             ends: Ends::default(),
+            finished: Finished::default(),
             lacking: BTreeMap::new(),
             began,
         }
@@ -167,6 +172,7 @@ impl Watch {
 
     /// Takes a look at all containers of the project.
     pub fn look(&mut self, seen: &[Seen], now: Instant, clock: Timestamp) -> Whole {
+        self.finished.miss(seen, &self.ends);
         self.memories
             .retain(|id, _| seen.iter().any(|container| container.id == *id));
         self.ends.keep(seen);
@@ -181,7 +187,9 @@ impl Watch {
                 container: Some((container.id.clone(), container.name.clone())),
                 what,
             };
-            match self.judge(container, now, clock) {
+            let fares = self.judge(container, now, clock);
+            self.finished.note(container, &fares);
+            match fares {
                 Fares::Stable | Fares::Finished => {}
                 Fares::Pending(what) => pending.push(wrong(what)),
                 Fares::Failed(what) => failed.push(wrong(what)),
@@ -193,6 +201,24 @@ impl Watch {
             (true, false) => Whole::Pending(pending),
             (true, true) => Whole::Well,
         }
+    }
+
+    /// The containers, with what the engine has said of them before and does not say any more.
+    pub fn with_memory(&self, mut seen: Vec<Seen>) -> Vec<Seen> {
+        for container in &mut seen {
+            container.oom_killed |= self.ends.out_of_memory(&container.id);
+        }
+        seen
+    }
+
+    /// Whether a container was killed, and the engine may still say that the kernel did it.
+    pub fn awaits_out_of_memory(&self) -> bool {
+        self.memories.keys().any(|id| self.ends.is_undecided(id))
+    }
+
+    /// Whether a service has done its work, and its containers were removed since.
+    pub fn has_finished(&self, service: &str) -> bool {
+        self.finished.removed(service) > 0
     }
 
     /// How long the services must run before they count as up.
@@ -256,10 +282,10 @@ impl Watch {
         }
         match container.status {
             Status::Running => self.judge_running(container, in_state, now, clock),
-            Status::Exited => judge_exited(container, in_state),
+            Status::Exited => self.judge_exited(container, in_state),
             Status::Restarting => Fares::Pending(format!(
                 "is restarting; it last {}",
-                how_it_ended(container)
+                self.how_it_ended(container)
             )),
             Status::Created if !container.error.is_empty() => {
                 Fares::Failed(format!("could not be started: {}", container.error))
@@ -269,6 +295,30 @@ impl Watch {
             Status::Dead => Fares::Failed("is dead: the engine could not remove it".to_owned()),
             Status::Removing => Fares::Pending("is being removed".to_owned()),
             Status::Unknown => Fares::Pending("is in a state that is not known".to_owned()),
+        }
+    }
+
+    fn how_it_ended(&self, container: &Seen) -> String {
+        self.ends.last(&container.id).unwrap_or_default()
+    }
+
+    fn judge_exited(&self, container: &Seen, in_state: Duration) -> Fares {
+        let end = self.how_it_ended(container);
+        match container.policy {
+            Policy::No | Policy::OnFailure
+                if container.exit_code == 0 && container.error.is_empty() =>
+            {
+                Fares::Finished
+            }
+            Policy::No | Policy::OnFailure
+                if in_state < OUT_OF_MEMORY_NEWS && self.ends.is_undecided(&container.id) =>
+            {
+                Fares::Pending(end)
+            }
+            Policy::No | Policy::OnFailure => Fares::Failed(end),
+            // The engine starts it again, unless somebody stopped it by hand.
+            Policy::Always if in_state < PATIENCE => Fares::Pending(end),
+            Policy::Always => Fares::Failed(format!("{end}, and was not started again")),
         }
     }
 
@@ -323,6 +373,9 @@ impl Watch {
                 .filter(|container| container.service == *service)
                 .count();
             if there >= *expected {
+                self.finished.forget(service);
+            }
+            if there + self.finished.removed(service) >= *expected {
                 self.lacking.remove(service);
                 continue;
             }
@@ -343,21 +396,6 @@ impl Watch {
                 pending.push(wrong);
             }
         }
-    }
-}
-
-fn judge_exited(container: &Seen, in_state: Duration) -> Fares {
-    let end = how_it_ended(container);
-    match container.policy {
-        Policy::No | Policy::OnFailure
-            if container.exit_code == 0 && container.error.is_empty() =>
-        {
-            Fares::Finished
-        }
-        Policy::No | Policy::OnFailure => Fares::Failed(end),
-        // The engine starts it again, unless somebody stopped it by hand.
-        Policy::Always if in_state < PATIENCE => Fares::Pending(end),
-        Policy::Always => Fares::Failed(format!("{end}, and was not started again")),
     }
 }
 

@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 
 use bosh_job::{
     ExitCode,
-    verdict::{ErrorReport, State},
+    verdict::{ErrorReport, ServiceReport, State},
 };
-use docker_engine::{Engine, Events, Filters};
+use docker_engine::{Engine, Event, Events, Status};
 use jiff::Timestamp;
 
 use crate::{
     board::{Board, Word, log_errors},
     cancel::Cancel,
-    compose::PROJECT_LABEL,
     failure::{Failure, Outcome, error},
+    listening::listen,
     observe,
     redact::Redactor,
     settled::Settled,
-    watch::{Seen, Watch, Whole, Wrong},
+    watch::{OUT_OF_MEMORY_NEWS, Seen, Watch, Whole, Wrong},
 };
 
 /// Between two looks while something is on its way.
@@ -29,10 +29,6 @@ const LOOK_AT_WRONG: Duration = Duration::from_secs(30);
 const LOOK_AT_REST: Duration = Duration::from_mins(5);
 /// Events come in groups; one look serves them all.
 const GROUP: Duration = Duration::from_millis(200);
-/// Events of the past come at once; after a silence of this length there are no more.
-const SILENCE: Duration = Duration::from_millis(100);
-/// More events of the past than the engine keeps (moby keeps 256).
-const PAST: usize = 1000;
 /// Between two words of a quiet engine: one that hangs is silent, too.
 const PULSE: Duration = Duration::from_secs(10);
 /// An engine that does not answer within this time hangs.
@@ -41,20 +37,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(1);
 /// How long an engine may be away before that is posted: monit starts a dockerd that died within its cycle of 10 s.
 const AWAY: Duration = Duration::from_secs(20);
-
-/// What matters of a container's life; health checks make an `exec_*` event at each probe, which does not.
-const EVENTS: [&str; 10] = [
-    "create",
-    "start",
-    "die",
-    "destroy",
-    "health_status",
-    "oom",
-    "pause",
-    "unpause",
-    "rename",
-    "update",
-];
 
 /// The watch, and what it works with.
 pub struct Watching<'a> {
@@ -65,9 +47,9 @@ pub struct Watching<'a> {
     pub watch: Watch,
     /// What the verdict tells although the services are well.
     pub reservation: Option<Reservation>,
-    /// What the verdict tells besides when they are not well from the start.
+    /// What the verdict tells besides as long as they have never been well.
     pub remark: Option<ErrorReport>,
-    /// Whether that ends the watch.
+    /// Whether it ends the watch that they are not well, as long as they have never been.
     pub gives_up: bool,
     /// What follows once the services are well.
     pub settled: Option<Settled>,
@@ -106,7 +88,6 @@ impl Watching<'_> {
         // Since when the engine does not answer.
         let mut away: Option<Instant> = None;
         while !self.cancel.is_set() {
-            board.write_again();
             let began = Instant::now();
             // Events are listened to before the look, so that none falls between the two.
             let looked = self
@@ -137,6 +118,7 @@ impl Watching<'_> {
                 self.deadline += since.elapsed();
             }
             let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
+            let seen = self.watch.with_memory(seen);
             let rest = match &whole {
                 Whole::Pending(_) => LOOK,
                 Whole::Failed(_) => LOOK_AT_WRONG,
@@ -144,11 +126,6 @@ impl Watching<'_> {
             };
             let on_the_way = matches!(whole, Whole::Pending(_));
             self.judge(whole, &seen, &mut known, board)?;
-            let rest = if board.is_written() {
-                rest
-            } else {
-                rest.min(LOOK_AT_WRONG)
-            };
             if !self.rest(&mut events, rest) {
                 events = None;
             }
@@ -160,23 +137,10 @@ impl Watching<'_> {
         Err(Failure::Cancelled)
     }
 
-    /// Listens to events, those since the recipe began to come up included: a service may have crashed by now.
+    /// Listens to events, if it does not yet.
     fn listen(&mut self, events: &mut Option<Events>) -> docker_engine::Result<()> {
         if events.is_none() {
-            let mut filters = Filters::default()
-                .label(format!("{PROJECT_LABEL}={}", self.project))
-                .with("type", "container");
-            for event in EVENTS {
-                filters = filters.with("event", event);
-            }
-            let since = self.watch.began().as_second();
-            let heard = events.insert(self.engine.events(&filters, Some(since))?);
-            for _ in 0..PAST {
-                let Some(event) = heard.next_within(SILENCE)? else {
-                    break;
-                };
-                self.watch.hear(&event);
-            }
+            *events = Some(listen(self.engine, self.project, &mut self.watch)?);
         }
         Ok(())
     }
@@ -193,7 +157,11 @@ impl Watching<'_> {
                 Ok(None) if self.engine.ping(ANSWER).is_ok() => {}
                 Ok(Some(event)) => {
                     self.watch.hear(&event);
-                    self.cancel.sleep(GROUP);
+                    self.cancel.sleep(if is_kill(&event) {
+                        OUT_OF_MEMORY_NEWS
+                    } else {
+                        GROUP
+                    });
                     while let Ok(Some(event)) = events.next_within(Duration::ZERO) {
                         self.watch.hear(&event);
                     }
@@ -202,6 +170,21 @@ impl Watching<'_> {
                 Ok(None) | Err(_) => return false,
             }
         }
+    }
+
+    /// A report of each service. One that has done its work counts as it was, though its container was removed since.
+    fn reports(&self, seen: &[Seen]) -> Vec<ServiceReport> {
+        let mut reports = observe::reports(&self.services, seen);
+        for report in &mut reports {
+            let is_removed = !seen
+                .iter()
+                .any(|container| container.service == report.name);
+            if is_removed && self.watch.has_finished(&report.name) {
+                Status::Exited.word().clone_into(&mut report.state);
+                report.exit_code = Some(0);
+            }
+        }
+        reports
     }
 
     fn judge(
@@ -226,15 +209,18 @@ impl Watching<'_> {
             // What was known stands until something is known again.
             Whole::Pending(_) => {
                 if known.is_none() {
-                    board.post(Word::starting(observe::reports(&self.services, seen)));
+                    board.post(Word::starting(self.reports(seen)));
                 }
                 return Ok(());
             }
         };
-        let services = observe::reports(&self.services, seen);
+        let services = self.reports(seen);
         let is_news = known.as_ref() != Some(&found);
         match &found {
             Known::Well => {
+                // What was stable once is never rolled back, whatever is known of it later.
+                self.gives_up = false;
+                self.remark = None;
                 if is_news {
                     let count = self.services.len();
                     tracing::info!(
@@ -253,12 +239,10 @@ impl Watching<'_> {
             Known::Failed(wrong) if is_news => {
                 let mut errors = observe::errors(self.engine, wrong, self.redactor);
                 let mut exit_code = ExitCode::Unhealthy;
-                if self.gives_up && known.is_none() {
+                if self.gives_up {
                     return Err(Failure::Found { exit_code, errors });
                 }
-                if known.is_none() {
-                    errors.extend(self.remark.clone());
-                }
+                errors.extend(self.remark.clone());
                 log_errors(&errors);
                 if let Some(Reservation {
                     unwell: Some(unwell),
@@ -280,7 +264,7 @@ impl Watching<'_> {
     }
 
     /// The services are well; a reservation is told all the same, but is nothing that monit could mend.
-    fn post_well(&self, services: Vec<bosh_job::verdict::ServiceReport>, board: &mut Board) {
+    fn post_well(&self, services: Vec<ServiceReport>, board: &mut Board) {
         board.post(match &self.reservation {
             None => Word {
                 state: State::Up,
@@ -299,6 +283,12 @@ impl Watching<'_> {
             }
         });
     }
+}
+
+/// Whether SIGKILL ended a container: the engine may say a moment later that it was the kernel's.
+fn is_kill(event: &Event) -> bool {
+    let code = event.actor.attributes.get("exitCode");
+    event.action == "die" && code.is_some_and(|code| code == "137")
 }
 
 /// Says that nobody knows how the services fare.

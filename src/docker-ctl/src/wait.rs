@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bosh_job::command::end_group;
 use bosh_job::config::{JobConfig, Supervision};
+use bosh_job::import_report::ReportFile;
 use bosh_job::verdict::{Refused, State, Verdict};
 use bosh_job::{Advise, ExitCode, Marker, Paths, Pid, Process};
 use docker_engine::Engine;
@@ -120,12 +121,12 @@ fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
     let program = paths.program("image-importer");
     let mut command = Command::new(&program);
     command
-        .arg("--root")
-        .arg(paths.root())
         .env_clear()
         .envs(dockerd::environment(paths))
         .stdin(Stdio::null());
     command.process_group(0);
+    let report = ReportFile::of(&mut command, paths.root(), &paths.job_config())
+        .context("making room for the report on images")?;
     let mut child = command
         .spawn()
         .with_context(|| format!("starting {}", program.display()))?;
@@ -142,11 +143,23 @@ fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
         ))
         .hint("see the kernel's log for want of memory; what is imported already is not imported again");
     }
-    let code = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .and_then(|code| ExitCode::try_from(code).ok());
-    Ok(code.unwrap_or(ExitCode::Failed))
+    if status.success() {
+        return Ok(ExitCode::Ok);
+    }
+    // Its errors stand above, on this program's stderr.
+    let Some(report) = report.read() else {
+        say(&[format!(
+            "error: importing images: image-importer gave no report ({status})"
+        )]);
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        let code = code.and_then(|code| ExitCode::try_from(code).ok());
+        return Ok(code.unwrap_or(ExitCode::Failed));
+    };
+    // a report that contradicts itself is not green
+    Ok(match report.exit_code {
+        ExitCode::Ok => ExitCode::Failed,
+        code => code,
+    })
 }
 
 fn wait_for(

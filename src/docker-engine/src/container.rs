@@ -278,6 +278,9 @@ pub struct LogConfig {
     /// `json-file`, `local`, `journald`, ….
     #[serde(rename = "Type")]
     pub driver: String,
+    /// The driver's options.
+    #[serde(rename = "Config", deserialize_with = "or_default")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// What happens when a container ends.

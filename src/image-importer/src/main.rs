@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use bosh_job::config::JobConfig;
-use bosh_job::{Advise, ExitCode, Options, logging, report_error};
+use bosh_job::{Advise, ExitCode, Options, exit_code_of, logging, report_error};
 use clap::Parser;
 use docker_engine::Engine;
 use image_archive::Platform;
@@ -52,7 +52,7 @@ struct Arguments {
     #[command(flatten)]
     options: Options,
 
-    /// Print a report as JSON on stdout
+    /// Print a report of all images and errors as JSON on stdout, whatever happens
     #[arg(long)]
     json: bool,
 
@@ -63,16 +63,23 @@ struct Arguments {
 
 fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(code) => code.into(),
+    let (code, report) = match run(&arguments) {
+        Ok(report) => (report.exit_code(), report),
         Err(error) => {
             report_error(&error);
-            bosh_job::exit_code_of(&error).into()
+            (exit_code_of(&error), Report::of_nothing(&error))
         }
+    };
+    if arguments.json
+        && let Err(error) = report.print(code)
+    {
+        report_error(&error);
+        return exit_code_of(&error).into();
     }
+    code.into()
 }
 
-fn run(arguments: &Arguments) -> Result<ExitCode> {
+fn run(arguments: &Arguments) -> Result<Report> {
     let began = Instant::now();
     let config = JobConfig::load(&arguments.options.config_path()).exits(ExitCode::BadConfig)?;
     logging::init("image-importer", config.log_level()?);
@@ -99,11 +106,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         // A closed stderr leaves nobody to tell.
         let _ = writeln!(std::io::stderr().lock(), "{}", errors.join("\n"));
     }
-    if arguments.json {
-        let text = serde_json::to_string_pretty(&report).context("writing the report")?;
-        writeln!(std::io::stdout().lock(), "{text}").context("writing the report to stdout")?;
-    }
-    Ok(report.exit_code())
+    Ok(report)
 }
 
 fn import_all(

@@ -1,8 +1,10 @@
 //! What became of the images: lines in the log, and the report for `--json`.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bosh_job::verdict::ErrorReport;
 use bosh_job::{ExitCode, exit_code_of};
 use docker_engine::ImageStore;
@@ -54,7 +56,7 @@ pub struct Outcome {
     /// References by digest that this image store cannot resolve.
     unresolvable: Vec<String>,
     errors: Vec<ErrorReport>,
-    #[serde(skip)]
+    /// What this image alone would have the program exit with.
     exit_code: ExitCode,
 }
 
@@ -171,6 +173,13 @@ pub struct Report {
     began: Instant,
 }
 
+#[derive(Serialize)]
+struct Printed<'a> {
+    exit_code: ExitCode,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
 impl Report {
     /// Begins, with what is wrong with the lists.
     pub fn new(began: Instant, problems: &[Problem]) -> Self {
@@ -190,6 +199,28 @@ impl Report {
             elapsed_ms: 0,
             began,
         }
+    }
+
+    /// Of a run that did not get as far as the lists.
+    pub fn of_nothing(error: &anyhow::Error) -> Self {
+        Self {
+            aborted: ErrorReport::all_of(error),
+            ..Self::new(Instant::now(), &[])
+        }
+    }
+
+    /// Writes it to stdout, as one document, with what the program exits with.
+    pub fn print(&self, exit_code: ExitCode) -> anyhow::Result<()> {
+        let whole = Printed {
+            exit_code,
+            report: self,
+        };
+        let mut text = serde_json::to_string_pretty(&whole).context("writing the report")?;
+        text.push('\n');
+        std::io::stdout()
+            .lock()
+            .write_all(text.as_bytes())
+            .context("writing the report to stdout")
     }
 
     /// Notes where the images go.

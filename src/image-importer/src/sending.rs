@@ -117,11 +117,6 @@ fn upload(
     sent: &Arc<AtomicU64>,
 ) -> Result<(), Error> {
     let verified = track.verified()?;
-    if std::env::var_os("WAITFIRST").is_some()
-        && let Some(other) = waits_for
-    {
-        other.wait();
-    }
     let archive = DockerArchive::new(verified, job.archive.clone()).into_stream()?;
     let (bytes, layers, skipped) = (
         ArchiveStream::length(&archive),

@@ -31,6 +31,7 @@ mod collector;
 mod container_log;
 mod copying;
 mod entry;
+mod file_name;
 mod line;
 mod place;
 mod positions;

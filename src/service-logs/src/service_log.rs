@@ -12,6 +12,7 @@ use std::{
 };
 
 use crate::{
+    file_name::in_file_name,
     line::Lines,
     positions::{FileId, ServicePosition},
 };
@@ -222,11 +223,11 @@ impl ServiceLog {
 // last: no two services share a file, and none has one of this release's own, whatever it is called.
 
 fn current(directory: &Path, service: &str) -> PathBuf {
-    directory.join(format!("service.{service}.log"))
+    directory.join(format!("service.{}.log", in_file_name(service)))
 }
 
 fn rotated(directory: &Path, service: &str, number: u32) -> PathBuf {
-    directory.join(format!("rotated.{service}.{number}.log"))
+    directory.join(format!("rotated.{}.{number}.log", in_file_name(service)))
 }
 
 /// Readable for the directory's group, as the agent made it: `vcap`.

@@ -345,3 +345,100 @@ fn containers_of_other_services_do_not_count() {
     };
     assert_eq!(bench.look(60, &[web, stranger]), Whole::Well);
 }
+
+#[test]
+fn a_one_shot_whose_container_was_pruned_stays_finished() {
+    let mut bench = Bench::of(&[("web", 1), ("twice", 2)]);
+    let once = exited(&bench, 0, Policy::OnFailure);
+    let twice = |id: &str| Seen {
+        id: id.into(),
+        service: "twice".into(),
+        ..once.clone()
+    };
+    let all = [once.clone(), twice("2"), twice("3")];
+    assert_eq!(bench.look(0, &all), Whole::Well);
+    assert!(!bench.watch.has_finished("web"));
+    for second in [1, 100] {
+        assert_eq!(bench.look(second, &all[1..2]), Whole::Well);
+    }
+    assert_eq!(bench.look(200, &[]), Whole::Well);
+    assert!(bench.watch.has_finished("web") && bench.watch.has_finished("twice"));
+    // It was made again, by hand, and now it runs: that one is missed.
+    let again = Seen {
+        id: "4".into(),
+        ..running(&bench, 300)
+    };
+    bench.look(300, &[again, twice("5"), twice("6")]);
+    assert_eq!(bench.word(400, &[]), "pending: has no container");
+    assert_eq!(bench.word(406, &[]), "failed: has no container");
+}
+
+#[test]
+fn one_that_somebody_stopped_and_removed_is_missed_although_it_exited_with_0() {
+    let stop = |action: &str, attributes: &[(&str, &str)]| {
+        let attributes = attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Event {
+            kind: "container".to_owned(),
+            action: action.to_owned(),
+            actor: docker_engine::Actor {
+                id: "1".to_owned(),
+                attributes: attributes.collect(),
+            },
+            time_nano: 0,
+        }
+    };
+    let mut bench = Bench::web();
+    let web = running(&bench, 0);
+    assert_eq!(bench.look(60, &[web]), Whole::Well);
+    bench.watch.hear(&stop("kill", &[("signal", "15")]));
+    bench.watch.hear(&stop("die", &[("exitCode", "0")]));
+    let ended = exited(&bench, 0, Policy::No);
+    assert_eq!(bench.look(61, &[ended]), Whole::Well);
+    assert_eq!(bench.word(62, &[]), "pending: has no container");
+    assert_eq!(bench.word(70, &[]), "failed: has no container");
+
+    // One that ended by itself between two looks has finished.
+    let mut bench = Bench::web();
+    let web = running(&bench, 0);
+    assert_eq!(bench.look(60, &[web]), Whole::Well);
+    bench.watch.hear(&stop("die", &[("exitCode", "0")]));
+    assert_eq!(bench.look(61, &[]), Whole::Well);
+}
+
+#[test]
+fn a_service_with_a_restart_policy_is_missed_however_it_ended() {
+    let mut bench = Bench::web();
+    let ended = exited(&bench, 0, Policy::Always);
+    bench.look(0, &[ended]);
+    assert_eq!(bench.word(1, &[]), "pending: has no container");
+    assert_eq!(bench.word(7, &[]), "failed: has no container");
+}
+
+#[test]
+fn a_killed_container_fails_once_the_engine_had_time_to_say_out_of_memory() {
+    let mut bench = Bench::web();
+    let killed = exited(&bench, 137, Policy::No);
+    assert_eq!(
+        bench.word(0, std::slice::from_ref(&killed)),
+        "pending: exited with 137"
+    );
+    let oom = Seen {
+        oom_killed: true,
+        ..killed.clone()
+    };
+    assert_eq!(
+        bench.word(0, &[oom]),
+        "failed: exited with 137 (out of memory)"
+    );
+    // The engine has forgotten it, after a start by hand that failed, say.
+    assert_eq!(
+        bench.word(0, std::slice::from_ref(&killed)),
+        "failed: exited with 137 (out of memory)"
+    );
+    assert!(bench.watch.with_memory(vec![killed.clone()])[0].oom_killed);
+    let mut bench = Bench::web();
+    bench.look(0, std::slice::from_ref(&killed));
+    assert_eq!(bench.word(1, &[killed]), "failed: exited with 137");
+}

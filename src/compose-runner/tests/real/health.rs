@@ -214,22 +214,62 @@ fn an_engine_that_goes_and_comes_back_is_no_failure_of_the_recipe() {
 }
 
 #[test]
-fn an_import_that_failed_fails_the_verdict_although_the_services_are_up() {
+fn an_import_that_failed_fails_the_verdict_with_each_bad_image_although_the_services_are_up() {
     let vm = Vm::start();
-    vm.importer("echo 'error: image x: its digest differs' >&2; echo 'hint: upload the release again' >&2; exit 4");
-    let verdict = vm.deploy(&json!({"services": {"web": sleeper()}}), &json!({}));
+    let images: Vec<_> = (0..10)
+        .map(|number| {
+            let error = json!({
+                "what": format!("importing image x{number}"), "causes": ["its digest differs, says hunter2"], "hint": "upload the release again",
+            });
+            json!({"path": format!("/x{number}"), "action": "failed", "errors": [error]})
+        })
+        .collect();
+    let report = json!({"exit_code": 4, "images": images, "lists": [{"what": "no such file"}]});
+    fs::write(vm.root().join("report.json"), report.to_string()).unwrap();
+    // Its progress is many lines, and no part of the report.
+    let importer = format!(
+        "busybox seq 1 100 >&2 || seq 1 100 >&2; cat {}/report.json; exit 4",
+        vm.root().display()
+    );
+    vm.importer(&importer);
+    let recipe = json!({"services": {"web": sleeper()}});
+    let verdict = vm.deploy(&recipe, &json!({"variables": {"PW": "hunter2"}}));
     assert_eq!(
         (&verdict["state"], &verdict["exit_code"]),
         (&json!("failed"), &json!(4)),
         "{verdict:#}"
     );
-    assert_eq!(
-        verdict["errors"][0]["what"],
-        "importing images: image x: its digest differs"
+    let told = words(&verdict);
+    assert!(
+        told.starts_with("importing images: no such file\n"),
+        "{told}"
     );
-    assert_eq!(verdict["errors"][0]["hint"], "upload the release again");
+    for (number, error) in verdict["errors"].as_array().unwrap()[1..11]
+        .iter()
+        .enumerate()
+    {
+        assert_eq!(
+            error["what"],
+            format!("importing images: importing image x{number}")
+        );
+        assert_eq!(
+            error["causes"],
+            json!(["its digest differs, says [redacted]"])
+        );
+        assert_eq!(error["hint"], "upload the release again");
+    }
     assert_eq!(verdict["services"][0]["state"], "running");
     assert!(vm.health().is_some(), "the services are well");
+
+    // One that ends without a report is told with its last lines.
+    vm.importer("echo 'cannot go on' >&2; exit 1");
+    let verdict = vm.deploy(&recipe, &json!({}));
+    let error = &verdict["errors"][0];
+    assert_eq!(
+        error["what"],
+        "importing images: image-importer exited with 1"
+    );
+    assert_eq!(error["log_tail"], json!(["cannot go on"]));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 
 mod clock;
 mod health;
+mod last_words;
 mod logs;
 mod manifests;
 mod namespaces;
@@ -16,6 +17,7 @@ mod pulls;
 mod recipes;
 mod restarts;
 mod rollback;
+mod stability;
 mod stops;
 mod updates;
 mod verdicts;

@@ -394,6 +394,11 @@ impl Vm {
         self.dockerd.wait().unwrap();
     }
 
+    /// Waits for the end of a dockerd that a signal killed.
+    pub fn await_killed_dockerd(&mut self) {
+        self.dockerd.wait().unwrap();
+    }
+
     /// Starts dockerd again.
     pub fn start_dockerd(&mut self) {
         self.dockerd = spawn_dockerd(&self.anchor, &self.binaries, &self.paths);

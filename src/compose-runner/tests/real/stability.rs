@@ -1,0 +1,186 @@
+//! A recipe that was stable once, and what may happen to it afterwards, with a real dockerd and a real Compose.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::{
+    recipes::{sleeper, with, words},
+    vm::{Vm, signal, until},
+};
+
+/// A service that is healthy as long as there is no file `sick` in its directory `heal`.
+fn checked(more: &Value) -> Value {
+    let check =
+        json!({"test": ["CMD-SHELL", "test ! -e /heal/sick"], "interval": "1s", "retries": 1});
+    let settings = json!({"healthcheck": check, "volumes": ["./heal:/heal"], "restart": "always"});
+    with(with(sleeper(), &settings), more)
+}
+
+fn rolling_back(more: &Value) -> Value {
+    with(
+        json!({"rollback_on_failure": true, "prep": "mkdir -p heal"}),
+        more,
+    )
+}
+
+fn health(vm: &Vm) -> docker_engine::HealthStatus {
+    vm.container("running-web-1").state.health.unwrap().status
+}
+
+#[test]
+fn a_recipe_that_was_stable_is_not_rolled_back_when_it_is_unhealthy_after_a_silence_of_the_engine()
+{
+    let vm = Vm::start();
+    let recipe = |version: &str| json!({"services": {"web": checked(&json!({"environment": {"VERSION": version}}))}});
+    let verdict = vm.deploy(&recipe("1"), &rolling_back(&json!({})));
+    assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
+    // Its images are not all there, so it is not kept although its services are up: there is another one to go back to.
+    vm.importer("echo '{\"exit_code\": 4, \"images\": [{\"errors\": [{\"what\": \"image x is damaged\"}]}]}'; exit 4");
+    let verdict = vm.deploy(&recipe("2"), &rolling_back(&json!({})));
+    let up = "the recipe's services are up in spite of it";
+    assert!(words(&verdict).ends_with(up), "{verdict:#}\n{}", vm.log());
+
+    let (dockerd, runner) = (vm.dockerd_pid(), vm.runner_pid().unwrap());
+    signal(dockerd, Signal::STOP);
+    vm.verdict_that(|verdict| words(verdict).contains("the engine does not answer"));
+    // The runner is to see nothing but a sick service.
+    signal(runner, Signal::STOP);
+    let sick = vm.paths.running().join("heal/sick");
+    fs::write(&sick, "").unwrap();
+    signal(dockerd, Signal::CONT);
+    let is_sick = || (health(&vm) == docker_engine::HealthStatus::Unhealthy).then_some(());
+    until(is_sick).unwrap();
+    signal(runner, Signal::CONT);
+    let verdict = vm.verdict_that(|verdict| words(verdict).contains("is unhealthy"));
+    assert_eq!(verdict["rolled_back_to"], Value::Null, "{verdict:#}");
+    let environment = vm.exec("running-web-1", &["env"]);
+    assert!(environment.contains("VERSION=2\n"), "{environment}");
+    fs::remove_file(sick).unwrap();
+    vm.verdict_that(|verdict| words(verdict).ends_with(up));
+    assert!(!vm.log().contains("rolled back"), "{}", vm.log());
+}
+
+#[test]
+fn a_recipe_that_was_stable_is_not_rolled_back_to_itself_by_a_new_runner() {
+    let vm = Vm::start();
+    let recipe = json!({"services": {"web": checked(&json!({}))}});
+    let properties = rolling_back(&json!({}));
+    assert_eq!(
+        vm.deploy(&recipe, &properties)["state"],
+        "up",
+        "{}",
+        vm.log()
+    );
+    let started = vm.started_at("running-web-1");
+    let sick = vm.paths.running().join("heal/sick");
+    fs::write(&sick, "").unwrap();
+    vm.verdict_that(|verdict| verdict["state"] == "failed");
+    let runner = vm.runner_pid().unwrap();
+    signal(runner, Signal::KILL);
+    vm.wait_for_end(runner);
+    vm.start_runner();
+    let verdict = vm.verdict();
+    assert_eq!(verdict["rolled_back_to"], Value::Null, "{verdict:#}");
+    let told = words(&verdict);
+    assert!(
+        told.contains("is unhealthy")
+            && told
+                .contains("nothing was rolled back: this recipe is the one that was healthy last"),
+        "{told}"
+    );
+    fs::remove_file(sick).unwrap();
+    vm.verdict_that(|verdict| verdict["state"] == "up");
+    assert_eq!(vm.started_at("running-web-1"), started);
+}
+
+#[test]
+fn a_pruned_one_shot_stays_finished_and_a_removed_service_does_not() {
+    let vm = Vm::start();
+    let recipe = json!({"services": {
+        "once": {"image": "test:1", "command": ["sh", "-c", "echo migrated"]},
+        "retried": {"image": "test:1", "command": ["true"], "restart": "on-failure", "scale": 2},
+        "web": with(sleeper(), &json!({"restart": "always"})),
+    }});
+    let verdict = vm.deploy(&recipe, &json!({}));
+    assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
+    vm.docker(&["container", "prune", "--force"]);
+    assert!(vm.engine().inspect_container("running-once-1").is_err());
+    // Longer than a container may be missing.
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    let verdict = vm.verdict();
+    assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
+    assert_eq!(verdict["services"][0]["state"], "exited", "{verdict:#}");
+    vm.docker(&["rm", "--force", "running-web-1"]);
+    let verdict = vm.verdict_that(|verdict| verdict["state"] == "failed");
+    assert_eq!(words(&verdict), "service web: has no container");
+    // A start of the recipe runs its one-shots, those that were pruned as well as those that were not.
+    let runner = vm.runner_pid().unwrap();
+    signal(runner, Signal::KILL);
+    vm.wait_for_end(runner);
+    vm.start_runner();
+    assert_eq!(vm.verdict()["state"], "up", "{}", vm.log());
+    let first = vm.started_at("running-once-1");
+    let runner = vm.runner_pid().unwrap();
+    signal(runner, Signal::KILL);
+    vm.wait_for_end(runner);
+    vm.start_runner();
+    assert_eq!(vm.verdict()["state"], "up", "{}", vm.log());
+    assert!(vm.started_at("running-once-1") > first);
+}
+
+#[test]
+fn a_dockerd_that_keeps_dying_is_told_after_a_while_and_the_recipe_comes_up_when_it_stays() {
+    let mut vm = Vm::start();
+    // An `up` that waits, for dockerd to die in.
+    let check =
+        json!({"test": ["CMD-SHELL", "test -e /gate/open"], "interval": "1s", "retries": 1000});
+    let db = with(
+        sleeper(),
+        &json!({"healthcheck": check, "volumes": ["./gate:/gate"]}),
+    );
+    let web = with(
+        sleeper(),
+        &json!({"depends_on": {"db": {"condition": "service_healthy"}}}),
+    );
+    let recipe = json!({"services": {"db": db, "web": web}});
+    vm.configure(
+        &recipe,
+        &json!({"start_timeout": 300, "prep": "mkdir -p gate"}),
+    );
+    vm.start_runner();
+    for death in 1..=5 {
+        let waits = || (vm.log().matches("running-db-1  Waiting").count() >= death).then_some(());
+        until(waits).unwrap_or_else(|| panic!("try {death}\n{}", vm.log()));
+        let state = vm.verdict_that(|_| true)["state"].clone();
+        assert_eq!(state, "starting", "try {death}\n{}", vm.log());
+        signal(vm.dockerd_pid(), Signal::KILL);
+        vm.await_killed_dockerd();
+        vm.start_dockerd();
+    }
+    let verdict = vm.verdict();
+    let told = words(&verdict);
+    assert!(
+        told.starts_with("dockerd died or went silent 5 times within "),
+        "{verdict:#}"
+    );
+    let error = &verdict["errors"][0];
+    assert!(
+        error["hint"].as_str().unwrap().contains("dockerd.log")
+            && error["causes"][0]
+                .as_str()
+                .unwrap()
+                .starts_with("docker-compose up exited with "),
+        "{verdict:#}"
+    );
+    // It tries on, and says no more until it is done.
+    let waits = || (vm.log().matches("running-db-1  Waiting").count() > 5).then_some(());
+    until(waits).unwrap_or_else(|| panic!("{}", vm.log()));
+    assert_eq!(vm.verdict_that(|_| true)["state"], "failed");
+    until(|| vm.health().is_none().then_some(())).expect("the socket is closed");
+    fs::write(vm.paths.running().join("gate/open"), "").unwrap();
+    let verdict = vm.verdict_that(|verdict| verdict["state"] == "up");
+    assert_eq!(verdict["exit_code"], 0);
+    assert_eq!(until(|| vm.health()).unwrap()["state"], "up");
+}
