@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn nothing_that_a_terminal_obeys_is_left() {
-        let text = "\u{1b}[2J\u{1b}]0;title\u{7} a\rb\u{8}c\0 \u{9b}31m \u{202e}drow\u{2066}\u{feff}";
+        let text =
+            "\u{1b}[2J\u{1b}]0;title\u{7} a\rb\u{8}c\0 \u{9b}31m \u{202e}drow\u{2066}\u{feff}";
         assert_eq!(
             visible(text),
             "\\u{1b}[2J\\u{1b}]0;title\\u{7} a\\rb\\u{8}c\\u{0} \\u{9b}31m \\u{202e}drow\\u{2066}\\u{feff}"

@@ -255,6 +255,20 @@ pub struct ContainerConfig {
     pub labels: BTreeMap<String, String>,
     /// Whether it has a terminal: its output is then one stream.
     pub tty: bool,
+    /// Its healthcheck, the image's own included.
+    pub healthcheck: Option<Healthcheck>,
+}
+
+/// When a healthcheck is run, in nanoseconds; 0 is the engine's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Healthcheck {
+    /// Between two checks, and before the first.
+    pub interval: i64,
+    /// How long failures do not count.
+    pub start_period: i64,
+    /// Between two checks in this time, and before the first.
+    pub start_interval: i64,
 }
 
 /// What a container was made with, on the host's side.

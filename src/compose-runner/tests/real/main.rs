@@ -10,6 +10,7 @@ mod clock;
 mod health;
 mod logs;
 mod manifests;
+mod messages;
 mod namespaces;
 mod networks;
 mod pulls;
