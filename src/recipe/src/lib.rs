@@ -71,8 +71,8 @@ impl Recipe {
             Some(yaml.map(|compose_yaml| Self {
                 compose_yaml,
                 project,
-                profiles,
                 files,
+                profiles,
                 variables,
                 prep,
             }))

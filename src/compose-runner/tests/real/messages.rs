@@ -146,7 +146,7 @@ fn a_prep_that_the_kernel_cannot_start_is_told_with_the_reason() {
         what.contains("names the program \"/usr/bin/no-such-shell\", which is not there"),
         "{what}"
     );
-    let verdict = vm.deploy(&recipe, &json!({"prep": "exit 0\r\n"}));
+    let verdict = vm.deploy(&recipe, &json!({"prep": "false\r\n"}));
     let hint = verdict["errors"][0]["hint"].as_str().unwrap();
     assert!(hint.contains("CR LF"), "{hint}");
     assert!(
@@ -246,6 +246,29 @@ fn services_of_active_profiles_run_and_those_of_others_are_removed() {
             .unwrap()
             .contains("`profiles`")
     );
+}
+
+#[test]
+fn a_string_recipe_keeps_quoted_values_lists_and_arithmetic_without_double_parentheses() {
+    // docs/recipes.md
+    let vm = Vm::start();
+    let recipe = "services:\n  a:\n    image: test:1\n    environment: {A: \"3.10\", B: \"0777\", C: yes}\n    command: [sh, -c, 'n=1; n=$$(/bin/busybox expr $$n + 1); echo $$n >/n; exec sleep 1000000']\n  b:\n    image: test:1\n    environment: [A=3.10, B=0777, C=yes]\n";
+    assert_eq!(
+        vm.deploy(&json!(recipe), &json!({}))["state"],
+        "up",
+        "{}",
+        vm.log()
+    );
+    for container in ["running-a-1", "running-b-1"] {
+        let environment = vm.exec(container, &["env"]);
+        for variable in ["A=3.10", "B=0777", "C=yes"] {
+            assert!(
+                environment.lines().any(|line| line == variable),
+                "{environment}"
+            );
+        }
+    }
+    assert_eq!(vm.exec("running-a-1", &["cat", "/n"]).trim(), "2");
 }
 
 #[test]
