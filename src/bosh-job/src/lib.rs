@@ -23,6 +23,7 @@ mod problems;
 mod report;
 mod resolv_conf;
 mod secret;
+mod visible;
 
 pub use atomic_write::{Owner, atomic_write, atomic_write_owned, make_dir};
 pub use cidr::{Cidr, NoCidr};
@@ -38,3 +39,4 @@ pub use report::{Advise, exit_code_of, report_error};
 pub use resolv_conf::ResolvConf;
 pub use rustix::process::{Pid, Signal};
 pub use secret::Secret;
+pub use visible::{one_line, visible};

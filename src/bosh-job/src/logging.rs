@@ -16,6 +16,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogLevel;
+use crate::one_line;
 
 /// Starts logging for a program. A second call changes nothing.
 pub fn init(program: &'static str, level: LogLevel) {
@@ -100,13 +101,15 @@ struct Fields {
 impl Fields {
     fn add(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
-            self.message = one_line(value);
+            // no event can look like two
+            self.message = one_line(value).into_owned();
         } else if value.is_empty()
             || value.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"')
         {
-            let _ = write!(self.others, " {}={value:?}", field.name());
+            let value = format!("{value:?}");
+            let _ = write!(self.others, " {}={}", field.name(), one_line(&value));
         } else {
-            let _ = write!(self.others, " {}={value}", field.name());
+            let _ = write!(self.others, " {}={}", field.name(), one_line(value));
         }
     }
 }
@@ -119,22 +122,6 @@ impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.add(field, &format!("{value:?}"));
     }
-}
-
-/// A text without line breaks and control characters, so that no event can look like two.
-fn one_line(text: &str) -> String {
-    if !text.contains(char::is_control) {
-        return text.to_owned();
-    }
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::report::reports;
-use crate::{ExitCode, atomic_write, exit_code_of};
+use crate::{ExitCode, atomic_write, exit_code_of, visible};
 
 /// One thing that is wrong, for an operator to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,16 +47,28 @@ impl ErrorReport {
     /// The same with another word than `error` before it.
     #[must_use]
     pub fn lines_as(&self, word: &str) -> Vec<String> {
-        let mut lines = vec![format!("{word}: {}", self.what)];
+        let mut lines = shown(&format!("{word}: "), &self.what);
         lines.extend(
             self.causes
                 .iter()
-                .map(|cause| format!("  caused by: {cause}")),
+                .flat_map(|cause| shown("  caused by: ", cause)),
         );
-        lines.extend(self.log_tail.iter().map(|line| format!("  | {line}")));
-        lines.extend(self.hint.iter().map(|hint| format!("hint: {hint}")));
+        lines.extend(self.log_tail.iter().flat_map(|line| shown("  | ", line)));
+        lines.extend(self.hint.iter().flat_map(|hint| shown("hint: ", hint)));
         lines
     }
+}
+
+/// A text after its prefix, fit for a terminal. What follows a line break is set in, so that it cannot pass for a line of
+/// another kind.
+fn shown(prefix: &str, text: &str) -> Vec<String> {
+    text.split('\n')
+        .enumerate()
+        .map(|(number, line)| {
+            let before = if number == 0 { prefix } else { "      " };
+            format!("{before}{}", visible(line))
+        })
+        .collect()
 }
 
 /// Where a recipe stands.
@@ -251,6 +263,27 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .contains("verdict.json")
+        );
+    }
+
+    #[test]
+    fn the_lines_hold_nothing_that_a_terminal_obeys_and_no_text_passes_for_a_hint() {
+        let error = ErrorReport {
+            what: "service a: \u{1b}[2Jgone\nhint: run this".to_owned(),
+            causes: vec!["probe\r: bad".to_owned()],
+            log_tail: vec!["\u{1b}]0;title\u{7}".to_owned()],
+            hint: Some("see \u{9b}31m".to_owned()),
+            ..ErrorReport::default()
+        };
+        assert_eq!(
+            error.lines(),
+            [
+                "error: service a: \\u{1b}[2Jgone",
+                "      hint: run this",
+                "  caused by: probe\\r: bad",
+                "  | \\u{1b}]0;title\\u{7}",
+                "hint: see \\u{9b}31m",
+            ]
         );
     }
 

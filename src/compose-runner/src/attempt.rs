@@ -11,12 +11,15 @@ use crate::{
     bring_up::BringUp,
     cancel::Cancel,
     compose::Compose,
-    failure::{Failure, Outcome, error},
+    failure::{self, Failure, Outcome, error},
     import::{ImportFailure, import},
+    inactive,
     job::{Job, Settings},
     networks::NameServers,
     preflight::Preflight,
+    recipe_text::RecipeText,
     redact::Redactor,
+    remarks,
     rollback::{self, Rollback},
     settled::Settled,
     volumes,
@@ -89,12 +92,7 @@ impl Attempt<'_> {
 
     /// Until the runner is told to end, or the recipe fails.
     pub fn run(&mut self, face: &mut Face) -> Outcome<()> {
-        let Self {
-            start,
-            redactor,
-            engine,
-            ..
-        } = *self;
+        let Self { start, engine, .. } = *self;
         if let Some(rollback) = start.rollback {
             log_errors(&rollback.failed.errors);
             tracing::warn!(
@@ -112,7 +110,8 @@ impl Attempt<'_> {
         face.names.serve_project(engine, project);
         let mut failed = None;
         if start.imports {
-            failed = import(self.job, self.options, redactor, self.cancel)?;
+            // it knows none of the secrets
+            failed = import(self.job, self.options, &Redactor::default(), self.cancel)?;
         }
         if let Some(import) = &failed {
             log_errors(&import.errors);
@@ -153,7 +152,11 @@ impl Attempt<'_> {
             deadline,
         }
         .run()?;
-        face.board.warn(volumes::check(job, engine, &model)?);
+        let mut warnings = volumes::check(job, engine, &model)?;
+        warnings.extend(remarks::of(recipe, &environment, &model, engine, settings));
+        let warnings = warnings.into_iter();
+        face.board
+            .warn(warnings.map(|one| failure::clean(one, redactor)).collect());
         let bring_up = BringUp {
             paths,
             settings,
@@ -168,6 +171,12 @@ impl Attempt<'_> {
         bring_up.prep()?;
         bring_up.label(&model)?;
         bring_up.retire_earlier_project()?;
+        inactive::remove(
+            engine,
+            recipe.project.as_str(),
+            &RecipeText::read(recipe),
+            &model,
+        )?;
         bring_up.prepare_networks(&model)?;
         face.names.serve_project(engine, recipe.project.as_str());
         let began = Beginning::now();

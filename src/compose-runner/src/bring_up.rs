@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use bosh_job::{ExitCode, Paths, atomic_write, verdict::ErrorReport};
 use docker_engine::Engine;
-use recipe::Recipe;
+use recipe::{Prep, Recipe};
 
 use crate::{
     applied,
@@ -84,13 +84,33 @@ impl BringUp<'_> {
             End::Exited { status, .. } if status.success() => return Ok(()),
             End::Exited { status, tail } => (ended(status), tail),
             End::TimedOut { tail } => (format!("did not end within {} s", limit.as_secs()), tail),
-            End::NotStarted(error) => (format!("could not be started: {error}"), Vec::new()),
+            End::NotStarted(error) => (self.prep_not_started(&error), Vec::new()),
         };
         let mut found = error(format!("property `prep`: the script {what}"));
         found.property = Some("prep".to_owned());
         found.log_tail = tail;
-        found.hint = Some("mend the script; it runs in the recipe's directory at each start and must then exit with 0".to_owned());
+        let mut hint = "mend the script; it runs in the recipe's directory at each start and must then exit with 0".to_owned();
+        if self
+            .recipe()
+            .prep
+            .as_ref()
+            .is_some_and(Prep::has_carriage_returns)
+        {
+            hint.push_str("; its lines end with CR LF, and a shell takes the CR for a part of each line: save it with LF alone");
+        }
+        found.hint = Some(hint);
         Err(Failure::one(ExitCode::Failed, found))
+    }
+
+    /// Why the kernel did not start `prep`: of a program that is not there it says only that something is not.
+    fn prep_not_started(&self, error: &std::io::Error) -> String {
+        let interpreter = self.recipe().prep.as_ref().map_or("", Prep::interpreter);
+        match error.kind() {
+            std::io::ErrorKind::NotFound if !Path::new(interpreter).exists() => format!(
+                "could not be started: its first line names the program {interpreter:?}, which is not there"
+            ),
+            _ => format!("could not be started by {interpreter:?}: {error}"),
+        }
     }
 
     /// Writes the label of each service that mounts files of the recipe, after seeing that they are there, the images
@@ -161,7 +181,7 @@ impl BringUp<'_> {
 
     /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
     pub fn up(&self, model: &Model, began: Beginning) -> Outcome<()> {
-        let before = Before::look(self.engine, self.recipe().project.as_str());
+        let before = Before::look(self.engine, self.recipe().project.as_str(), self.redactor);
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
         let failure = match self

@@ -17,8 +17,8 @@ use crate::{cancel::Cancel, redact::Redactor};
 
 /// Lines kept for the error.
 const KEPT: usize = 20;
-/// A longer line is cut.
-const LINE: u64 = 16 << 10;
+/// A longer line is cut into pieces.
+const LINE: usize = 16 << 10;
 /// Between SIGTERM and SIGKILL. The runner has 2 s to end, with its children.
 const GRACE: Duration = Duration::from_millis(700);
 /// How long what an ended program leaves behind may keep its output open.
@@ -125,9 +125,9 @@ impl Logged<'_> {
         ];
         for stream in streams.into_iter().flatten() {
             let sender = sender.clone();
+            let mut pieces = Pieces::of(stream, self.redactor.clone());
             std::thread::spawn(move || {
-                let mut stream = BufReader::new(stream);
-                while let Some(line) = next_line(&mut stream) {
+                while let Some(line) = pieces.next() {
                     if sender.send(line).is_err() {
                         break;
                     }
@@ -184,7 +184,8 @@ impl Logged<'_> {
     }
 
     fn log(&self, line: &str, tail: &mut VecDeque<String>) {
-        let line = self.redactor.clean(line.trim_end());
+        let (frame, said) = compose_frame(line.trim_end());
+        let line = format!("{frame}{}", self.redactor.clean(said));
         if line.trim().is_empty() {
             return;
         }
@@ -200,12 +201,61 @@ impl Logged<'_> {
     }
 }
 
-/// The next line, cut at [`LINE`] bytes; nothing at the end.
-fn next_line(stream: &mut impl BufRead) -> Option<String> {
-    let mut line = Vec::new();
-    match stream.by_ref().take(LINE).read_until(b'\n', &mut line) {
-        Ok(1..) => Some(String::from_utf8_lossy(&line).into_owned()),
-        Ok(0) | Err(_) => None,
+/// What Compose's logger puts before its message (`time="…" level=warning msg=`), and the rest of the line.
+fn compose_frame(line: &str) -> (&str, &str) {
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_time = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || b"-:+.TZ".contains(&byte))
+    };
+    let found = (|| {
+        let (time, rest) = line.strip_prefix("time=\"")?.split_once('"')?;
+        let (level, said) = rest.strip_prefix(" level=")?.split_once(" msg=")?;
+        (is_time(time) && is_word(level)).then(|| line.split_at(line.len() - said.len()))
+    })();
+    found.unwrap_or(("", line))
+}
+
+/// The lines of a stream; one that is longer than [`LINE`] bytes comes in pieces, none of which ends within a secret.
+struct Pieces<S> {
+    stream: BufReader<S>,
+    /// What was read of a long line beyond its last piece.
+    held: Vec<u8>,
+    redactor: Redactor,
+}
+
+impl<S: Read> Pieces<S> {
+    fn of(stream: S, redactor: Redactor) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+            held: Vec::new(),
+            redactor,
+        }
+    }
+
+    /// The next line or piece; nothing at the end.
+    fn next(&mut self) -> Option<String> {
+        let most = LINE + self.redactor.longest();
+        if self.held.len() < most && !self.held.ends_with(b"\n") {
+            let room = u64::try_from(most - self.held.len()).unwrap_or(u64::MAX);
+            // A stream that cannot be read has ended.
+            let _ = self
+                .stream
+                .by_ref()
+                .take(room)
+                .read_until(b'\n', &mut self.held);
+        }
+        if self.held.is_empty() {
+            return None;
+        }
+        let end = if self.held.len() <= LINE {
+            self.held.len()
+        } else {
+            self.redactor.cut(&self.held, LINE)
+        };
+        let piece = String::from_utf8_lossy(&self.held[..end]).into_owned();
+        self.held.drain(..end);
+        Some(piece)
     }
 }
 
@@ -237,6 +287,43 @@ mod tests {
         assert_eq!(ended(status), "exited with 3");
         assert_eq!(tail.len(), KEPT);
         assert_eq!(tail[KEPT - 2..], ["line 29", "with [redacted]"]);
+    }
+
+    #[test]
+    fn a_secret_that_stands_where_a_long_line_is_cut_is_blotted_out_whole() {
+        for before in (LINE - 8)..=LINE {
+            let script = format!("head -c {before} /dev/zero | tr '\\0' x; echo hunter2 end");
+            let End::Exited { tail, .. } = sh(&script, Duration::from_secs(10), &Cancel::default())
+            else {
+                panic!()
+            };
+            let said = tail.concat();
+            assert!(
+                said.ends_with("x[redacted] end") || said.ends_with("x[redacted]end"),
+                "{}",
+                &said[LINE - 10..]
+            );
+        }
+    }
+
+    #[test]
+    fn what_composes_logger_says_before_its_message_is_left() {
+        let line = "time=\"2026-11-27T02:16:26Z\" level=warning msg=\"the warning\"";
+        assert_eq!(
+            compose_frame(line),
+            (
+                "time=\"2026-11-27T02:16:26Z\" level=warning msg=",
+                "\"the warning\""
+            )
+        );
+        for other in [
+            "time=\"hunter2\" level=info msg=x",
+            "level=info msg=x",
+            "msg",
+            "",
+        ] {
+            assert_eq!(compose_frame(other), ("", other));
+        }
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub struct Before {
 
 impl Before {
     /// Looks at the containers that there are. What cannot be asked for is not known: then all errors count as new.
-    pub fn look(engine: &Engine, project: &str) -> Self {
-        let seen = observe::containers(engine, project).unwrap_or_default();
+    pub fn look(engine: &Engine, project: &str, redactor: &Redactor) -> Self {
+        let seen = observe::containers(engine, project, redactor).unwrap_or_default();
         let errors = seen
             .into_iter()
             .map(|container| (container.id, container.error));
@@ -66,7 +66,7 @@ pub fn errors(
     // Events alone tell some ends; the look stands without them.
     let _ = listen(engine, project, &mut watch);
     let look = |watch: &mut Watch| {
-        let mut seen = observe::containers(engine, project).ok()?;
+        let mut seen = observe::containers(engine, project, redactor).ok()?;
         let began = watch.began();
         seen.retain(|container| !before.was_left(container, began, said));
         Some(watch.look(&seen, Instant::now(), Timestamp::now()))

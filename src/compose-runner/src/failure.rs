@@ -38,7 +38,7 @@ impl Failure {
         }
     }
 
-    /// The same without secrets.
+    /// The same without secrets that got into the sentences of this program. What others said is without any already.
     pub fn clean(self, redactor: &Redactor) -> Self {
         match self {
             Self::Found { exit_code, errors } => Self::Found {
@@ -53,13 +53,14 @@ impl Failure {
     }
 }
 
-/// An error without secrets.
+/// An error without secrets that got into the sentences of this program.
 pub fn clean(error: ErrorReport, redactor: &Redactor) -> ErrorReport {
-    let each = |lines: Vec<String>| lines.iter().map(|line| redactor.clean(line)).collect();
+    let own = |text: String| redactor.clean_own(&text);
+    let each = |lines: Vec<String>| lines.into_iter().map(own).collect();
     ErrorReport {
-        what: redactor.clean(&error.what),
+        what: own(error.what),
         causes: each(error.causes),
-        hint: error.hint.map(|hint| redactor.clean(&hint)),
+        hint: error.hint.map(own),
         log_tail: each(error.log_tail),
         ..error
     }

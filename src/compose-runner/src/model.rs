@@ -8,6 +8,7 @@ use std::{
     path::PathBuf,
 };
 
+use docker_engine::Healthcheck;
 use serde_json::Value;
 
 use crate::networks::RecipeNetwork;
@@ -19,6 +20,8 @@ pub struct Model {
     pub services: BTreeMap<String, Service>,
     /// By the name that the recipe uses.
     pub networks: BTreeMap<String, RecipeNetwork>,
+    /// Variables of which Compose says that they are not set.
+    pub unset_variables: BTreeSet<String>,
 }
 
 /// A service.
@@ -44,6 +47,8 @@ pub struct Service {
     pub networks: BTreeSet<String>,
     /// Whether it names its resolvers itself.
     pub has_dns: bool,
+    /// The healthcheck that the recipe gives it.
+    pub healthcheck: Option<Healthcheck>,
 }
 
 /// A volume of the engine in a container, whose data lies on the VM.
@@ -150,6 +155,7 @@ impl Model {
         Ok(Self {
             services: services.collect(),
             networks,
+            ..Self::default()
         })
     }
 }
@@ -166,6 +172,7 @@ fn parse_service(service: &Value) -> Service {
         targets: targets(service),
         networks: names(&service["networks"]),
         has_dns: each(&service["dns"]).next().is_some(),
+        healthcheck: healthcheck(&service["healthcheck"]),
     }
 }
 
@@ -265,6 +272,50 @@ fn mounted(uses: &Value, files: &BTreeMap<String, PathBuf>, kind: MountKind) -> 
             kind,
         })
         .collect()
+}
+
+/// When the recipe's healthcheck runs.
+fn healthcheck(check: &Value) -> Option<Healthcheck> {
+    let is_off = check["disable"] == true || check["test"][0] == "NONE";
+    let nanoseconds = |key: &str| text(&check[key]).map_or(0, |text| duration(&text));
+    // one that gives neither changes the image's own, of which it says nothing else
+    let is_own = check["test"].is_array() || !check["interval"].is_null();
+    (is_own && !is_off).then(|| Healthcheck {
+        interval: nanoseconds("interval"),
+        start_period: nanoseconds("start_period"),
+        start_interval: nanoseconds("start_interval"),
+    })
+}
+
+/// Nanoseconds of what Go writes for a duration (`1h5m0.5s`, `500ms`); 0 if it is none.
+fn duration(text: &str) -> i64 {
+    let units = [
+        ("ns", 1),
+        ("us", 1_000),
+        ("µs", 1_000),
+        ("ms", 1_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+    ];
+    let mut whole: i64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let is_number = |c: char| c.is_ascii_digit() || c == '.';
+        let end = rest.find(|c| !is_number(c)).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        let unit = units.iter().find(|(unit, _)| after.starts_with(unit));
+        let (Some((unit, size)), Ok(number)) = (unit, number.parse()) else {
+            return 0;
+        };
+        let Ok(time) = std::time::Duration::try_from_secs_f64(number) else {
+            return 0;
+        };
+        let part = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        whole = whole.saturating_add((part / 1000).saturating_mul(*size) / 1_000_000);
+        rest = &after[unit.len()..];
+    }
+    whole
 }
 
 /// The keys of a map, or the entries of a list.
@@ -397,6 +448,28 @@ pub(crate) mod tests {
             targets,
             ["/anonymous", "/b", "/d", "/f", "/m", "/n", "/o", "/t"]
         );
+    }
+
+    #[test]
+    fn reads_when_health_checks_run() {
+        let model = Model::parse(
+            br#"{"services":{"a":{"healthcheck":{"test":["CMD","x"],"interval":"5m0s","start_period":"1m30.5s","start_interval":"500ms"}},
+                "b":{"healthcheck":{"test":["NONE"],"interval":"1h0m0s"}},"c":{"healthcheck":{"disable":true}},"d":{},
+                "e":{"healthcheck":{"interval":"odd"}}}}"#,
+        )
+        .unwrap();
+        let check = |name: &str| model.services[name].healthcheck.clone();
+        assert_eq!(
+            check("a").unwrap(),
+            Healthcheck {
+                interval: 300_000_000_000,
+                start_period: 90_500_000_000,
+                start_interval: 500_000_000
+            }
+        );
+        assert_eq!((check("b"), check("c"), check("d")), (None, None, None));
+        assert_eq!(check("e"), Some(Healthcheck::default()));
+        assert_eq!(duration("2h"), 7_200_000_000_000);
     }
 
     #[test]

@@ -8,18 +8,26 @@ use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
 use crate::{
     compose::{ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL},
     failure::error,
-    output,
+    first_check, output,
     redact::Redactor,
     watch::{Policy, Seen, Wrong},
 };
 
 /// Lines of a container's output in an error.
 const TAIL: usize = 20;
-/// Characters of a health probe's output in an error.
+/// Bytes of each of them.
+const LINE: usize = 4 << 10;
+/// Bytes of a longer line after which the engine's log drivers begin a new entry (moby, `daemon/logger/copier.go`).
+const ENTRY: usize = 16 << 10;
+/// Bytes of a health probe's output in an error.
 const PROBE: usize = 400;
 
 /// All containers of a project, without those of `docker compose run`.
-pub fn containers(engine: &Engine, project: &str) -> docker_engine::Result<Vec<Seen>> {
+pub fn containers(
+    engine: &Engine,
+    project: &str,
+    redactor: &Redactor,
+) -> docker_engine::Result<Vec<Seen>> {
     let filters = Filters::all().label(format!("{PROJECT_LABEL}={project}"));
     let mut seen = Vec::new();
     for summary in engine.containers(&filters)? {
@@ -31,7 +39,7 @@ pub fn containers(engine: &Engine, project: &str) -> docker_engine::Result<Vec<S
             continue;
         }
         match engine.inspect_container(&summary.id) {
-            Ok(container) => seen.extend(seen_as(&container)),
+            Ok(container) => seen.extend(seen_as(&container, redactor)),
             // It went between the two calls.
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
@@ -41,7 +49,7 @@ pub fn containers(engine: &Engine, project: &str) -> docker_engine::Result<Vec<S
     Ok(seen)
 }
 
-fn seen_as(container: &Container) -> Option<Seen> {
+fn seen_as(container: &Container, redactor: &Redactor) -> Option<Seen> {
     let state = &container.state;
     Some(Seen {
         id: container.id.clone(),
@@ -50,7 +58,7 @@ fn seen_as(container: &Container) -> Option<Seen> {
         status: state.status,
         exit_code: state.exit_code,
         oom_killed: state.oom_killed,
-        error: state.error.clone(),
+        error: redactor.clean(&state.error),
         created_at: container.created.parse().ok(),
         started_at: state.started_at.parse().ok(),
         restarts: container.restart_count,
@@ -132,8 +140,7 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
             let mut found = error(match &wrong.container {
                 Some((_, name)) => format!(
                     "service {}, container {name}: {}",
-                    wrong.service,
-                    redactor.clean(&wrong.what)
+                    wrong.service, wrong.what
                 ),
                 None => format!("service {}: {}", wrong.service, wrong.what),
             });
@@ -145,14 +152,18 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
                 let container = engine.inspect_container(id).ok();
                 found.causes = container
                     .iter()
-                    .flat_map(history)
-                    .map(|cause| redactor.clean(&cause))
+                    .flat_map(|container| history(container, redactor))
                     .collect();
                 // A log driver that cannot be read gives no lines; the error stands without them.
-                let tail = engine.logs_tail(id, TAIL);
+                let tail = last_lines(engine, id, redactor);
                 found.hint = Some(output::where_it_is(name, container.as_ref(), &tail));
-                let tail = tail.unwrap_or_default();
-                found.log_tail = tail.iter().map(|line| redactor.clean(line)).collect();
+                found.log_tail = tail.unwrap_or_default();
+                let awaited =
+                    container.and_then(|container| first_check::awaited(&container, engine));
+                if let Some((why, hint)) = awaited {
+                    found.causes.push(why);
+                    found.hint = Some(hint.to_owned());
+                }
             }
             found
         })
@@ -160,19 +171,51 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
 }
 
 /// What happened to a container: restarts, and what its health check said last, if it failed.
-fn history(container: &Container) -> Vec<String> {
+fn history(container: &Container, redactor: &Redactor) -> Vec<String> {
     let restarts = match container.restart_count {
         0 => None,
         1 => Some("the engine has restarted it once".to_owned()),
         count => Some(format!("the engine has restarted it {count} times")),
     };
-    restarts.into_iter().chain(last_probe(container)).collect()
+    restarts
+        .into_iter()
+        .chain(last_probe(container, redactor))
+        .collect()
 }
 
-fn last_probe(container: &Container) -> Option<String> {
+/// The last lines that a container wrote.
+fn last_lines(
+    engine: &Engine,
+    id: &str,
+    redactor: &Redactor,
+) -> docker_engine::Result<Vec<String>> {
+    // One more, since the first may begin within a line, and within a secret.
+    let mut lines = engine.logs_tail(id, TAIL + 1)?;
+    if lines.len() > TAIL {
+        lines.drain(..lines.len() - TAIL);
+    } else if let Some(first) = lines.first_mut()
+        && first.len() >= ENTRY
+    {
+        let end = first.len();
+        let begin = first.ceil_char_boundary(redactor.longest().min(end));
+        first.drain(..begin);
+    }
+    Ok(lines.iter().map(|line| cut(line, LINE, redactor)).collect())
+}
+
+/// A text of others, of which not much more than `limit` bytes are shown.
+fn cut(text: &str, limit: usize, redactor: &Redactor) -> String {
+    if text.len() <= limit {
+        return redactor.clean(text);
+    }
+    let (shown, _) = text.split_at(redactor.cut(text.as_bytes(), limit));
+    format!("{} …", redactor.clean(shown))
+}
+
+fn last_probe(container: &Container, redactor: &Redactor) -> Option<String> {
     let health = container.state.health.as_ref()?;
     let probe = health.log.last().filter(|probe| probe.exit_code != 0)?;
-    let output: String = probe.output.trim().chars().take(PROBE).collect();
+    let output = cut(probe.output.trim(), PROBE, redactor);
     Some(match output.as_str() {
         "" => format!("its health check exited with {}", probe.exit_code),
         output => format!("its health check exited with {}: {output}", probe.exit_code),
@@ -207,7 +250,8 @@ mod tests {
             _ => FakeReply::error(404, "No such container"),
         });
         let engine = Engine::new(&socket);
-        let seen = containers(&engine, "running").unwrap();
+        let redactor = Redactor::new(["hunter2"]);
+        let seen = containers(&engine, "running", &redactor).unwrap();
         assert_eq!(seen.len(), 1);
         assert_eq!(
             (seen[0].policy, seen[0].health, seen[0].restarts),
@@ -226,7 +270,7 @@ mod tests {
             container: Some(("a".into(), "running-web-1".into())),
             what: "is unhealthy".into(),
         };
-        let errors = errors(&engine, &[wrong], &Redactor::new(["hunter2"]));
+        let errors = errors(&engine, &[wrong], &redactor);
         assert_eq!(
             errors[0].what,
             "service web, container running-web-1: is unhealthy"

@@ -69,26 +69,45 @@ impl<'a> Preflight<'a> {
             Ok(output) => output,
             Err(CommandError::Cancelled { .. }) => return Err(Failure::Cancelled),
             Err(CommandError::Status { status, stderr, .. }) if status.code().is_some() => {
+                let clean: Vec<_> = stderr.iter().map(|line| self.said(line)).collect();
                 return Err(Failure::one(
                     ExitCode::BadConfig,
-                    refused_by_compose(&stderr),
+                    refused_by_compose(&clean),
                 ));
             }
-            Err(other) => return Err(anyhow::Error::from(other).into()),
+            Err(other) => {
+                let mut found = error(self.redactor.clean(&other.to_string()));
+                found.causes = anyhow::Error::from(other)
+                    .chain()
+                    .skip(1)
+                    .map(|cause| self.redactor.clean(&cause.to_string()))
+                    .collect();
+                return Err(Failure::one(ExitCode::Failed, found));
+            }
         };
         for line in output.stderr.lines().filter(|line| !line.trim().is_empty()) {
-            tracing::warn!("docker-compose: {}", self.redactor.clean(message(line)));
+            tracing::warn!("docker-compose: {}", self.said(line));
         }
-        let model = Model::parse(&output.stdout)
+        let mut model = Model::parse(&output.stdout)
             .map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+        let unset = output.stderr.lines().filter_map(unset_variable);
+        model.unset_variables = unset.map(str::to_owned).collect();
         if model.services.is_empty() {
             let mut found =
                 error("property `recipe`: it has no services (or all of them belong to profiles)");
             found.property = Some("recipe".to_owned());
-            found.hint = Some("write at least one service under `services:`".to_owned());
+            found.hint = Some(
+                "write at least one service under `services:`, or activate profiles in property `profiles`"
+                    .to_owned(),
+            );
             return Err(Failure::one(ExitCode::BadConfig, found));
         }
         Ok(model)
+    }
+
+    /// What Compose says in a line of its log, without secrets.
+    fn said(&self, line: &str) -> String {
+        self.redactor.clean(message(line))
     }
 
     fn ports(&self, model: &Model) -> Outcome<()> {
@@ -258,6 +277,15 @@ pub fn message(line: &str) -> &str {
     }
 }
 
+/// The variable of which Compose says that it is not set: `The \"X\" variable is not set. …`.
+fn unset_variable(line: &str) -> Option<&str> {
+    let (before, _) = line.split_once("variable is not set")?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = before.trim_end_matches(|c| !is_name(c));
+    let start = name.rfind(|c| !is_name(c)).map_or(0, |at| at + 1);
+    Some(&name[start..]).filter(|name| !name.is_empty())
+}
+
 /// The service that Compose names: `services.web …` or `service "web" …`.
 pub fn service_in(message: &str) -> Option<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -298,6 +326,19 @@ mod tests {
         ] {
             assert_eq!(service_in(words).as_deref(), service, "{words}");
         }
+    }
+
+    #[test]
+    fn finds_the_variable_that_compose_calls_unset() {
+        for line in [
+            r#"time="2026-11-27T02:16:26Z" level=warning msg="The \"PW\" variable is not set. Defaulting to a blank string.""#,
+            "The PW variable is not set. Defaulting to a blank string.",
+            "WARN[0000] the \"PW\" variable is not set",
+        ] {
+            assert_eq!(unset_variable(line), Some("PW"), "{line}");
+        }
+        assert_eq!(unset_variable("variable is not set"), None);
+        assert_eq!(unset_variable("x"), None);
     }
 
     #[test]

@@ -29,9 +29,9 @@ use crate::{
     health_socket::HealthSocket,
     job::{Job, end_leftovers},
     networks::NameServers,
-    redact::Redactor,
     rollback::Rollback,
     runner::RunnerPlace,
+    secrets,
     services_stop::ServicesStop,
 };
 
@@ -186,8 +186,7 @@ impl Worker {
     /// Brings a recipe up and watches it, anew if its engine went away meanwhile, or is another one by now. Why it failed; nothing
     /// if the runner was told to end.
     fn attempt(&self, start: &Start<'_>, engine: &Engine, face: &mut Face) -> Option<Failure> {
-        let variables = start.settings.recipe.variables.iter();
-        let redactor = Redactor::new(variables.map(|(_, value)| value.reveal()));
+        let redactor = secrets::redactor(&self.job, &start.settings.recipe);
         let mut attempt = Attempt {
             job: &self.job,
             options: &self.options,

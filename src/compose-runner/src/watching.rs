@@ -94,7 +94,7 @@ impl Watching<'_> {
                 .engine
                 .ping(ANSWER)
                 .and_then(|_| self.listen(&mut events))
-                .and_then(|()| observe::containers(self.engine, self.project));
+                .and_then(|()| observe::containers(self.engine, self.project, self.redactor));
             let seen = match looked {
                 Ok(seen) => seen,
                 Err(error) => {

@@ -259,6 +259,20 @@ pub struct ContainerConfig {
     pub stop_signal: String,
     /// Its grace period in seconds; none for the engine's 10, below zero without an end.
     pub stop_timeout: Option<i64>,
+    /// Its healthcheck, the image's own included.
+    pub healthcheck: Option<Healthcheck>,
+}
+
+/// When a healthcheck is run, in nanoseconds; 0 is the engine's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Healthcheck {
+    /// Between two checks, and before the first.
+    pub interval: i64,
+    /// How long failures do not count.
+    pub start_period: i64,
+    /// Between two checks in this time, and before the first.
+    pub start_interval: i64,
 }
 
 /// What a container was made with, on the host's side.

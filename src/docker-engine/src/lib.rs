@@ -37,7 +37,8 @@ mod faults;
 pub use api_version::ApiVersion;
 pub use container::{
     Container, ContainerConfig, ContainerState, ContainerSummary, Health, HealthProbe,
-    HealthStatus, HostConfig, LogConfig, NetworkSettings, NetworkUse, Port, RestartPolicy, Status,
+    HealthStatus, Healthcheck, HostConfig, LogConfig, NetworkSettings, NetworkUse, Port,
+    RestartPolicy, Status,
 };
 pub use containers::Filters;
 pub use daemon::{ImageStore, Info, Version};

@@ -177,6 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn one_that_a_release_without_profiles_kept_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::new(directory.path());
+        std::fs::create_dir_all(paths.compose_dir()).unwrap();
+        let kept = r#"{"since":"2026-11-20T16:03:31Z","recipe":{"recipe":"services: {}","project_name":"running","variables":{},
+            "files":null,"on_duplicate_files":"raise-error","prep":null},"images":{},"failed":null}"#;
+        std::fs::write(paths.kept_recipe(), kept).unwrap();
+        let kept = KeptRecipe::read(&paths).unwrap().unwrap();
+        let recipe = crate::Recipe::parse(&kept.recipe).unwrap().unwrap();
+        assert!(recipe.profiles.is_empty());
+    }
+
+    #[test]
     fn a_damaged_one_is_an_error_that_shows_nothing_of_it() {
         let directory = tempfile::tempdir().unwrap();
         let paths = Paths::new(directory.path());

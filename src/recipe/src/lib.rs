@@ -7,12 +7,16 @@ use bosh_job::config::{Instance, RecipeConfig};
 use bosh_job::{Paths, Problem, Problems, Secret};
 use serde_json::Value;
 
+mod dotenv;
 mod environment;
 mod files;
 mod kept;
 mod ledger;
 mod prep;
+mod profiles;
 mod project;
+mod reserved;
+mod size;
 mod tree;
 mod variables;
 mod write;
@@ -35,6 +39,8 @@ pub struct Recipe {
     pub project: ProjectName,
     /// The files beside it, sorted by path.
     pub files: Vec<RecipeFile>,
+    /// The profiles whose services run.
+    pub profiles: Vec<String>,
     /// What Compose's interpolation finds besides the instance's values.
     pub variables: Variables,
     /// The script that runs before the services come up.
@@ -50,16 +56,23 @@ impl Recipe {
         let mut problems = Problems::default();
         let compose_yaml = problems.note(compose_yaml(&config.recipe));
         let project = problems.note(ProjectName::parse(&config.project_name));
+        let profiles = problems.note_all(profiles::parse(&config.profiles));
         let files = problems.note_all(files::parse(&config.files, &config.on_duplicate_files));
         let variables = problems.note_all(Variables::parse(&config.variables));
         let prep = problems.note(Prep::parse(&config.prep));
+        if let Some((files, project)) = files.as_ref().zip(project.as_ref()) {
+            for problem in reserved::check_dotenv(files, project.as_str()) {
+                problems.push(problem);
+            }
+        }
         let recipe = (|| {
-            let (yaml, project, files, variables, prep) =
-                (compose_yaml?, project?, files?, variables?, prep?);
+            let (yaml, project, profiles) = (compose_yaml?, project?, profiles?);
+            let (files, variables, prep) = (files?, variables?, prep?);
             Some(yaml.map(|compose_yaml| Self {
                 compose_yaml,
                 project,
                 files,
+                profiles,
                 variables,
                 prep,
             }))
@@ -67,10 +80,12 @@ impl Recipe {
         problems.into_result(recipe)
     }
 
-    /// The whole environment for Compose and prep: [`instance_environment`], then `variables`.
+    /// The whole environment for Compose and prep: [`instance_environment`], the profiles, then `variables`.
     #[must_use]
     pub fn environment(&self, paths: &Paths, instance: &Instance) -> Vec<(String, String)> {
         let mut environment = instance_environment(paths, instance);
+        // also when there are none: nothing else may activate one
+        environment.push(("COMPOSE_PROFILES".to_owned(), self.profiles.join(",")));
         environment.extend(
             self.variables
                 .iter()
@@ -115,6 +130,7 @@ mod tests {
         RecipeConfig {
             recipe: json!({"services": {"web": {"image": "busybox"}}}),
             project_name: json!("running"),
+            profiles: json!([]),
             variables: json!({}),
             files: Value::Null,
             on_duplicate_files: json!("raise-error"),
@@ -165,6 +181,7 @@ mod tests {
         let problems = Recipe::parse(&RecipeConfig {
             recipe: json!([]),
             project_name: json!("Running"),
+            profiles: json!(["a b"]),
             variables: json!({"1x": "a"}),
             files: json!({"../x": "a", "/etc/y": "b"}),
             on_duplicate_files: json!("merge"),
@@ -180,6 +197,7 @@ mod tests {
             [
                 "recipe",
                 "project_name",
+                "profiles[0]",
                 "on_duplicate_files",
                 "files[\"../x\"]",
                 "files[\"/etc/y\"]",
@@ -187,6 +205,49 @@ mod tests {
                 "prep"
             ]
         );
+    }
+
+    #[test]
+    fn profiles_reach_compose_and_a_file_of_variables_cannot_activate_others() {
+        let recipe = Recipe::parse(&RecipeConfig {
+            profiles: json!(["debug", "admin"]),
+            files: json!({".env": "DOCKER_HOST=tcp://x\nCOMPOSE_PROJECT_NAME=running\nCOMPOSE_PARALLEL_LIMIT=2\nPW=hunter2"}),
+            ..config()
+        })
+        .unwrap()
+        .unwrap();
+        let instance = job_fixture::rendered()["instance"].clone();
+        let instance: Instance = serde_json::from_value(instance).unwrap();
+        let environment = recipe.environment(&Paths::new("/x"), &instance);
+        assert!(environment.contains(&("COMPOSE_PROFILES".to_owned(), "debug,admin".to_owned())));
+        assert!(
+            recipe
+                .dotenv()
+                .contains(&("PW".to_owned(), "hunter2".to_owned()))
+        );
+        let problems = Recipe::parse(&RecipeConfig {
+            files: json!({".env": "COMPOSE_PROFILES=x\nA=1\nexport COMPOSE_PROJECT_NAME='shop'\nCOMPOSE_FILE=y.yml\nCOMPOSE_NEW=1"}),
+            ..config()
+        })
+        .unwrap_err();
+        let told: Vec<_> = problems
+            .iter()
+            .map(|one| (one.property.as_str(), one.hint.as_deref().unwrap()))
+            .collect();
+        assert!(
+            told.iter()
+                .all(|(property, _)| *property == "files[\".env\"]")
+        );
+        let hints = [
+            "property `profiles`",
+            "property `project_name`",
+            "property `recipe`",
+            "leave it out",
+        ];
+        assert_eq!(told.len(), hints.len(), "{told:?}");
+        for ((_, told), hint) in told.iter().zip(hints) {
+            assert!(told.contains(hint), "{told}");
+        }
     }
 
     #[test]

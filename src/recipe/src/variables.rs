@@ -5,15 +5,11 @@ use std::collections::BTreeMap;
 use bosh_job::{Problem, Problems, Secret};
 use serde_json::Value;
 
-use crate::kind;
+use crate::{kind, reserved, size};
 
 /// Names and values for the environment of Compose and prep. `Debug` shows no value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables(BTreeMap<String, Secret>);
-
-/// Names that Compose, the CLI, the shell or this release give a meaning.
-const RESERVED: [&str; 4] = ["PATH", "HOME", "PWD", "TMPDIR"];
-const RESERVED_PREFIXES: [&str; 3] = ["DOCKER_", "COMPOSE_", "BOSH_"];
 
 impl Variables {
     pub(crate) fn parse(value: &Value) -> Result<Self, Problems> {
@@ -33,7 +29,9 @@ impl Variables {
                 variables.insert(name.clone(), value);
             }
         }
-        problems.into_result(Some(Self(variables)))
+        let variables = Self(variables);
+        problems.note_all(size::check(&variables));
+        problems.into_result(Some(variables))
     }
 
     /// Names and values, sorted by name.
@@ -53,13 +51,9 @@ fn check_name(property: &str, name: &str) -> Result<(), Problem> {
             "the name must consist of letters, digits and _, and not begin with a digit",
         ));
     }
-    if RESERVED.contains(&name)
-        || RESERVED_PREFIXES
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    {
-        return Err(Problem::new(property, "the name has a meaning of its own to Compose or to this release")
-            .hint("choose another name; PATH, HOME, PWD, TMPDIR, DOCKER_*, COMPOSE_* and BOSH_* are taken"));
+    if let Some(instead) = reserved::instead(name) {
+        let what = "the name has a meaning of its own to Compose or to this release";
+        return Err(Problem::new(property, what).hint(instead));
     }
     Ok(())
 }
@@ -102,6 +96,27 @@ mod tests {
             all,
             [("B", "false"), ("N", "3"), ("PW", "a$b\n"), ("_e", "")]
         );
+    }
+
+    #[test]
+    fn a_reserved_name_is_refused_with_the_way_to_go_and_a_harmless_one_taken() {
+        for (name, way) in [
+            ("COMPOSE_PROFILES", "property `profiles`"),
+            ("COMPOSE_PROJECT_NAME", "property `project_name`"),
+            ("COMPOSE_FILE", "property `recipe`"),
+            ("COMPOSE_ENV_FILES", "property `variables`"),
+            ("COMPOSE_REMOVE_ORPHANS", "leave it out"),
+            ("COMPOSE_OF_TOMORROW", "leave it out"),
+            ("DOCKER_HOST", "leave it out"),
+            ("DOCKER_DEFAULT_PLATFORM", "`platform:`"),
+            ("BOSH_IP", "another name"),
+            ("HOME", "another name"),
+        ] {
+            let problems = Variables::parse(&json!({name: "x"})).unwrap_err();
+            let hint = problems.iter().next().unwrap().hint.clone().unwrap();
+            assert!(hint.contains(way), "{name}: {hint}");
+        }
+        Variables::parse(&json!({"COMPOSE_PARALLEL_LIMIT": 3, "COMPOSER_HOME": "x"})).unwrap();
     }
 
     #[test]

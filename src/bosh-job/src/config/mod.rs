@@ -118,6 +118,9 @@ pub struct RecipeConfig {
     pub recipe: Value,
     /// `project_name`.
     pub project_name: Value,
+    /// `profiles`; null in a recipe that was kept by a release without it.
+    #[serde(default)]
+    pub profiles: Value,
     /// `variables`.
     pub variables: Value,
     /// `files`: a map, or an array of maps.

@@ -46,6 +46,7 @@ pub enum ConfigError {
 struct Properties {
     recipe: Value,
     project_name: Value,
+    profiles: Value,
     variables: Value,
     files: Value,
     on_duplicate_files: Value,
@@ -145,6 +146,7 @@ impl JobConfig {
             recipe: RecipeConfig {
                 recipe: properties.recipe,
                 project_name: properties.project_name,
+                profiles: properties.profiles,
                 variables: properties.variables,
                 files: properties.files,
                 on_duplicate_files: properties.on_duplicate_files,

@@ -11,6 +11,7 @@ mod health;
 mod last_words;
 mod logs;
 mod manifests;
+mod messages;
 mod namespaces;
 mod networks;
 mod pulls;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bosh_job::verdict::{Refused, State, Verdict};
-use bosh_job::{ExitCode, Paths};
+use bosh_job::{ExitCode, Paths, visible};
 use disk::DiskReport;
 use docker_engine::Engine;
 use engine::{ContainerReport, EngineReport};
@@ -42,7 +42,7 @@ pub fn run(paths: &Paths, form: Form) -> anyhow::Result<ExitCode> {
     let report = look(paths)?;
     let text = match form {
         Form::Json => serde_json::to_string_pretty(&report)?,
-        Form::Table => table::of(&report),
+        Form::Table => visible(&table::of(&report)).into_owned(),
     };
     writeln!(std::io::stdout().lock(), "{}", text.trim_end()).context("writing to stdout")?;
     let refused = report.refused.as_ref().map(|refused| refused.exit_code);
