@@ -138,8 +138,7 @@ fn output_of_services_with_long_and_similar_names_is_collected_each_in_its_own_f
     ];
     let services = names.iter().enumerate().map(|(number, name)| {
         let says = format!("echo I am number {number}; exec sleep 1000000");
-        // Its own name: one that Compose makes of the service's would be longer than a host's may be.
-        let service = json!({"image": "test:1", "command": ["sh", "-c", says], "container_name": format!("c{number}")});
+        let service = json!({"image": "test:1", "command": ["sh", "-c", says]});
         (name.clone(), service)
     });
     let services: serde_json::Map<_, _> = services.collect();

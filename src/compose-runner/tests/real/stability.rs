@@ -133,30 +133,26 @@ fn a_pruned_one_shot_stays_finished_and_a_removed_service_does_not() {
 #[test]
 fn a_dockerd_that_keeps_dying_is_told_after_a_while_and_the_recipe_comes_up_when_it_stays() {
     let mut vm = Vm::start();
-    // An `up` that waits, for dockerd to die in.
-    let check =
-        json!({"test": ["CMD-SHELL", "test -e /gate/open"], "interval": "1s", "retries": 1000});
-    let db = with(
-        sleeper(),
-        &json!({"healthcheck": check, "volumes": ["./gate:/gate"]}),
+    // Each `up` kills dockerd, as long as it is to.
+    let kills = vm.root().join("kills");
+    fs::write(&kills, "").unwrap();
+    let compose = vm.paths.compose_bin();
+    let real = fs::canonicalize(&compose).unwrap();
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' up '*) test ! -e {} || kill -9 $(cat {});; esac\nexec {} \"$@\"\n",
+        kills.display(),
+        vm.paths.docker_pidfile().display(),
+        real.display()
     );
-    let web = with(
-        sleeper(),
-        &json!({"depends_on": {"db": {"condition": "service_healthy"}}}),
-    );
-    let recipe = json!({"services": {"db": db, "web": web}});
-    vm.configure(
-        &recipe,
-        &json!({"start_timeout": 300, "prep": "mkdir -p gate"}),
-    );
+    fs::remove_file(&compose).unwrap();
+    vm.program(&compose, &script);
+    let recipe = json!({"services": {"web": sleeper()}});
+    vm.configure(&recipe, &json!({"start_timeout": 300}));
     vm.start_runner();
     for death in 1..=5 {
-        let waits = || (vm.log().matches("running-db-1  Waiting").count() >= death).then_some(());
-        until(waits).unwrap_or_else(|| panic!("try {death}\n{}", vm.log()));
-        let state = vm.verdict_that(|_| true)["state"].clone();
-        assert_eq!(state, "starting", "try {death}\n{}", vm.log());
-        signal(vm.dockerd_pid(), Signal::KILL);
         vm.await_killed_dockerd();
+        let state = vm.verdict_that(|_| true)["state"].clone();
+        assert_eq!(state, "starting", "death {death}\n{}", vm.log());
         vm.start_dockerd();
     }
     let verdict = vm.verdict();
@@ -175,11 +171,11 @@ fn a_dockerd_that_keeps_dying_is_told_after_a_while_and_the_recipe_comes_up_when
         "{verdict:#}"
     );
     // It tries on, and says no more until it is done.
-    let waits = || (vm.log().matches("running-db-1  Waiting").count() > 5).then_some(());
-    until(waits).unwrap_or_else(|| panic!("{}", vm.log()));
+    vm.await_killed_dockerd();
+    vm.start_dockerd();
     assert_eq!(vm.verdict_that(|_| true)["state"], "failed");
-    until(|| vm.health().is_none().then_some(())).expect("the socket is closed");
-    fs::write(vm.paths.running().join("gate/open"), "").unwrap();
+    assert!(vm.health().is_none());
+    fs::remove_file(kills).unwrap();
     let verdict = vm.verdict_that(|verdict| verdict["state"] == "up");
     assert_eq!(verdict["exit_code"], 0);
     assert_eq!(until(|| vm.health()).unwrap()["state"], "up");

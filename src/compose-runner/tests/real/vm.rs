@@ -107,11 +107,18 @@ impl Vm {
 
     /// What stands in for image-importer, which has tests of its own.
     pub fn importer(&self, script: &str) {
-        let source = self.root().join("image-importer.sh");
-        fs::write(&source, format!("#!/bin/sh\n{script}\n")).unwrap();
+        self.program(
+            &self.paths.program("image-importer"),
+            &format!("#!/bin/sh\n{script}\n"),
+        );
+    }
+
+    /// Puts a script in a program's place.
+    pub fn program(&self, program: &Path, script: &str) {
+        let source = self.root().join("program.sh");
+        fs::write(&source, script).unwrap();
         // Another process writes the program: one that another test's thread forks just then would hold it open for
         // writing, and what is open for writing cannot be executed (`ETXTBSY`).
-        let program = self.paths.program("image-importer");
         let status = Command::new("install").arg(&source).arg(program).status();
         assert!(status.unwrap().success());
     }

@@ -401,3 +401,83 @@ fn no_link_in_the_docs_is_dead() {
         }
     }
 }
+
+/// Source files of the VM's programs and libraries, without tests, fixtures and tools.
+fn sources_of_the_vm(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = name(&path);
+        if path.is_dir() {
+            let is_ours =
+                !["tools", "tests", "target"].contains(&&*name) && !name.ends_with("-fixture");
+            if is_ours {
+                sources_of_the_vm(&path, found);
+            }
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_vms_programs_read_no_environment_variable_that_the_docs_do_not_name() {
+    const READS: [&str; 6] = [
+        "env::var",
+        "temp_dir()",
+        "home_dir()",
+        "getenv",
+        "from_env(",
+        "env = \"",
+    ];
+    let known = [(
+        "src/docker-ctl/src/drain.rs",
+        [
+            "BOSH_JOB_STATE",
+            "BOSH_JOB_NEXT_STATE",
+            "BOSH_INSTANCE_NEXT_STATE",
+        ],
+    )];
+    let docs = read(&repository().join("docs/operations.md"));
+    let mut sources = Vec::new();
+    sources_of_the_vm(&repository().join("src"), &mut sources);
+    assert!(sources.len() > 100, "{sources:?}");
+    let mut readers = BTreeSet::new();
+    for source in sources {
+        let text = read(&source);
+        let code = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        if !READS.iter().any(|read| code.contains(read)) {
+            continue;
+        }
+        let path = source
+            .strip_prefix(repository())
+            .unwrap()
+            .display()
+            .to_string();
+        let (_, names) = known
+            .iter()
+            .find(|(file, _)| *file == path)
+            .unwrap_or_else(|| {
+                panic!("{path} reads the environment: document the variable, or use a property")
+            });
+        // In such a file every text that could be a variable's name has to be one of these.
+        let is_name = |text: &&str| {
+            text.len() > 2
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        };
+        for name in code.split('"').filter(is_name) {
+            assert!(names.contains(&name), "{path} reads {name}");
+            assert!(
+                docs.contains(&format!("`{name}`")),
+                "docs/operations.md does not name {name}"
+            );
+        }
+        readers.insert(path);
+    }
+    let known: BTreeSet<String> = known.iter().map(|(file, _)| (*file).to_owned()).collect();
+    assert_eq!(readers, known);
+}
