@@ -16,6 +16,7 @@ mod atomic_write;
 mod cidr;
 mod exit_code;
 mod options;
+mod own_address;
 mod paths;
 mod problems;
 mod report;

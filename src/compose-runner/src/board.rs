@@ -93,6 +93,12 @@ impl Board {
         self.posted = None;
     }
 
+    /// The recipe that was to come back has not.
+    pub fn not_rolled_back(&mut self) {
+        self.rolled_back_to = None;
+        self.posted = None;
+    }
+
     /// Posts a word, if it says anything new, and says whether it does. Trouble with posting is logged: the services go on.
     pub fn post(&mut self, word: Word) -> bool {
         if self

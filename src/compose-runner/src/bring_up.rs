@@ -17,11 +17,13 @@ use crate::{
     cancel::Cancel,
     child::{End, Lines, Logged, clean_command, ended},
     compose::Compose,
+    engine_socket,
     failure::{Failure, Outcome, error},
+    half_made,
     image_map::ImageMap,
     job::Settings,
     model::Model,
-    mounts::RecipeFiles,
+    mounts::{Outside, RecipeFiles, Texts},
     networks, observe,
     preflight::{message, service_in},
     redact::Redactor,
@@ -105,8 +107,17 @@ impl BringUp<'_> {
         let files = RecipeFiles {
             directory: &running,
             written: written.collect(),
+            outside: Outside {
+                root: self.paths.root(),
+                socket: self.paths.socket(),
+            },
+            texts: Texts {
+                paths: self.paths,
+                environment: self.environment,
+            },
         };
-        let missing = files.missing(model);
+        let mut missing = files.missing(model);
+        missing.extend(engine_socket::missing(model, self.paths));
         if !missing.is_empty() {
             return Err(Failure::Found {
                 exit_code: ExitCode::BadConfig,
@@ -161,12 +172,18 @@ impl BringUp<'_> {
 
     /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
     pub fn up(&self, model: &Model, began: Beginning) -> Outcome<()> {
+        let project = self.recipe().project.as_str();
+        half_made::put_in_order(self.engine, project, self.cancel, self.left())?;
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
-        let failure = match self
-            .compose
-            .on_recipe(self.recipe().project.as_str(), &up, limit)
-        {
+        let in_order = || {
+            if let Err(error) =
+                half_made::put_in_order(self.engine, project, self.cancel, self.left())
+            {
+                tracing::warn!("what a killed docker-compose has left stays: {error}");
+            }
+        };
+        let failure = match self.compose.on_recipe_with(project, &up, limit, in_order) {
             End::Cancelled => return Err(Failure::Cancelled),
             End::Exited { status, .. } if status.success() => return Ok(()),
             End::Exited { status, tail } => {
@@ -187,6 +204,9 @@ impl BringUp<'_> {
                 ));
             }
         };
+        if let Err(error) = half_made::restore(self.engine, project, self.cancel, self.left()) {
+            tracing::warn!("what the failed update has left stays: {error}");
+        }
         Err(match failure {
             Failure::Found {
                 exit_code,
