@@ -161,8 +161,7 @@ fn is_being_stopped(engine: &Engine, all: &[One]) -> docker_engine::Result<bool>
 fn half_made(name: &str, project: &str, replaces: Option<&String>) -> Option<(String, String)> {
     let (digits, wanted) = name.split_at_checked(DIGITS)?;
     let wanted = wanted.strip_prefix('_').filter(|name| !name.is_empty())?;
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if !digits.bytes().all(is_digit) {
+    if !is_hexadecimal(digits) {
         return None;
     }
     let replaces = replaces?;
@@ -171,10 +170,15 @@ fn half_made(name: &str, project: &str, replaces: Option<&String>) -> Option<(St
         rest.strip_prefix(['-', '_']).map(str::to_owned)
     };
     // A service may have a `container_name` of this shape, and then its containers have the label as well.
-    let is_temporary = replaces.starts_with(digits)
+    let is_temporary = (replaces.starts_with(digits) && is_hexadecimal(replaces))
         || replaces == wanted
         || below(wanted).is_some_and(|name| name.replace('_', "-") == replaces.replace('_', "-"));
     is_temporary.then(|| (wanted.to_owned(), digits.to_owned()))
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 fn one(container: &Container, project: &str) -> Option<One> {

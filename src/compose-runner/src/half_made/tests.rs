@@ -26,11 +26,12 @@ fn told(steps: &[Step]) -> Vec<String> {
 #[test]
 fn a_temporary_name_is_one_of_the_shape_that_fits_the_label() {
     let label = |text: &str| Some(text.to_owned());
+    let id = "0123456789abcdef".repeat(4);
     for (name, replaces, wanted) in [
         // 2.26: the whole ID
         (
             "0123456789ab_running-web-1",
-            label("0123456789abcdef"),
+            label(&id),
             Some("running-web-1"),
         ),
         // 2.40, 5: service and number, or the `container_name`
@@ -54,7 +55,7 @@ fn a_temporary_name_is_one_of_the_shape_that_fits_the_label() {
         ("0123456789ab_running-web-1", label("db-1"), None),
         // a `container_name` of this shape, once recreated
         ("deadbeefcafe_app", label("deadbeefcafe_app"), None),
-        ("deadbeefcafe_app", label("0123456789abcdef"), None),
+        ("deadbeefcafe_app", label(&id), None),
         (
             "0123456789ab_deadbeefcafe_app",
             label("deadbeefcafe_app"),

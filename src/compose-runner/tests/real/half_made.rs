@@ -62,49 +62,77 @@ fn an_up_that_fails_half_way_leaves_what_serves_and_the_way_back_to_it() {
     assert_eq!(after, started);
 }
 
+/// A service that ends only when it is killed, after its grace.
+fn slow(version: &str, grace: &str) -> Value {
+    json!({"services": {"web": {
+        "image": "test:1", "command": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"],
+        "stop_grace_period": grace, "environment": {"VERSION": version},
+    }}})
+}
+
+/// Deploys another version, and waits until Compose waits for the end of the old container.
+fn begin_update(vm: &Vm, version: &str) -> i32 {
+    vm.stop_runner_alone();
+    vm.configure(&slow(version, "6s"), &json!({}));
+    vm.start_runner();
+    let compose = until(|| {
+        let half_made = names(vm)
+            .iter()
+            .any(|name| name.ends_with("_running-web-1"));
+        half_made.then(|| vm.compose_pid()).flatten()
+    });
+    compose.unwrap_or_else(|| panic!("docker-compose recreates\n{}", vm.log()))
+}
+
 #[test]
 fn a_compose_that_is_killed_while_it_waits_for_the_old_container_takes_nothing_down() {
     let vm = Vm::start();
-    let slow = |version: &str| {
-        json!({"services": {"web": {
-            "image": "test:1", "command": ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"],
-            "stop_grace_period": "6s", "environment": {"VERSION": version},
-        }}})
-    };
-    assert_eq!(vm.deploy(&slow("1"), &json!({}))["state"], "up");
+    assert_eq!(vm.deploy(&slow("1", "6s"), &json!({}))["state"], "up");
     let old = vm.container("running-web-1").id;
-    vm.stop_runner_alone();
-    vm.configure(&slow("2"), &json!({}));
-    vm.start_runner();
-    // The one that is run again is killed as well.
-    for _ in 0..2 {
-        let compose = until(|| {
-            let half_made = names(&vm)
-                .iter()
-                .any(|name| name.ends_with("_running-web-1"));
-            half_made.then(|| vm.compose_pid()).flatten()
-        });
-        signal(compose.expect("docker-compose recreates"), Signal::KILL);
-        until(|| (vm.compose_pid() != compose).then_some(())).unwrap();
-    }
-    let verdict = vm.verdict();
-    assert_eq!(verdict["state"], "failed", "{verdict:#}");
-    assert!(vm.log().contains("what ran before goes on"), "{}", vm.log());
-    // The engine does not know that nobody waits for the end of the old one any more.
+    // the runner as well, and the operator goes back
+    let compose = begin_update(&vm, "2");
+    let runner = vm.runner_pid().unwrap();
+    signal(runner, Signal::KILL);
+    signal(compose, Signal::KILL);
+    vm.wait_for_end(runner);
+    let verdict = vm.deploy(&slow("1", "6s"), &json!({}));
+    assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
+    assert_eq!(vm.container("running-web-1").id, old, "{}", vm.log());
+    assert_eq!(names(&vm), ["running-web-1"]);
     thread::sleep(Duration::from_secs(7));
+    assert_eq!(vm.container("running-web-1").state.status, Status::Running);
+
+    // Compose alone: it is run again
+    signal(begin_update(&vm, "3"), Signal::KILL);
+    let verdict = vm.verdict();
+    assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
+    assert_ne!(vm.container("running-web-1").id, old);
+    assert_eq!(names(&vm), ["running-web-1"]);
+}
+
+#[test]
+fn an_up_whose_time_is_over_while_it_waits_for_the_old_container_leaves_it_running() {
+    let vm = Vm::start();
+    assert_eq!(vm.deploy(&slow("1", "34s"), &json!({}))["state"], "up");
+    let old = vm.container("running-web-1").id;
+    let verdict = vm.deploy(&slow("2", "34s"), &json!({"start_timeout": 20}));
+    assert_eq!(verdict["state"], "failed", "{verdict:#}");
+    assert!(
+        words(&verdict).starts_with("docker-compose up did not end within 30 s"),
+        "{verdict:#}"
+    );
+    assert!(vm.log().contains("what ran before goes on"), "{}", vm.log());
+    // The engine has killed it all the same: nobody told it otherwise.
     let web = vm.container("running-web-1");
     assert_eq!(
         (web.id, web.state.status),
-        (old.clone(), Status::Running),
+        (old, Status::Running),
         "{}",
         vm.log()
     );
     assert_eq!(names(&vm), ["running-web-1"]);
-
-    let verdict = vm.deploy(&slow("2"), &json!({}));
-    assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
-    assert_ne!(vm.container("running-web-1").id, old);
-    assert_eq!(names(&vm), ["running-web-1"]);
+    thread::sleep(Duration::from_secs(5));
+    assert_eq!(vm.container("running-web-1").state.status, Status::Running);
 }
 
 #[test]
