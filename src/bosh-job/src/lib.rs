@@ -18,6 +18,7 @@ mod cidr;
 mod exit_code;
 mod file_lock;
 mod options;
+mod own_address;
 mod paths;
 mod problems;
 mod report;

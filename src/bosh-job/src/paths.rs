@@ -87,6 +87,16 @@ impl Paths {
         self.run_dir().join("docker.sock")
     }
 
+    /// Where recipes and people look for that socket.
+    #[must_use]
+    pub fn usual_socket(&self) -> PathBuf {
+        if self.root == Path::new(Self::DEFAULT_ROOT) {
+            PathBuf::from("/var/run/docker.sock")
+        } else {
+            self.root.join("run/docker.sock")
+        }
+    }
+
     /// The pidfile of dockerd that monit reads. docker-ctl writes it once dockerd is on its own.
     #[must_use]
     pub fn docker_pidfile(&self) -> PathBuf {

@@ -7,10 +7,13 @@ use docker_engine::Engine;
 use recipe::WriteError;
 
 use crate::{
+    applied,
+    before::Before,
     board::{Board, Word, log_errors},
     bring_up::BringUp,
     cancel::Cancel,
     compose::Compose,
+    engine_socket,
     failure::{self, Failure, Outcome, error},
     import::{ImportFailure, import},
     inactive,
@@ -34,6 +37,8 @@ pub const ENGINE_ANSWER: Duration = Duration::from_secs(10);
 pub struct Face {
     pub board: Board,
     pub names: NameServers,
+    /// What ran before the first attempt.
+    pub before: Option<Before>,
 }
 
 /// What is brought up.
@@ -108,6 +113,11 @@ impl Attempt<'_> {
         // for what runs already, whatever becomes of the recipe
         let project = start.settings.recipe.project.as_str();
         face.names.serve_project(engine, project);
+        if face.before.is_none() {
+            let applied = applied::project(&self.job.paths);
+            let applied = applied.as_deref().unwrap_or(project);
+            face.before = Some(Before::look(engine, applied)?);
+        }
         let mut failed = None;
         if start.imports {
             // it knows none of the secrets
@@ -152,7 +162,7 @@ impl Attempt<'_> {
             deadline,
         }
         .run()?;
-        let mut warnings = volumes::check(job, engine, &model)?;
+        let mut warnings = volumes::check(job, recipe, engine, &model)?;
         warnings.extend(remarks::of(recipe, &environment, &model, engine, settings));
         let warnings = warnings.into_iter();
         face.board
@@ -169,6 +179,7 @@ impl Attempt<'_> {
             deadline,
         };
         bring_up.prep()?;
+        let engine_socket = engine_socket::Held::now(&model, paths);
         bring_up.label(&model)?;
         bring_up.retire_earlier_project()?;
         inactive::remove(
@@ -212,6 +223,7 @@ impl Attempt<'_> {
             gives_up: wants_rollback && nothing_kept.is_none(),
             remark: nothing_kept.as_deref().map(rollback::impossible),
             settled,
+            engine_socket,
             redactor,
             cancel,
             deadline,

@@ -91,6 +91,13 @@ impl Board {
         self.posted = None;
     }
 
+    /// The recipe that was to come back has not.
+    pub fn not_rolled_back(&mut self) {
+        self.rolled_back_to = None;
+        self.posted = None;
+    }
+
+    /// Posts a word, if it says anything new, and says whether it does. Trouble with posting is logged: the services go on.
     /// From now on another try is no news: what was posted last stands until the recipe is up, or fails in another way.
     pub fn hold_failed(&mut self) {
         self.holds_failed = true;

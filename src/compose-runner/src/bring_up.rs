@@ -16,12 +16,14 @@ use crate::{
     cancel::Cancel,
     child::{End, Lines, Logged, clean_command, ended},
     compose::Compose,
-    failed_services::{self, Before},
+    engine_socket,
+    failed_services::{self, EarlierErrors},
     failure::{Failure, Outcome, error},
+    half_made,
     image_map::ImageMap,
     job::Settings,
     model::Model,
-    mounts::RecipeFiles,
+    mounts::{Outside, RecipeFiles, Texts},
     networks,
     preflight::{message, service_in},
     redact::Redactor,
@@ -125,8 +127,17 @@ impl BringUp<'_> {
         let files = RecipeFiles {
             directory: &running,
             written: written.collect(),
+            outside: Outside {
+                root: self.paths.root(),
+                socket: self.paths.socket(),
+            },
+            texts: Texts {
+                paths: self.paths,
+                environment: self.environment,
+            },
         };
-        let missing = files.missing(model);
+        let mut missing = files.missing(model);
+        missing.extend(engine_socket::missing(model, self.paths));
         if !missing.is_empty() {
             return Err(Failure::Found {
                 exit_code: ExitCode::BadConfig,
@@ -181,13 +192,19 @@ impl BringUp<'_> {
 
     /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
     pub fn up(&self, model: &Model, began: Beginning) -> Outcome<()> {
-        let before = Before::look(self.engine, self.recipe().project.as_str(), self.redactor);
+        let project = self.recipe().project.as_str();
+        half_made::put_in_order(self.engine, project, self.cancel, self.left())?;
+        let before = EarlierErrors::look(self.engine, project, self.redactor);
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
-        let failure = match self
-            .compose
-            .on_recipe(self.recipe().project.as_str(), &up, limit)
-        {
+        let in_order = || {
+            if let Err(error) =
+                half_made::put_in_order(self.engine, project, self.cancel, self.left())
+            {
+                tracing::warn!("what a killed docker-compose has left stays: {error}");
+            }
+        };
+        let failure = match self.compose.on_recipe_with(project, &up, limit, in_order) {
             End::Cancelled => return Err(Failure::Cancelled),
             End::Exited { status, .. } if status.success() => return Ok(()),
             End::Exited { status, tail } => {
@@ -208,7 +225,7 @@ impl BringUp<'_> {
                 ));
             }
         };
-        Err(match failure {
+        let failure = match failure {
             Failure::Found {
                 exit_code,
                 mut errors,
@@ -226,7 +243,12 @@ impl BringUp<'_> {
                 Failure::Found { exit_code, errors }
             }
             other => other,
-        })
+        };
+        // After a look at what failed: that goes.
+        if let Err(error) = half_made::restore(self.engine, project, self.cancel, self.left()) {
+            tracing::warn!("what the failed update has left stays: {error}");
+        }
+        Err(failure)
     }
 
     pub fn compose_failed(
@@ -266,7 +288,7 @@ impl BringUp<'_> {
         &self,
         model: &Model,
         began: Beginning,
-        before: &Before,
+        before: &EarlierErrors,
         said: &[String],
     ) -> Vec<ErrorReport> {
         let expected = model

@@ -89,7 +89,12 @@ pub fn clean_command(
 impl Logged<'_> {
     /// Runs it to its end, or ends it. One that a signal killed (the kernel, for want of memory; somebody's hand) is run once
     /// more within the same time: what it does can be done twice, and nobody else would do so after a reboot.
-    pub fn run(mut self) -> End {
+    pub fn run(self) -> End {
+        self.run_with(|| {})
+    }
+
+    /// The same, with something to be done before it is run again.
+    pub fn run_with(mut self, before_again: impl FnOnce()) -> End {
         let deadline = Instant::now() + self.limit;
         let end = self.run_once(deadline);
         let End::Exited { status, .. } = &end else {
@@ -100,6 +105,7 @@ impl Logged<'_> {
         }
         let program = self.command.get_program().to_string_lossy();
         tracing::warn!("{program} {}; running it once more", ended(*status));
+        before_again();
         self.run_once(deadline)
     }
 

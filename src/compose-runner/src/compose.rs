@@ -76,9 +76,21 @@ impl<'a> Compose<'a> {
 
     /// Runs a command on the recipe and the runner's labels, its output into the log.
     pub fn on_recipe(&self, project: &str, command: &[&str], limit: Duration) -> End {
+        self.on_recipe_with(project, command, limit, || {})
+    }
+
+    /// The same. If somebody kills it, it is run again, and `before_again` before that.
+    pub fn on_recipe_with(
+        &self,
+        project: &str,
+        command: &[&str],
+        limit: Duration,
+        before_again: impl FnOnce(),
+    ) -> End {
         let mut arguments = self.arguments_for_recipe(project, true);
         arguments.extend(command.iter().map(|&word| word.to_owned()));
-        self.logged(&arguments, self.paths.running(), limit)
+        self.program(&arguments, self.paths.running(), limit)
+            .run_with(before_again)
     }
 
     /// Runs a command on what there is of a project, whatever the recipe says now. Compose knows the order of the
@@ -112,6 +124,10 @@ impl<'a> Compose<'a> {
     }
 
     fn logged(&self, arguments: &[String], directory: PathBuf, limit: Duration) -> End {
+        self.program(arguments, directory, limit).run()
+    }
+
+    fn program(&self, arguments: &[String], directory: PathBuf, limit: Duration) -> Logged<'_> {
         let mut command: Command =
             clean_command(&self.paths.compose_bin(), &self.environment, directory);
         command.args(arguments);
@@ -122,6 +138,5 @@ impl<'a> Compose<'a> {
             redactor: self.redactor,
             cancel: self.cancel,
         }
-        .run()
     }
 }

@@ -21,12 +21,12 @@ use crate::{
 
 /// How the containers were before `up`.
 #[derive(Debug, Default)]
-pub struct Before {
+pub struct EarlierErrors {
     /// The error of each container's last start, by ID.
     errors: BTreeMap<String, String>,
 }
 
-impl Before {
+impl EarlierErrors {
     /// Looks at the containers that there are. What cannot be asked for is not known: then all errors count as new.
     pub fn look(engine: &Engine, project: &str, redactor: &Redactor) -> Self {
         let seen = observe::containers(engine, project, redactor).unwrap_or_default();
@@ -59,7 +59,7 @@ pub fn errors(
     engine: &Engine,
     project: &str,
     mut watch: Watch,
-    before: &Before,
+    before: &EarlierErrors,
     said: &[String],
     redactor: &Redactor,
 ) -> Vec<ErrorReport> {
@@ -114,10 +114,10 @@ mod tests {
             started_at: earlier,
             ..container.clone()
         };
-        let before = Before {
+        let before = EarlierErrors {
             errors: [("a".to_owned(), container.error.clone())].into(),
         };
-        let after_end = Before {
+        let after_end = EarlierErrors {
             errors: [("a".to_owned(), String::new())].into(),
         };
         assert!(before.was_left(&container, began, &[]));
@@ -126,7 +126,7 @@ mod tests {
         let said = ["Error response from daemon: no such program".to_owned()];
         assert!(!before.was_left(&container, began, &said));
         assert!(!after_end.was_left(&container, began, &[]));
-        assert!(!Before::default().was_left(&container, began, &[]));
+        assert!(!EarlierErrors::default().was_left(&container, began, &[]));
         for new in [
             Seen {
                 created_at: later,

@@ -8,10 +8,11 @@ use std::{
     path::PathBuf,
 };
 
+use bosh_job::Secret;
 use docker_engine::Healthcheck;
 use serde_json::Value;
 
-use crate::networks::RecipeNetwork;
+use crate::{networks::RecipeNetwork, recipe_volumes::RecipeVolume};
 
 /// What Compose will run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Model {
     pub networks: BTreeMap<String, RecipeNetwork>,
     /// Variables of which Compose says that they are not set.
     pub unset_variables: BTreeSet<String>,
+    /// By the name that the recipe uses.
+    pub volumes: BTreeMap<String, RecipeVolume>,
 }
 
 /// A service.
@@ -39,8 +42,12 @@ pub struct Service {
     pub ports: Vec<PublishedPort>,
     /// What it mounts of the host's files.
     pub mounts: BTreeSet<Mount>,
+    /// The configs and secrets that it gets and that are no files.
+    pub texts: Vec<InlineFile>,
     /// The engine's volumes in it.
     pub volumes: Vec<Volume>,
+    /// The recipe's volumes in it, wherever their data lies, and whether it may write to them.
+    pub named_volumes: BTreeMap<String, bool>,
     /// All directories and files of the container that something is mounted on.
     pub targets: BTreeSet<PathBuf>,
     /// Its networks, by the names that the recipe uses.
@@ -82,6 +89,19 @@ pub struct Mount {
     pub read_only: bool,
     /// What it is in the recipe.
     pub kind: MountKind,
+}
+
+/// A config or secret whose text is in the recipe or in the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InlineFile {
+    /// Which of the two.
+    pub kind: MountKind,
+    /// Its name in the recipe.
+    pub name: String,
+    /// Its `content:`.
+    pub content: Option<Secret>,
+    /// Its `environment:`.
+    pub variable: Option<String>,
 }
 
 /// What a mount is in the recipe.
@@ -134,6 +154,7 @@ impl Model {
         };
         let configs = files_by_name(project.get("configs"));
         let secrets = files_by_name(project.get("secrets"));
+        let volumes = RecipeVolume::parse_all(project);
         let elsewhere = volumes_elsewhere(project.get("volumes"));
         let services = services.iter().filter(|(_, service)| service.is_object());
         let services = services.map(|(name, service)| {
@@ -144,6 +165,12 @@ impl Model {
             parsed
                 .mounts
                 .extend(mounted(&service["secrets"], &secrets, MountKind::Secret));
+            for kind in [MountKind::Config, MountKind::Secret] {
+                let uses = &service[kind.word()];
+                parsed
+                    .texts
+                    .extend(inline(uses, project.get(kind.word()), kind));
+            }
             parsed.volumes.retain(|volume| {
                 !volume
                     .name
@@ -155,20 +182,32 @@ impl Model {
         Ok(Self {
             services: services.collect(),
             networks,
+            volumes,
             ..Self::default()
         })
     }
 }
 
 fn parse_service(service: &Value) -> Service {
+    let mut mounts: BTreeSet<Mount> = each(&service["volumes"]).filter_map(bind).collect();
+    if service["use_api_socket"] == true {
+        // docker/compose, `useAPISocket`
+        mounts.insert(Mount {
+            source: "/var/run/docker.sock".into(),
+            read_only: false,
+            kind: MountKind::Volume,
+        });
+    }
     Service {
         image: text(&service["image"]).filter(|image| !image.is_empty()),
         built: service["build"].is_object(),
         pull_policy: text(&service["pull_policy"]),
         replicas: replicas(service),
         ports: each(&service["ports"]).filter_map(published).collect(),
-        mounts: each(&service["volumes"]).filter_map(bind).collect(),
+        mounts,
+        texts: Vec::new(),
         volumes: each(&service["volumes"]).filter_map(volume).collect(),
+        named_volumes: named_volumes(&service["volumes"]),
         targets: targets(service),
         networks: names(&service["networks"]),
         has_dns: each(&service["dns"]).next().is_some(),
@@ -230,6 +269,16 @@ fn volume(volume: &Value) -> Option<Volume> {
         name: text(&volume["source"]).filter(|name| !name.is_empty()),
         target: PathBuf::from(text(&volume["target"])?),
     })
+}
+
+fn named_volumes(mounts: &Value) -> BTreeMap<String, bool> {
+    let mut names = BTreeMap::new();
+    for mount in each(mounts) {
+        if let Some(name) = volume(mount).and_then(|volume| volume.name) {
+            *names.entry(name).or_insert(false) |= !mount["read_only"].as_bool().unwrap_or(false);
+        }
+    }
+    names
 }
 
 fn targets(service: &Value) -> BTreeSet<PathBuf> {
@@ -316,6 +365,23 @@ fn duration(text: &str) -> i64 {
         rest = &after[unit.len()..];
     }
     whole
+}
+
+/// The configs or secrets of a service that have a text and no file.
+fn inline(uses: &Value, section: Option<&Value>, kind: MountKind) -> Vec<InlineFile> {
+    let names = each(uses).filter_map(|entry| text(entry).or_else(|| text(&entry["source"])));
+    let inline = names.filter_map(|name| {
+        let entry = section?.get(&name)?;
+        let content = text(&entry["content"]).map(Secret::new);
+        let variable = text(&entry["environment"]).filter(|variable| !variable.is_empty());
+        (content.is_some() || variable.is_some()).then_some(InlineFile {
+            kind,
+            name,
+            content,
+            variable,
+        })
+    });
+    inline.collect()
 }
 
 /// The keys of a map, or the entries of a list.
@@ -470,6 +536,44 @@ pub(crate) mod tests {
         assert_eq!((check("b"), check("c"), check("d")), (None, None, None));
         assert_eq!(check("e"), Some(Healthcheck::default()));
         assert_eq!(duration("2h"), 7_200_000_000_000);
+    }
+
+    #[test]
+    fn reads_texts_and_volumes_in_all_spellings() {
+        let model = Model::parse(
+            br#"{"name":"p","services":{"a":{"configs":["c",{"source":"e","target":"/e"},"f"],"secrets":[{"source":"s"},"unknown"],
+                "volumes":[{"type":"volume","source":"v","target":"/v","read_only":true},{"type":"volume","source":"w","target":"/w"}]}},
+                "configs":{"c":{"name":"p_c","content":"a$$b"},"e":{"environment":"E"},"f":{"file":"/x"}},"secrets":{"s":{"environment":"S","content":"x"}},
+                "volumes":{"v":{"name":"p_v","driver_opts":{"o":"rw,bind","device":"/srv/x"}},"w":null}}"#,
+        )
+        .unwrap();
+        let a = &model.services["a"];
+        let texts: Vec<_> = a
+            .texts
+            .iter()
+            .map(|text| {
+                let content = text.content.as_ref().map(Secret::reveal);
+                (text.name.as_str(), content, text.variable.as_deref())
+            })
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                ("c", Some("a$b"), None),
+                ("e", None, Some("E")),
+                ("s", Some("x"), Some("S"))
+            ]
+        );
+        assert!(!format!("{model:?}").contains("a$b"));
+        let named: Vec<_> = a
+            .named_volumes
+            .iter()
+            .map(|(name, writes)| (name.as_str(), *writes))
+            .collect();
+        assert_eq!(named, [("v", false), ("w", true)]);
+        assert_eq!(model.volumes["v"].bound_to(), Some("/srv/x".into()));
+        assert_eq!(model.volumes["w"].name, "p_w");
+        assert_eq!(model.volumes["w"].bound_to(), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Files of the recipe that its services mount: whether they are there, and what they hold.
 //!
 //! Compose compares a service's settings, not the content of what it mounts. So each service gets a label with a digest
-//! of the files that it mounts from the recipe's directory, in an override file; when a content changes, the label
-//! does, and `up` makes exactly that service's containers anew.
+//! of the files that it mounts from the recipe's directory and, within bounds, from elsewhere, and of the configs and secrets
+//! that are no files, in an override file; when a content changes, the label does, and `up` makes exactly that service's
+//! containers anew.
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,11 @@ use crate::{
     failure::error,
     model::{Model, Mount, MountKind},
 };
+pub use outside::Outside;
+pub use texts::Texts;
+
+mod outside;
+mod texts;
 
 /// The label; its value is a SHA-256 in hexadecimal.
 pub const LABEL: &str = "containers.files.sha256";
@@ -30,6 +36,10 @@ pub struct RecipeFiles<'a> {
     pub directory: &'a Path,
     /// Paths in the directory, each with a digest of what the operator asked for (content, owner, mode).
     pub written: BTreeMap<&'a Path, String>,
+    /// What counts beyond that directory.
+    pub outside: Outside<'a>,
+    /// What counts and is no file.
+    pub texts: Texts<'a>,
 }
 
 impl RecipeFiles<'_> {
@@ -67,7 +77,7 @@ impl RecipeFiles<'_> {
         errors
     }
 
-    /// The override file: a label for each service that mounts something of the recipe's directory, and the image of
+    /// The override file: a label for each service that mounts something that counts, and the image of
     /// each whose own name for it the engine cannot resolve.
     pub fn override_file(
         &self,
@@ -86,6 +96,13 @@ impl RecipeFiles<'_> {
                     self.add(digest.get_or_insert_with(Sha256::new), mount, &inside)?;
                 }
             }
+            // After these, so that what has none of the following keeps the label that it had before they counted.
+            for mount in &service.mounts {
+                if self.inside(&mount.source).is_none() {
+                    self.outside.add(&mut digest, mount)?;
+                }
+            }
+            self.texts.add(&mut digest, &service.texts)?;
             if let Some(digest) = digest {
                 let entry = services.entry(name).or_insert_with(|| json!({}));
                 entry["labels"] = json!({ LABEL: hex(&digest.finalize()) });

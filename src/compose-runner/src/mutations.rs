@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::{
     model::{Model, tests::CONFIG},
-    mounts::RecipeFiles,
+    mounts::{Outside, RecipeFiles, Texts},
     ports,
     preflight::{message, service_in},
+    volume_options,
 };
 
 const ROUNDS: usize = 10_000;
@@ -93,9 +94,19 @@ fn damage(text: &mut Vec<u8>, random: &mut fastrand::Rng) {
 fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
     let mut random = fastrand::Rng::with_seed(7);
     let directory = tempfile::tempdir().unwrap();
+    let paths = bosh_job::Paths::new(directory.path().join("vcap"));
+    std::fs::create_dir_all(paths.compose_dir()).unwrap();
     let files = RecipeFiles {
         directory: directory.path(),
         written: BTreeMap::from([(Path::new("files/a"), String::new())]),
+        outside: Outside {
+            root: paths.root(),
+            socket: paths.socket(),
+        },
+        texts: Texts {
+            paths: &paths,
+            environment: &[],
+        },
     };
     let text = CONFIG.replace("/srv/running", directory.path().to_str().unwrap());
     let original: Value = serde_json::from_str(&text).unwrap();
@@ -120,6 +131,7 @@ fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
         // A source that is not there is an error, and nothing worse.
         let _ = files.override_file(&model, &BTreeMap::new());
         if round % 20 == 0 {
+            volume_options::check(&model, &[]);
             ports::check(&model, &[], &["running"]);
         }
     }

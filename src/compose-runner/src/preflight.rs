@@ -25,6 +25,7 @@ use crate::{
     networks, ports,
     pulls::Pulls,
     redact::Redactor,
+    volume_options,
 };
 
 /// Compose reads files for this, and nothing else.
@@ -54,6 +55,8 @@ impl<'a> Preflight<'a> {
         findings.note(ports)?;
         let networks = self.networks(&model);
         findings.note(networks)?;
+        let volumes = self.volumes(&model);
+        findings.note(volumes)?;
         let pulls = Pulls::look(self.paths, self.engine, &model)?;
         let images = self.images(&model, &pulls);
         findings.note(images)?;
@@ -144,6 +147,16 @@ impl<'a> Preflight<'a> {
         let mut findings = Findings::default();
         let clashes = networks::check(model, &networks, &projects, &vm);
         findings.add(ExitCode::BadConfig, clashes);
+        findings.outcome()
+    }
+
+    fn volumes(&self, model: &Model) -> Outcome<()> {
+        if model.volumes.is_empty() {
+            return Ok(());
+        }
+        let existing = self.engine.volumes(&Filters::default())?;
+        let mut findings = Findings::default();
+        findings.add(ExitCode::BadConfig, volume_options::check(model, &existing));
         findings.outcome()
     }
 

@@ -21,6 +21,7 @@ use signal_hook::{
 use crate::{
     applied,
     attempt::{Attempt, ENGINE_ANSWER, EngineNow, Face, Start},
+    before::{After, Before},
     board::{Board, Word, log_errors},
     cancel::Cancel,
     collecting::Collecting,
@@ -143,6 +144,7 @@ impl Worker {
                 self.job.config.internal_dns_domains().unwrap_or_default(),
                 self.job.paths.daemon_json(),
             ),
+            before: None,
         };
         face.board.post(Word::starting(Vec::new()));
         end_leftovers(&self.job.paths);
@@ -163,7 +165,8 @@ impl Worker {
             imports,
         };
         if let Some(failure) = self.attempt(&before, &engine, &mut face) {
-            post(rollback.failed(failure), &mut face.board);
+            face.board.not_rolled_back();
+            self.post(rollback.failed(failure), &engine, &mut face);
             self.cancel.park();
         }
     }
@@ -176,7 +179,7 @@ impl Worker {
         };
         Rollback::after(&self.job, engine, failure)
             .map_err(|failure| {
-                post(failure, &mut face.board);
+                self.post(failure, engine, face);
                 self.answer_names_of_before(engine, &mut face.names);
                 self.cancel.park();
             })
@@ -226,13 +229,36 @@ impl Worker {
         }
         names.serve_project(engine, &project);
     }
-}
 
-/// Says that the recipe was not brought up, and why.
-fn post(failure: Failure, board: &mut Board) {
-    if let Failure::Found { exit_code, errors } = failure {
+    /// Says that the recipe was not brought up, and why, and what still runs.
+    fn post(&self, failure: Failure, engine: &Engine, face: &mut Face) {
+        let Failure::Found {
+            exit_code,
+            mut errors,
+        } = failure
+        else {
+            return;
+        };
+        let runs = match self.what_runs(engine, face.before.as_ref()) {
+            Ok(after) => {
+                errors.extend(after.error());
+                after.words()
+            }
+            Err(error) => format!("whether what ran before goes on is not known: {error}"),
+        };
         log_errors(&errors);
-        tracing::error!("the recipe was not brought up; what ran before goes on");
-        board.post(Word::failed(exit_code, errors, Vec::new()));
+        tracing::error!("the recipe was not brought up; {runs}");
+        face.board.post(Word::failed(exit_code, errors, Vec::new()));
+    }
+
+    fn what_runs(&self, engine: &Engine, before: Option<&Before>) -> docker_engine::Result<After> {
+        engine.ping(ENGINE_ANSWER)?;
+        if let Some(before) = before {
+            return before.after(engine);
+        }
+        match applied::project(&self.job.paths) {
+            Some(project) => Before::look(engine, &project)?.after(engine),
+            None => Ok(After::NoneBefore),
+        }
     }
 }

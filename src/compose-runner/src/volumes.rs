@@ -8,25 +8,59 @@ use std::{
 use bosh_job::{ExitCode, config::VolumePolicy, verdict::ErrorReport};
 use docker_engine::{Engine, Image};
 
+use recipe::Recipe;
+
 use crate::{
+    data_places::{DataPlaces, store_is_mounted},
     failure::{Failure, Outcome, error},
     image_map::ImageMap,
     job::Job,
-    model::Model,
+    model::{Model, MountKind},
 };
+
+/// Places in an operator's words, with the services that use them.
+type Places = BTreeMap<String, BTreeSet<String>>;
 
 const PROPERTY: &str = "volumes_without_persistent_disk";
 
 /// What the operator should know of the recipe's volumes; a failure if the property says so.
-pub fn check(job: &Job, engine: &Engine, model: &Model) -> Outcome<Vec<ErrorReport>> {
+pub fn check(
+    job: &Job,
+    recipe: &Recipe,
+    engine: &Engine,
+    model: &Model,
+) -> Outcome<Vec<ErrorReport>> {
     let policy = job.config.volume_policy()?;
-    let has_disk = job.instance().persistent_disk.is_some_and(|size| size > 0);
-    if has_disk || policy == VolumePolicy::Allow {
+    if policy == VolumePolicy::Allow {
         return Ok(Vec::new());
     }
-    let brought = ImageMap::read(&job.paths.image_map());
-    let store = job.paths.root().join("store");
-    let Some(found) = at_risk(&places(engine, &brought, model, &store)?) else {
+    let root = job.paths.root();
+    let is_told_of = job.instance().persistent_disk.is_some_and(|size| size > 0);
+    let has_disk = is_told_of || store_is_mounted(root);
+    let binds = binds(
+        model,
+        &DataPlaces {
+            root,
+            running: &job.paths.running(),
+            written: recipe
+                .files
+                .iter()
+                .map(|file| Path::new(file.path.as_str()))
+                .collect(),
+            has_disk,
+        },
+    );
+    let found = if has_disk {
+        outside_the_disk(&binds)
+    } else {
+        let brought = ImageMap::read(&job.paths.image_map());
+        let mut places = places(engine, &brought, model)?;
+        for (place, services) in binds {
+            places.entry(place).or_default().extend(services);
+        }
+        at_risk(&places)
+    };
+    let Some(found) = found else {
         return Ok(Vec::new());
     };
     match policy {
@@ -35,14 +69,42 @@ pub fn check(job: &Job, engine: &Engine, model: &Model) -> Outcome<Vec<ErrorRepo
     }
 }
 
-/// Places of data, in an operator's words, with the services that use them.
-fn places(
-    engine: &Engine,
-    brought: &ImageMap,
-    model: &Model,
-    store: &Path,
-) -> Outcome<BTreeMap<String, BTreeSet<String>>> {
-    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+/// Places of the VM itself that hold data and end with it, with the services that use them.
+fn binds(model: &Model, places: &DataPlaces<'_>) -> Places {
+    let mut found = Places::new();
+    let store = places.root.join("store");
+    for (name, service) in model
+        .services
+        .iter()
+        .filter(|(_, service)| service.replicas > 0)
+    {
+        let mut note = |place| found.entry(place).or_default().insert(name.clone());
+        for mount in &service.mounts {
+            let writes = mount.kind == MountKind::Volume && !mount.read_only;
+            // What a service only reads there, something else has written.
+            if (writes || mount.source.starts_with(&store)) && places.ends_with_vm(&mount.source) {
+                let is_file = mount.source.is_file();
+                let word = if is_file { "file" } else { "directory" };
+                note(format!("{word} {}", mount.source.display()));
+            }
+        }
+        for (volume, writes) in &service.named_volumes {
+            let Some(declared) = model.volumes.get(volume).filter(|_| *writes) else {
+                continue;
+            };
+            if let Some(source) = declared.bound_to().filter(|_| !declared.is_read_only())
+                && places.ends_with_vm(&source)
+            {
+                note(format!("volume {volume}, directory {}", source.display()));
+            }
+        }
+    }
+    found
+}
+
+/// Volumes of the engine, in an operator's words, with the services that use them.
+fn places(engine: &Engine, brought: &ImageMap, model: &Model) -> Outcome<Places> {
+    let mut places = Places::new();
     for (name, service) in model
         .services
         .iter()
@@ -54,10 +116,6 @@ fn places(
                 Some(volume) => format!("volume {volume}"),
                 None => format!("an anonymous volume at {}", volume.target.display()),
             });
-        }
-        let kept = |source: &Path| source.starts_with(store);
-        for mount in service.mounts.iter().filter(|mount| kept(&mount.source)) {
-            note(format!("directory {}", mount.source.display()));
         }
         // An image that is only built is not there yet.
         let image = match &service.image {
@@ -85,13 +143,33 @@ fn inspect(engine: &Engine, brought: &ImageMap, name: &str) -> Outcome<Option<Im
     }
 }
 
-fn at_risk(places: &BTreeMap<String, BTreeSet<String>>) -> Option<ErrorReport> {
+fn at_risk(places: &Places) -> Option<ErrorReport> {
+    let mut found = finding(
+        places,
+        "the recipe keeps data in volumes, and the instance has no persistent disk: the data ends with the VM",
+    )?;
+    found.hint = Some(format!(
+        "give the instance group a `persistent_disk` (operations/persistent-disk.yml), or set `{PROPERTY}` to allow, warn or refuse"
+    ));
+    Some(found)
+}
+
+fn outside_the_disk(places: &Places) -> Option<ErrorReport> {
+    let mut found = finding(
+        places,
+        "the recipe keeps data outside the persistent disk: it ends with the VM",
+    )?;
+    found.hint = Some(format!(
+        "use a named volume or a directory below /var/vcap/store, mount with `:ro` what a service only reads, or set `{PROPERTY}` to allow, warn or refuse"
+    ));
+    Some(found)
+}
+
+fn finding(places: &Places, what: &str) -> Option<ErrorReport> {
     if places.is_empty() {
         return None;
     }
-    let mut found = error(
-        "the recipe keeps data in volumes, and the instance has no persistent disk: the data ends with the VM",
-    );
+    let mut found = error(what);
     found.causes = places
         .iter()
         .map(|(place, services)| {
@@ -105,9 +183,6 @@ fn at_risk(places: &BTreeMap<String, BTreeSet<String>>) -> Option<ErrorReport> {
         })
         .collect();
     found.property = Some(PROPERTY.to_owned());
-    found.hint = Some(format!(
-        "give the instance group a `persistent_disk` (operations/persistent-disk.yml), or set `{PROPERTY}` to allow, warn or refuse"
-    ));
     Some(found)
 }
 
@@ -139,11 +214,24 @@ mod tests {
         )
         .unwrap();
         let (engine, brought) = (Engine::new(&socket), ImageMap::read(Path::new("/none")));
-        let places = places(&engine, &brought, &model, Path::new("/v/store")).unwrap();
+        let mut places = places(&engine, &brought, &model).unwrap();
+        let on_vm = |has_disk| {
+            let places = DataPlaces {
+                root: Path::new("/v"),
+                running: Path::new("/v/data/docker/running"),
+                written: BTreeSet::new(),
+                has_disk,
+            };
+            binds(&model, &places)
+        };
+        let outside = outside_the_disk(&on_vm(true)).unwrap();
+        assert_eq!(outside.causes, ["service web: directory /v/data/x"]);
+        places.extend(on_vm(false));
         let found = at_risk(&places).unwrap();
         assert_eq!(
             found.causes,
             [
+                "service web: directory /v/data/x",
                 "service db: directory /v/store/x",
                 "service db: its image's own volume at /own",
                 "services db, web: volume data",

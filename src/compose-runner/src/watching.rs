@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use crate::{
     board::{Board, Word, log_errors},
     cancel::Cancel,
+    engine_socket::Held,
     failure::{Failure, Outcome, error},
     listening::listen,
     observe,
@@ -53,6 +54,8 @@ pub struct Watching<'a> {
     pub gives_up: bool,
     /// What follows once the services are well.
     pub settled: Option<Settled>,
+    /// The engine's socket in containers, if they have it.
+    pub engine_socket: Option<Held>,
     pub redactor: &'a Redactor,
     pub cancel: &'a Cancel,
     /// When the start must be over.
@@ -116,6 +119,9 @@ impl Watching<'_> {
                 tracing::info!(seconds, "the engine is back");
                 // Nothing could come up meanwhile.
                 self.deadline += since.elapsed();
+            }
+            if let Some(held) = &self.engine_socket {
+                held.check()?;
             }
             let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
             let seen = self.watch.with_memory(seen);

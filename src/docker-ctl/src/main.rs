@@ -40,6 +40,7 @@ mod status;
 mod stop;
 mod strays;
 mod tls_files;
+mod usual_socket;
 mod wait;
 
 /// Prepares, starts, stops and drains dockerd on a BOSH VM

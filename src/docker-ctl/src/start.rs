@@ -16,7 +16,7 @@ use crate::launch::{self, Failure};
 use crate::refusals::{self, Refusals};
 use crate::{
     carry, cgroups, cli_config, directories, kernel, leftovers, live_restore, lock,
-    registry_authorities, settings, stop, strays,
+    registry_authorities, settings, stop, strays, usual_socket,
 };
 
 /// monit gives a start 100 s; past that a deploy fails without a word of why.
@@ -103,6 +103,7 @@ fn prepare(paths: &Paths, config: &anyhow::Result<JobConfig>) -> anyhow::Result<
     leftovers::end_stale_containerd(paths)?;
     leftovers::clear_network_namespaces(paths)?;
     directories::make(paths)?;
+    usual_socket::offer(paths);
     cli_config::make(paths)?;
     directories::clear_tmp(paths)?;
     cgroups::mount_missing(paths.root())?;

@@ -112,6 +112,12 @@ impl Engine {
         })
     }
 
+    /// Gives a container another name; it may run.
+    pub fn rename_container(&self, id: &str, name: &str) -> Result<()> {
+        let request = Request::post(format!("/containers/{}/rename", segment(id)));
+        self.done(request.query("name", name))
+    }
+
     /// Removes a container, by force if it runs. Its anonymous volumes stay. One that is gone already is no error.
     pub fn remove_container(&self, id: &str, force: bool) -> Result<()> {
         let request = Request::delete(format!("/containers/{}", segment(id)))

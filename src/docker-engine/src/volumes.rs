@@ -1,5 +1,7 @@
 //! Volumes: making, listing and removing them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,6 +17,15 @@ use crate::{
 pub struct VolumeSummary {
     /// Its name.
     pub name: String,
+    /// Its driver.
+    #[serde(default)]
+    pub driver: String,
+    /// The driver's options.
+    #[serde(default, deserialize_with = "or_default")]
+    pub options: BTreeMap<String, String>,
+    /// Its labels.
+    #[serde(default, deserialize_with = "or_default")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Engine {

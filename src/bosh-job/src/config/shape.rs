@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::own_address::own_address;
+
 use super::{
     JobConfig, RecipeConfig, daemon, engine_options, network, proxies, registries, service_logs,
     supervision,
@@ -104,10 +106,15 @@ impl JobConfig {
             path: path.to_owned(),
             source,
         })?;
-        Self::from_value(value).map_err(|what| ConfigError::Shape {
+        let mut config = Self::from_value(value).map_err(|what| ConfigError::Shape {
             path: path.to_owned(),
             what,
-        })
+        })?;
+        // `bosh create-env` does not say it
+        if config.instance.ip.as_deref().is_none_or(str::is_empty) {
+            config.instance.ip = own_address().map(|address| address.to_string());
+        }
+        Ok(config)
     }
 
     /// The configuration in a JSON value; the error says what is wrong with its shape.

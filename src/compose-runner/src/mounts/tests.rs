@@ -3,11 +3,16 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
 };
 
+use bosh_job::Paths;
+
 use super::*;
 use crate::model::Service;
 
 struct Bench {
     directory: tempfile::TempDir,
+    /// `/var/vcap`.
+    root: tempfile::TempDir,
+    paths: Paths,
 }
 
 impl Bench {
@@ -17,7 +22,13 @@ impl Bench {
         for (path, content) in [("a", "a"), ("conf/b", "b"), ("conf/sub/c", "c")] {
             fs::write(directory.path().join(path), content).unwrap();
         }
-        Self { directory }
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path());
+        Self {
+            directory,
+            root,
+            paths,
+        }
     }
 
     fn model(&self, services: &[(&str, &str, bool)]) -> Model {
@@ -52,6 +63,14 @@ impl Bench {
                 (Path::new("conf/b"), "2".into()),
             ]
             .into(),
+            outside: Outside {
+                root: self.root.path(),
+                socket: self.root.path().join("sys/run/docker/docker.sock"),
+            },
+            texts: Texts {
+                paths: &self.paths,
+                environment: &[],
+            },
         }
     }
 
@@ -98,7 +117,7 @@ fn only_services_whose_mounted_content_changed_get_another_label() {
         ("one", "a", false),
         ("two", "conf", true),
         ("three", "conf/b", true),
-        ("none", "/etc/hostname", false),
+        ("none", "/etc/hosts", false),
     ]);
     let before = bench.labels(&model);
     assert_eq!(before.keys().collect::<Vec<_>>(), ["one", "three", "two"]);
@@ -215,4 +234,105 @@ fn a_fifo_is_not_waited_for() {
         .unwrap();
     assert!(status.success());
     assert_eq!(bench.labels(&bench.model(&[("x", "pipe", true)])).len(), 1);
+}
+
+#[test]
+fn what_other_jobs_and_prep_put_outside_counts_and_what_containers_write_does_not() {
+    let bench = Bench::new();
+    let at = |path: &str| bench.root.path().join(path).display().to_string();
+    for (path, content) in [
+        ("data/jobs/nats/1/config/cert.pem", "old"),
+        ("data/jobs/nats/1/config/deep/key.pem", "old"),
+        ("data/certs/ca.pem", "old"),
+        ("data/app/app.conf", "old"),
+        ("store/db/app.sqlite", "old"),
+        ("data/app/live/file", "old"),
+        ("data/sys/log/x/x.log", "old"),
+    ] {
+        let path = bench.root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    fs::create_dir_all(at("jobs")).unwrap();
+    symlink(at("data/jobs/nats/1"), at("jobs/nats")).unwrap();
+    symlink("gone", at("jobs/nats/config/dangling")).unwrap();
+    let model = bench.model(&[
+        ("file", &at("jobs/nats/config/cert.pem"), true),
+        ("tree", &at("jobs/nats/config"), false),
+        ("certs", &at("data/certs"), true),
+        ("conf", &at("data/app/app.conf"), false),
+        ("sqlite", &at("store/db/app.sqlite"), false),
+        ("live", &at("data/app/live"), false),
+        ("logs", &at("data/sys/log"), true),
+        ("all", &at("data"), true),
+        ("device", "/dev/null", true),
+        ("system", "/proc/uptime", true),
+        ("users", "/etc/passwd", true),
+        ("missing", &at("data/nowhere"), true),
+    ]);
+    let changed = |before: &BTreeMap<String, String>, after: &BTreeMap<String, String>| {
+        let names = before.keys().filter(|name| before[*name] != after[*name]);
+        names.cloned().collect::<Vec<_>>()
+    };
+    let first = bench.labels(&model);
+    assert_eq!(
+        first.keys().collect::<Vec<_>>(),
+        ["certs", "conf", "file", "tree"]
+    );
+    // A deploy renders the job anew: the same content in another place changes nothing.
+    fs::create_dir_all(at("data/jobs/nats/2/config/deep")).unwrap();
+    for file in ["config/cert.pem", "config/deep/key.pem"] {
+        fs::copy(
+            at(&format!("data/jobs/nats/1/{file}")),
+            at(&format!("data/jobs/nats/2/{file}")),
+        )
+        .unwrap();
+    }
+    symlink("gone", at("data/jobs/nats/2/config/dangling")).unwrap();
+    fs::remove_file(at("jobs/nats")).unwrap();
+    symlink(at("data/jobs/nats/2"), at("jobs/nats")).unwrap();
+    let second = bench.labels(&model);
+    assert_eq!(changed(&first, &second), Vec::<String>::new());
+    fs::write(at("data/jobs/nats/2/config/deep/key.pem"), "new").unwrap();
+    let third = bench.labels(&model);
+    assert_eq!(changed(&second, &third), ["tree"]);
+    fs::write(at("data/jobs/nats/2/config/cert.pem"), "new").unwrap();
+    let fourth = bench.labels(&model);
+    assert_eq!(changed(&third, &fourth), ["file", "tree"]);
+    // replaced by rename
+    fs::write(at("data/app/app.new"), "new").unwrap();
+    fs::rename(at("data/app/app.new"), at("data/app/app.conf")).unwrap();
+    fs::write(at("data/certs/ca.pem"), "new").unwrap();
+    assert_eq!(changed(&fourth, &bench.labels(&model)), ["certs", "conf"]);
+}
+
+#[test]
+fn a_tree_that_is_too_large_counts_by_its_place_alone() {
+    let bench = Bench::new();
+    let large = bench.root.path().join("data/jobs/large");
+    fs::create_dir_all(&large).unwrap();
+    for number in 0..2001 {
+        fs::write(large.join(number.to_string()), "").unwrap();
+    }
+    let model = bench.model(&[("x", &large.display().to_string(), true)]);
+    let before = bench.labels(&model);
+    fs::write(large.join("1"), "new").unwrap();
+    assert_eq!(bench.labels(&model), before);
+}
+
+#[test]
+fn the_engines_socket_counts_by_which_one_it_is() {
+    let bench = Bench::new();
+    let socket = bench.root.path().join("sys/run/docker/docker.sock");
+    fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let first = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let link = bench.root.path().join("usual.sock");
+    symlink(&socket, &link).unwrap();
+    let model = bench.model(&[("x", &link.display().to_string(), true)]);
+    let before = bench.labels(&model);
+    assert_eq!(bench.labels(&model), before);
+    drop(first);
+    fs::remove_file(&socket).unwrap();
+    let _second = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert_ne!(bench.labels(&model), before);
 }

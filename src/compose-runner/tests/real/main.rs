@@ -7,6 +7,8 @@
 )]
 
 mod clock;
+mod data;
+mod half_made;
 mod health;
 mod last_words;
 mod logs;

@@ -125,6 +125,11 @@ impl Vm {
 
     /// Writes the configuration: a recipe, and whatever else differs from the defaults.
     pub fn configure(&self, recipe: &Value, more: &Value) {
+        self.configure_with(recipe, more, |_| {});
+    }
+
+    /// The same, and whatever else differs.
+    pub fn configure_with(&self, recipe: &Value, more: &Value, change: impl FnOnce(&mut Value)) {
         let mut config = job_fixture::rendered();
         config["instance"]["index"] = 7.into();
         config["instance"]["deployment"] = "test".into();
@@ -138,6 +143,7 @@ impl Vm {
             assert!(properties.get(name).is_some(), "{name} is no property");
             properties[name] = value.clone();
         }
+        change(&mut config);
         fs::write(self.paths.job_config(), config.to_string()).unwrap();
     }
 
@@ -300,6 +306,27 @@ impl Vm {
         self.configure(recipe, more);
         self.start_runner();
         self.verdict()
+    }
+
+    /// Stops the runner as an update does: the containers stay.
+    pub fn stop_runner_alone(&self) {
+        let marker = bosh_job::Marker::new(self.paths.keep_containers());
+        marker.set().unwrap();
+        self.stop();
+        marker.clear().unwrap();
+    }
+
+    /// The process of Compose that brings the recipe up, if there is one.
+    pub fn compose_pid(&self) -> Option<i32> {
+        let file = self.paths.compose_file().display().to_string();
+        let is_up = |info: &bosh_job::ProcessInfo| {
+            info.program() == "docker-compose"
+                && info.has_argument(&file)
+                && info.has_argument("up")
+        };
+        let found = bosh_job::Process::find(is_up);
+        let process = found.iter().find(|process| process.is_alive())?;
+        Some(process.pid().as_raw_nonzero().get())
     }
 
     /// Stops as an operator does.
