@@ -183,6 +183,7 @@ impl BringUp<'_> {
     pub fn up(&self, model: &Model, began: Beginning) -> Outcome<()> {
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
+        let mut timed_out = false;
         let failure = match self
             .compose
             .on_recipe(self.recipe().project.as_str(), &up, limit)
@@ -192,12 +193,11 @@ impl BringUp<'_> {
             End::Exited { status, tail } => {
                 self.compose_failed("up", &ended(status), status.code(), tail)
             }
-            End::TimedOut { tail } => self.compose_failed(
-                "up",
-                &format!("did not end within {} s", limit.as_secs()),
-                None,
-                tail,
-            ),
+            End::TimedOut { tail } => {
+                timed_out = true;
+                let how = format!("did not end within {} s", limit.as_secs());
+                self.compose_failed("up", &how, None, tail)
+            }
             End::NotStarted(error) => {
                 return Err(self.compose_failed(
                     "up",
@@ -212,7 +212,7 @@ impl BringUp<'_> {
                 exit_code,
                 mut errors,
             } if exit_code != ExitCode::BadConfig => {
-                let services = self.failed_services(model, began);
+                let services = self.failed_services(model, began, timed_out);
                 // Compose waits for services that others depend on: if one of them failed, that is why.
                 let exit_code = if services.is_empty() {
                     exit_code
@@ -258,8 +258,13 @@ impl BringUp<'_> {
             .map(|(service, _)| service.to_owned())
     }
 
-    /// The services that have failed by now, with their last words.
-    fn failed_services(&self, model: &Model, began: Beginning) -> Vec<ErrorReport> {
+    /// The services that have failed by now, with their last words; when time is over, also those that are on their way.
+    fn failed_services(
+        &self,
+        model: &Model,
+        began: Beginning,
+        timed_out: bool,
+    ) -> Vec<ErrorReport> {
         let expected = model
             .services
             .iter()
@@ -272,6 +277,9 @@ impl BringUp<'_> {
         };
         match watch.look(&seen, Instant::now(), Timestamp::now()) {
             Whole::Failed(wrong) => observe::errors(self.engine, &wrong, self.redactor),
+            Whole::Pending(waiting) if timed_out => {
+                observe::errors(self.engine, &waiting, self.redactor)
+            }
             Whole::Well | Whole::Pending(_) => Vec::new(),
         }
     }
