@@ -152,7 +152,7 @@ impl Attempt<'_> {
         // docker-ctl has written them before dockerd started; here they may be older than the configuration.
         recipe::write_files(recipe, paths).map_err(not_written)?;
         tracing::info!(project = recipe.project.as_str(), "checking the recipe");
-        let (model, pulls) = Preflight {
+        let checked = Preflight {
             paths,
             recipe,
             engine,
@@ -161,12 +161,18 @@ impl Attempt<'_> {
             kept_images,
             deadline,
         }
-        .run()?;
-        let mut warnings = volumes::check(job, recipe, engine, &model)?;
-        warnings.extend(remarks::of(recipe, &environment, &model, engine, settings));
+        .run();
+        let model = checked.as_ref().ok().map(|(model, _)| model);
+        let mut warnings = remarks::of(recipe, &environment, model, engine, settings);
+        let at_risk = model.map_or(Ok(Vec::new()), |model| {
+            volumes::check(job, recipe, engine, model)
+        });
+        warnings.extend(at_risk.iter().flatten().cloned());
         let warnings = warnings.into_iter();
         face.board
             .warn(warnings.map(|one| failure::clean(one, redactor)).collect());
+        let (model, pulls) = checked?;
+        at_risk?;
         let bring_up = BringUp {
             paths,
             settings,

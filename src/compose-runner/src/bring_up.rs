@@ -197,6 +197,7 @@ impl BringUp<'_> {
         let before = EarlierErrors::look(self.engine, project, self.redactor);
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
+        let mut timed_out = false;
         let in_order = || {
             if let Err(error) =
                 half_made::put_in_order(self.engine, project, self.cancel, self.left())
@@ -210,12 +211,11 @@ impl BringUp<'_> {
             End::Exited { status, tail } => {
                 self.compose_failed("up", &ended(status), status.code(), tail)
             }
-            End::TimedOut { tail } => self.compose_failed(
-                "up",
-                &format!("did not end within {} s", limit.as_secs()),
-                None,
-                tail,
-            ),
+            End::TimedOut { tail } => {
+                timed_out = true;
+                let how = format!("did not end within {} s", limit.as_secs());
+                self.compose_failed("up", &how, None, tail)
+            }
             End::NotStarted(error) => {
                 return Err(self.compose_failed(
                     "up",
@@ -232,7 +232,7 @@ impl BringUp<'_> {
             } if exit_code != ExitCode::BadConfig => {
                 let said = errors.iter().flat_map(|error| error.log_tail.clone());
                 let said: Vec<String> = said.collect();
-                let services = self.failed_services(model, began, &before, &said);
+                let services = self.failed_services(model, began, &before, &said, timed_out);
                 // Compose waits for services that others depend on: if one of them failed, that is why.
                 let exit_code = if services.is_empty() {
                     exit_code
@@ -283,13 +283,14 @@ impl BringUp<'_> {
             .map(|(service, _)| service.to_owned())
     }
 
-    /// The services that have failed by now, with their last words.
+    /// The services that have failed by now, with their last words; when time is over, also those that are on their way.
     fn failed_services(
         &self,
         model: &Model,
         began: Beginning,
         before: &EarlierErrors,
         said: &[String],
+        timed_out: bool,
     ) -> Vec<ErrorReport> {
         let expected = model
             .services
@@ -298,6 +299,14 @@ impl BringUp<'_> {
             .collect();
         let watch = Watch::new(&self.settings.supervision, expected, began);
         let project = self.recipe().project.as_str();
-        failed_services::errors(self.engine, project, watch, before, said, self.redactor)
+        failed_services::errors(
+            self.engine,
+            project,
+            watch,
+            before,
+            said,
+            timed_out,
+            self.redactor,
+        )
     }
 }

@@ -54,13 +54,14 @@ impl EarlierErrors {
     }
 }
 
-/// Errors for the services that have failed by now. `said` is what Compose said.
+/// Errors for the services that have failed by now; when time is over, also for those that are on their way. `said` is what Compose said.
 pub fn errors(
     engine: &Engine,
     project: &str,
     mut watch: Watch,
     before: &EarlierErrors,
     said: &[String],
+    timed_out: bool,
     redactor: &Redactor,
 ) -> Vec<ErrorReport> {
     // Events alone tell some ends; the look stands without them.
@@ -78,6 +79,7 @@ pub fn errors(
     }
     match whole {
         Some(Whole::Failed(wrong)) => observe::errors(engine, &wrong, redactor),
+        Some(Whole::Pending(waiting)) if timed_out => observe::errors(engine, &waiting, redactor),
         _ => Vec::new(),
     }
 }

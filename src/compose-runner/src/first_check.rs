@@ -106,7 +106,7 @@ mod tests {
                 "{check:?} {knows}"
             );
         }
-        assert_eq!(in_words(Duration::from_secs(300)), "5 min");
+        assert_eq!(in_words(Duration::from_mins(5)), "5 min");
         assert_eq!(in_words(Duration::from_secs(90)), "90 s");
     }
 }

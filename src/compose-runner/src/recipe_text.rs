@@ -41,15 +41,18 @@ impl RecipeText {
 
     fn parse(text: &str) -> Self {
         let documents = serde_yaml::Deserializer::from_str(text).map(Value::deserialize);
-        Self {
-            documents: documents.collect::<Result<_, _>>().unwrap_or_default(),
+        let mut documents: Vec<Value> = documents.collect::<Result<_, _>>().unwrap_or_default();
+        for document in &mut documents {
+            // One that merges what is no map is for Compose to refuse.
+            let _ = document.apply_merge();
         }
+        Self { documents }
     }
 
     /// The project's name in the recipe.
     pub fn project(&self) -> Option<&str> {
         let names = self.documents.iter().filter_map(|one| one.get("name"));
-        names.filter_map(Value::as_str).last()
+        names.filter_map(Value::as_str).next_back()
     }
 
     /// The services of the recipe, also those whose profiles are not active.
@@ -97,7 +100,8 @@ impl RecipeText {
                 [section, _, key, ..] if SECTIONS.contains(section) => NAMES.contains(key),
                 _ => false,
             } || path.last() == Some(&"aliases");
-            if !is_name {
+            let is_mount = matches!(path, ["services", _, "volumes" | "devices" | "tmpfs", ..]);
+            if !is_name && !is_mount {
                 return;
             }
             for reference in references(text) {
@@ -105,7 +109,9 @@ impl RecipeText {
                     add(&mut names, value);
                 }
             }
-            add(&mut names, text);
+            if is_name {
+                add(&mut names, text);
+            }
         });
         names
     }
@@ -160,6 +166,7 @@ services:
     <<: *common
     image: registry.example/team/${APP}:${TAG:-1}
     container_name: front
+    volumes: ['${DATA}/x:/x']
     command: [sh, -c, 'echo $$HOME ${MISSING} # ${IN_TEXT}']
     labels: {image: hunter2, name: hunter3}
     networks: {back: {aliases: [shopfront]}}
@@ -187,6 +194,7 @@ configs:
             .collect();
         let expected = [
             ("APP", "service web"),
+            ("DATA", "service web"),
             ("FROM_ANCHOR", "service web, x-common environment"),
             ("IN_A_BLOCK", "configs c"),
             ("IN_TEXT", "service web"),
@@ -201,7 +209,12 @@ configs:
 
     #[test]
     fn finds_names_and_the_values_that_they_are_made_of() {
-        let variables = BTreeMap::from([("APP", "backend"), ("MISSING", "s3cret"), ("NET", "lan")]);
+        let variables = BTreeMap::from([
+            ("APP", "backend"),
+            ("MISSING", "s3cret"),
+            ("NET", "lan"),
+            ("DATA", "/srv/data1"),
+        ]);
         let names = RecipeText::parse(TEXT).names(&variables);
         for name in [
             "shop",
@@ -217,6 +230,7 @@ configs:
             "shopfront",
             "postgres",
             "lan",
+            "/srv/data1",
         ] {
             assert!(names.contains(name), "{name}: {names:?}");
         }

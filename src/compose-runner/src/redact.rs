@@ -140,7 +140,7 @@ impl Search {
             .collect();
         let mut by_first = vec![Vec::new(); 256];
         for (number, spelling) in spellings.iter().enumerate() {
-            for byte in BTreeSet::from_iter(spelling.beginnings()) {
+            for byte in spelling.beginnings().collect::<BTreeSet<_>>() {
                 by_first[usize::from(byte)].push(number);
             }
         }

@@ -9,11 +9,11 @@ use recipe::Recipe;
 
 use crate::{failure::error, first_check, job::Settings, model::Model, recipe_text::RecipeText};
 
-/// All of it.
+/// All of it, as far as it can be said of a recipe that Compose refuses, and has no model.
 pub fn of(
     recipe: &Recipe,
     environment: &[(String, String)],
-    model: &Model,
+    model: Option<&Model>,
     engine: &Engine,
     settings: &Settings,
 ) -> Vec<ErrorReport> {
@@ -21,7 +21,9 @@ pub fn of(
     let start_timeout = settings.supervision.start_timeout;
     let mut remarks = unset_variables(&text, recipe, environment, model);
     remarks.extend(other_project(&text, recipe));
-    remarks.extend(first_check::too_late(model, engine, start_timeout));
+    if let Some(model) = model {
+        remarks.extend(first_check::too_late(model, engine, start_timeout));
+    }
     remarks
 }
 
@@ -30,7 +32,7 @@ fn unset_variables(
     text: &RecipeText,
     recipe: &Recipe,
     environment: &[(String, String)],
-    model: &Model,
+    model: Option<&Model>,
 ) -> Vec<ErrorReport> {
     let dotenv = recipe.dotenv();
     let set: BTreeSet<&str> = environment
@@ -42,7 +44,7 @@ fn unset_variables(
         .collect();
     let mut unset = text.variables();
     // in files that the recipe includes
-    for name in &model.unset_variables {
+    for name in model.iter().flat_map(|model| &model.unset_variables) {
         unset.entry(name.clone()).or_default();
     }
     unset
@@ -79,7 +81,7 @@ fn other_project(text: &RecipeText, recipe: &Recipe) -> Option<ErrorReport> {
     )];
     found.property = Some("project_name".to_owned());
     found.hint = Some(format!(
-        "remove `name:` from the recipe, or set `project_name`; named volumes carry the project's name, so with another one the recipe starts with new, empty volumes; {project} is the name that its data lies under now"
+        "remove `name:` from the recipe, or set `project_name` to it before there are data: named volumes carry the project's name, and those of {project} stay behind under the old one"
     ));
     Some(found)
 }
@@ -108,7 +110,12 @@ mod tests {
             unset_variables: ["INCLUDED".to_owned(), "MISSING".to_owned()].into(),
             ..Model::default()
         };
-        let found = unset_variables(&RecipeText::read(&recipe), &recipe, &environment, &model);
+        let found = unset_variables(
+            &RecipeText::read(&recipe),
+            &recipe,
+            &environment,
+            Some(&model),
+        );
         let told: Vec<_> = found.iter().map(|one| one.what.as_str()).collect();
         assert_eq!(
             told,

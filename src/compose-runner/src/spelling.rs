@@ -17,9 +17,16 @@ impl Spelling {
 
     /// Bytes with which a spelling can begin.
     pub fn beginnings(&self) -> impl Iterator<Item = u8> {
+        let first = self.0[0];
         let mut raw = [0; 4];
-        let raw = self.0[0].encode_utf8(&mut raw).as_bytes()[0];
-        [raw, b'\\', b'%', b'&', b'+', b'\'', b'"', b'$'].into_iter()
+        let raw = first.encode_utf8(&mut raw).as_bytes()[0];
+        let others: &[u8] = match first {
+            ' ' => b"+",
+            '\'' => b"\"&",
+            _ if !entities(first).is_empty() => b"&",
+            _ => b"",
+        };
+        [raw, b'\\', b'%'].into_iter().chain(others.iter().copied())
     }
 
     /// Bytes of the longest spelling: a byte of the value is at most four characters after some backslashes.
@@ -29,16 +36,17 @@ impl Spelling {
 
     /// Where a spelling of the value that begins at `start` ends, if one begins there.
     pub fn end(&self, text: &[u8], start: usize) -> Option<usize> {
-        let mut places = BTreeSet::from([start]);
-        for &c in &self.0 {
+        let mut places = BTreeSet::new();
+        after(self.0[0], text, start, &mut places);
+        for &c in &self.0[1..] {
             let mut next = BTreeSet::new();
             for &place in &places {
                 after(c, text, place, &mut next);
             }
-            if next.is_empty() {
+            places = next;
+            if places.is_empty() {
                 return None;
             }
-            places = next;
         }
         places.last().copied()
     }

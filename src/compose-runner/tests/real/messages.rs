@@ -20,12 +20,16 @@ fn said(vm: &Vm, verdict: &Value) -> String {
 /// What post-start prints of a verdict.
 fn shown(verdict: &Value) -> String {
     let verdict: bosh_job::verdict::Verdict = serde_json::from_value(verdict.clone()).unwrap();
-    let lines = verdict.errors.iter().flat_map(|error| error.lines()).chain(
-        verdict
-            .warnings
-            .iter()
-            .flat_map(|one| one.lines_as("warning")),
-    );
+    let lines = verdict
+        .errors
+        .iter()
+        .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .chain(
+            verdict
+                .warnings
+                .iter()
+                .flat_map(|one| one.lines_as("warning")),
+        );
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -177,6 +181,11 @@ fn variables_that_are_not_set_and_another_projects_name_are_warned_of_and_the_re
             .trim(),
         "running"
     );
+    // also of a recipe that does not run
+    let recipe = json!("services: {web: {image: 'none.example/none:${MISSING}1'}}");
+    let verdict = vm.deploy(&recipe, &json!({}));
+    assert_eq!(verdict["state"], "failed");
+    assert_eq!(warnings(&verdict).len(), 1, "{verdict:#}");
 }
 
 #[test]
@@ -198,6 +207,20 @@ fn a_health_check_that_comes_after_the_start_s_time_is_warned_of_and_told() {
         "no health check has ended yet: the first comes 5 min after the start"
     );
     assert!(error["hint"].as_str().unwrap().contains("`start_timeout`"));
+    // Compose's `up` waits for it, too
+    let recipe = recipe.replace(
+        "  b: {",
+        "  b: {depends_on: {a: {condition: service_healthy}}, ",
+    );
+    let verdict = vm.deploy(&json!(recipe), &json!({"start_timeout": 5}));
+    let errors = verdict["errors"].as_array().unwrap();
+    let error = errors.iter().find(|error| error["service"] == "a").unwrap();
+    assert!(
+        error["causes"]
+            .to_string()
+            .contains("the first comes 5 min after the start"),
+        "{verdict:#}"
+    );
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub fn of(report: &Report) -> String {
         };
         lines.push(format!("recipe: {word} since {}", verdict.since));
         lines.extend(indented(&verdict.errors));
+        let warnings = verdict.warnings.iter();
+        let warnings = warnings.flat_map(|warning| warning.lines_as("warning"));
+        lines.extend(warnings.map(|line| format!("  {line}")));
     }
     lines.push(String::new());
     lines.extend(disk(&report.disk));
