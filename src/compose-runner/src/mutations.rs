@@ -120,7 +120,12 @@ fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
         // A source that is not there is an error, and nothing worse.
         let _ = files.override_file(&model, &BTreeMap::new());
         if round % 20 == 0 {
-            ports::check(&model, &[], &["running"]);
+            let holders = ports::Holders {
+                containers: &[],
+                projects: &["running"],
+                engine: None,
+            };
+            ports::check(&model, &holders);
         }
     }
     assert!(

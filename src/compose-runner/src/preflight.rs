@@ -99,7 +99,14 @@ impl<'a> Preflight<'a> {
         let mut findings = Findings::default();
         findings.add(
             ExitCode::Failed,
-            ports::check(model, &containers, &projects),
+            ports::check(
+                model,
+                &ports::Holders {
+                    containers: &containers,
+                    projects: &projects,
+                    engine: Some(self.engine),
+                },
+            ),
         );
         findings.outcome()
     }

@@ -8,6 +8,7 @@
 
 mod clock;
 mod health;
+mod host_network;
 mod logs;
 mod manifests;
 mod namespaces;
