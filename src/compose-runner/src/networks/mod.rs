@@ -9,6 +9,7 @@ use serde_json::Value;
 mod clashes;
 mod gateways;
 mod in_force;
+mod limit;
 mod name_server;
 mod overrides;
 mod prepare;
