@@ -14,7 +14,7 @@ use crate::{
     failure::{Failure, Outcome, error},
     import::{ImportFailure, import},
     job::{Job, Settings},
-    networks::NameServers,
+    networks::{Claims, NameServers},
     preflight::Preflight,
     redact::Redactor,
     rollback::{self, Rollback},
@@ -109,7 +109,8 @@ impl Attempt<'_> {
         self.dockerd = dockerd(self.job);
         // for what runs already, whatever becomes of the recipe
         let project = start.settings.recipe.project.as_str();
-        face.names.serve_project(engine, project);
+        face.names
+            .serve_project(engine, project, &Claims::default());
         let mut failed = None;
         if start.imports {
             failed = import(self.job, self.options, redactor, self.cancel)?;
@@ -154,6 +155,7 @@ impl Attempt<'_> {
         }
         .run()?;
         face.board.warn(volumes::check(job, engine, &model)?);
+        let claims = &Claims::of_recipe(&model, engine)?;
         let bring_up = BringUp {
             paths,
             settings,
@@ -161,6 +163,7 @@ impl Attempt<'_> {
             compose,
             environment: &environment,
             kept_images,
+            claims,
             redactor,
             cancel,
             deadline,
@@ -168,13 +171,21 @@ impl Attempt<'_> {
         bring_up.prep()?;
         bring_up.label(&model)?;
         bring_up.retire_earlier_project()?;
+        let warnings = bring_up.remove_leftover_networks(&model)?;
+        face.board.warn_besides(warnings);
         bring_up.prepare_networks(&model)?;
-        face.names.serve_project(engine, recipe.project.as_str());
+        // before `up`: it lets go of port 53 where the recipe has it
+        let project = recipe.project.as_str();
+        let gateways = face.names.serve_project(engine, project, claims);
+        face.board
+            .warn_besides(claims.warning(&model, &gateways).into_iter().collect());
         let began = Beginning::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
         let brought_up = bring_up.up(&model, began);
         pulls.note();
         brought_up?;
+        // containers that had port 53 before may be gone
+        face.names.serve_project(engine, project, claims);
         let expected = model
             .services
             .iter()

@@ -8,6 +8,7 @@ use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
 use crate::{
     compose::{ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL},
     failure::error,
+    networks,
     redact::Redactor,
     watch::{Policy, Seen, Wrong},
 };
@@ -150,7 +151,11 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
                 // A log driver that cannot be read gives no lines; the error stands without them.
                 let tail = engine.logs_tail(id, TAIL).unwrap_or_default();
                 found.log_tail = tail.iter().map(|line| redactor.clean(line)).collect();
-                found.hint = Some(format!("all that it said: `docker logs {name}`"));
+                let all = format!("all that it said: `docker logs {name}`");
+                found.hint = Some(match networks::hint(&found.log_tail) {
+                    Some(hint) => format!("{hint}; {all}"),
+                    None => all,
+                });
             }
             found
         })

@@ -24,7 +24,7 @@ use crate::{
     failure::Failure,
     health_socket::HealthSocket,
     job::{Job, end_leftovers},
-    networks::NameServers,
+    networks::{Claims, NameServers},
     redact::Redactor,
     rollback::Rollback,
 };
@@ -188,7 +188,7 @@ impl Worker {
                 return;
             }
         }
-        names.serve_project(engine, &project);
+        names.serve_project(engine, &project, &Claims::default());
     }
 }
 

@@ -9,10 +9,12 @@
 mod clock;
 mod health;
 mod host_network;
+mod leftover_networks;
 mod logs;
 mod manifests;
 mod namespaces;
 mod networks;
+mod port_53;
 mod pulls;
 mod recipes;
 mod rollback;
