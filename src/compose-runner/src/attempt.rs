@@ -18,7 +18,7 @@ use crate::{
     import::{ImportFailure, import},
     inactive,
     job::{Job, Settings},
-    networks::NameServers,
+    networks::{Claims, NameServers},
     preflight::Preflight,
     recipe_text::RecipeText,
     redact::Redactor,
@@ -112,7 +112,8 @@ impl Attempt<'_> {
         self.dockerd = dockerd(self.job);
         // for what runs already, whatever becomes of the recipe
         let project = start.settings.recipe.project.as_str();
-        face.names.serve_project(engine, project);
+        face.names
+            .serve_project(engine, project, &Claims::default());
         if face.before.is_none() {
             let applied = applied::project(&self.job.paths);
             let applied = applied.as_deref().unwrap_or(project);
@@ -173,6 +174,7 @@ impl Attempt<'_> {
             .warn(warnings.map(|one| failure::clean(one, redactor)).collect());
         let (model, pulls) = checked?;
         at_risk?;
+        let claims = &Claims::of_recipe(&model, engine)?;
         let bring_up = BringUp {
             paths,
             settings,
@@ -180,6 +182,7 @@ impl Attempt<'_> {
             compose,
             environment: &environment,
             kept_images,
+            claims,
             redactor,
             cancel,
             deadline,
@@ -194,13 +197,21 @@ impl Attempt<'_> {
             &RecipeText::read(recipe),
             &model,
         )?;
+        let warnings = bring_up.remove_leftover_networks(&model)?;
+        face.board.warn_besides(warnings);
         bring_up.prepare_networks(&model)?;
-        face.names.serve_project(engine, recipe.project.as_str());
+        // before `up`: it lets go of port 53 where the recipe has it
+        let project = recipe.project.as_str();
+        let gateways = face.names.serve_project(engine, project, claims);
+        face.board
+            .warn_besides(claims.warning(&model, &gateways).into_iter().collect());
         let began = Beginning::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
         let brought_up = bring_up.up(&model, began);
         pulls.note();
         brought_up?;
+        // containers that had port 53 before may be gone
+        face.names.serve_project(engine, project, claims);
         let expected = model
             .services
             .iter()

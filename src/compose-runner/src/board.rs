@@ -85,6 +85,15 @@ impl Board {
         self.posted = None;
     }
 
+    /// The same, besides what they say already.
+    pub fn warn_besides(&mut self, more: Vec<ErrorReport>) {
+        if !more.is_empty() {
+            let before = std::mem::take(&mut self.warnings);
+            self.warn(more);
+            self.warnings.splice(0..0, before);
+        }
+    }
+
     /// From now on the words are about a recipe that came back, which was healthy at this time.
     pub fn rolled_back_to(&mut self, time: &str) {
         self.rolled_back_to = Some(time.to_owned());

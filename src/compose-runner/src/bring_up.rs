@@ -24,7 +24,7 @@ use crate::{
     job::Settings,
     model::Model,
     mounts::{Outside, RecipeFiles, Texts},
-    networks,
+    networks::{self, Claims, pools},
     preflight::{message, service_in},
     redact::Redactor,
     rollback,
@@ -47,6 +47,8 @@ pub struct BringUp<'a> {
     pub environment: &'a [(String, String)],
     /// In a rollback: the images that the recipe ran on.
     pub kept_images: Option<&'a BTreeMap<String, String>>,
+    /// Where the recipe has port 53 itself.
+    pub claims: &'a Claims,
     pub redactor: &'a Redactor,
     pub cancel: &'a Cancel,
     /// When the start must be over.
@@ -261,6 +263,9 @@ impl BringUp<'_> {
         let reason = tail.last().map_or(how, |line| message(line)).to_owned();
         let mut found = error(format!("docker-compose {command} {how}: {reason}"));
         found.service = service_in(&reason).or_else(|| self.service_of_container_in(&reason));
+        if pools::says_no_more_subnets(&reason) {
+            found.hint = Some(pools::hint());
+        }
         found.log_tail = tail;
         if !code.is_some_and(|code| RECIPE_AT_FAULT.contains(&code)) {
             return Failure::one(ExitCode::Failed, found);

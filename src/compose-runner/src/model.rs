@@ -25,6 +25,8 @@ pub struct Model {
     pub unset_variables: BTreeSet<String>,
     /// By the name that the recipe uses.
     pub volumes: BTreeMap<String, RecipeVolume>,
+    /// Volumes that somebody else makes: their names in the engine, by the name that the recipe uses.
+    pub external_volumes: BTreeMap<String, String>,
 }
 
 /// A service.
@@ -56,6 +58,38 @@ pub struct Service {
     pub has_dns: bool,
     /// The healthcheck that the recipe gives it.
     pub healthcheck: Option<Healthcheck>,
+    /// The name of its container, if the recipe gives one.
+    pub container_name: Option<String>,
+    /// Whose network it is in, if it has none of its own: `host`, `none`, `service:…`, `container:…`.
+    pub network_mode: Option<String>,
+    /// Whether the recipe says that it listens on port 53, though it publishes nothing.
+    pub declares_dns: bool,
+    /// The services that start before it.
+    pub depends_on: BTreeSet<String>,
+    /// What its image is built of.
+    pub build: Option<Build>,
+    /// Its secrets and configs out of the environment.
+    pub variables: BTreeSet<WantedVariable>,
+}
+
+/// What an image is built of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Build {
+    /// A directory of the VM; nothing if it is fetched from elsewhere.
+    pub directory: Option<PathBuf>,
+    /// The Dockerfile, as a path from there; nothing if it stands in the recipe.
+    pub dockerfile: Option<PathBuf>,
+}
+
+/// A secret or config whose content is an environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WantedVariable {
+    /// `secrets` or `configs`.
+    pub section: &'static str,
+    /// Its name in the recipe.
+    pub name: String,
+    /// The variable.
+    pub variable: String,
 }
 
 /// A volume of the engine in a container, whose data lies on the VM.
@@ -78,6 +112,8 @@ pub struct PublishedPort {
     pub last: u16,
     /// `tcp`, `udp` or `sctp`.
     pub protocol: String,
+    /// The port of the container.
+    pub target: Option<u64>,
 }
 
 /// A file or directory of the host in a container.
@@ -156,6 +192,8 @@ impl Model {
         let secrets = files_by_name(project.get("secrets"));
         let volumes = RecipeVolume::parse_all(project);
         let elsewhere = volumes_elsewhere(project.get("volumes"));
+        let variables = ["secrets", "configs"]
+            .map(|section| (section, variables_by_name(project.get(section))));
         let services = services.iter().filter(|(_, service)| service.is_object());
         let services = services.map(|(name, service)| {
             let mut parsed = parse_service(service);
@@ -171,6 +209,11 @@ impl Model {
                     .texts
                     .extend(inline(uses, project.get(kind.word()), kind));
             }
+            for (section, variables) in &variables {
+                parsed
+                    .variables
+                    .extend(wanted_variables(section, &service[*section], variables));
+            }
             parsed.volumes.retain(|volume| {
                 !volume
                     .name
@@ -183,6 +226,7 @@ impl Model {
             services: services.collect(),
             networks,
             volumes,
+            external_volumes: external_volumes(project.get("volumes")),
             ..Self::default()
         })
     }
@@ -198,12 +242,16 @@ fn parse_service(service: &Value) -> Service {
             kind: MountKind::Volume,
         });
     }
+    let network_mode = text(&service["network_mode"]).filter(|mode| !mode.is_empty());
+    // the engine discards what is published out of the host's network, and out of none
+    let discards = matches!(network_mode.as_deref(), Some("host" | "none"));
+    let ports = each(&service["ports"]).filter(|_| !discards);
     Service {
         image: text(&service["image"]).filter(|image| !image.is_empty()),
         built: service["build"].is_object(),
         pull_policy: text(&service["pull_policy"]),
         replicas: replicas(service),
-        ports: each(&service["ports"]).filter_map(published).collect(),
+        ports: ports.filter_map(published).collect(),
         mounts,
         texts: Vec::new(),
         volumes: each(&service["volumes"]).filter_map(volume).collect(),
@@ -212,7 +260,79 @@ fn parse_service(service: &Value) -> Service {
         networks: names(&service["networks"]),
         has_dns: each(&service["dns"]).next().is_some(),
         healthcheck: healthcheck(&service["healthcheck"]),
+        container_name: text(&service["container_name"]).filter(|name| !name.is_empty()),
+        declares_dns: declares_dns(service),
+        depends_on: names(&service["depends_on"]),
+        build: service["build"]
+            .is_object()
+            .then(|| build(&service["build"])),
+        variables: BTreeSet::new(),
+        network_mode,
     }
+}
+
+/// Whether port 53 is among those that a service exposes or wants to publish.
+fn declares_dns(service: &Value) -> bool {
+    let is_dns = |value: &Value| match value {
+        Value::Number(number) => number.as_u64() == Some(53),
+        value => text(value).is_some_and(|port| port.split('/').next() == Some("53")),
+    };
+    let mut ports = each(&service["ports"]).flat_map(|port| [&port["target"], &port["published"]]);
+    ports.any(is_dns) || each(&service["expose"]).any(is_dns)
+}
+
+fn build(build: &Value) -> Build {
+    // a repository or an archive that is fetched: `https://…`, `git@…`, `github.com/…`, as Compose passes them on
+    let directory = text(&build["context"])
+        .map(PathBuf::from)
+        .filter(|context| context.is_absolute());
+    let is_inline = text(&build["dockerfile_inline"]).is_some_and(|inline| !inline.is_empty());
+    let dockerfile = text(&build["dockerfile"]).unwrap_or_else(|| "Dockerfile".to_owned());
+    Build {
+        dockerfile: (!is_inline).then(|| PathBuf::from(dockerfile)),
+        directory,
+    }
+}
+
+/// The `environment:` of each config or secret that has one.
+fn variables_by_name(section: Option<&Value>) -> BTreeMap<String, String> {
+    let entries = section.and_then(Value::as_object).into_iter().flatten();
+    let wanted =
+        entries.filter_map(|(name, entry)| Some((name.clone(), text(&entry["environment"])?)));
+    wanted
+        .filter(|(_, variable)| !variable.is_empty())
+        .collect()
+}
+
+fn wanted_variables(
+    section: &'static str,
+    uses: &Value,
+    variables: &BTreeMap<String, String>,
+) -> Vec<WantedVariable> {
+    let names = each(uses).filter_map(|entry| text(entry).or_else(|| text(&entry["source"])));
+    names
+        .filter_map(|name| {
+            Some(WantedVariable {
+                section,
+                variable: variables.get(&name)?.clone(),
+                name,
+            })
+        })
+        .collect()
+}
+
+fn external_volumes(section: Option<&Value>) -> BTreeMap<String, String> {
+    let entries = section.and_then(Value::as_object).into_iter().flatten();
+    let external = entries
+        .filter(|(_, volume)| !matches!(volume["external"], Value::Null | Value::Bool(false)));
+    external
+        .map(|(key, volume)| {
+            (
+                key.clone(),
+                text(&volume["name"]).unwrap_or_else(|| key.clone()),
+            )
+        })
+        .collect()
 }
 
 /// `deploy.replicas` outweighs `scale` (compose-go, `types.ServiceConfig.GetScale`).
@@ -245,6 +365,7 @@ fn published(port: &Value) -> Option<PublishedPort> {
         first,
         last,
         protocol,
+        target: port["target"].as_u64(),
     })
 }
 

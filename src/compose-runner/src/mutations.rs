@@ -132,7 +132,12 @@ fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
         let _ = files.override_file(&model, &BTreeMap::new());
         if round % 20 == 0 {
             volume_options::check(&model, &[]);
-            ports::check(&model, &[], &["running"]);
+            let holders = ports::Holders {
+                containers: &[],
+                projects: &["running"],
+                engine: None,
+            };
+            ports::check(&model, &holders);
         }
     }
     assert!(

@@ -8,7 +8,7 @@ use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
 use crate::{
     compose::{ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL},
     failure::error,
-    first_check, output,
+    first_check, networks, output,
     redact::Redactor,
     watch::{Policy, Seen, Wrong},
 };
@@ -156,14 +156,18 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
                     .collect();
                 // A log driver that cannot be read gives no lines; the error stands without them.
                 let tail = last_lines(engine, id, redactor);
-                found.hint = Some(output::where_it_is(name, container.as_ref(), &tail));
+                let all = output::where_it_is(name, container.as_ref(), &tail);
                 found.log_tail = tail.unwrap_or_default();
                 let awaited =
                     container.and_then(|container| first_check::awaited(&container, engine));
-                if let Some((why, hint)) = awaited {
-                    found.causes.push(why);
-                    found.hint = Some(hint.to_owned());
-                }
+                found.hint = Some(match (awaited, networks::hint(&found.log_tail)) {
+                    (Some((why, hint)), _) => {
+                        found.causes.push(why);
+                        hint.to_owned()
+                    }
+                    (None, Some(hint)) => format!("{hint}; {all}"),
+                    (None, None) => all,
+                });
             }
             found
         })

@@ -10,100 +10,178 @@ use std::{
 };
 
 use bosh_job::verdict::ErrorReport;
-use docker_engine::{ContainerSummary, Status};
 use rustix::net::{AddressFamily, SocketType, bind, ipproto, socket, sockopt};
 
 use crate::{
-    compose::PROJECT_LABEL,
     failure::error,
     model::{Model, PublishedPort},
-    sockets,
 };
 
-/// What is wrong with the ports that the recipe publishes. Containers of `projects` may hold them: `up` replaces them.
-pub fn check(
-    model: &Model,
-    containers: &[ContainerSummary],
-    projects: &[&str],
-) -> Vec<ErrorReport> {
-    let mut errors = clashes_inside(model);
-    for (name, service) in model
-        .services
-        .iter()
-        .filter(|(_, service)| service.replicas > 0)
-    {
-        for port in &service.ports {
-            if let Some(mut found) = check_port(port, containers, projects) {
-                found.what = format!(
-                    "service {name} publishes port {}, {}",
-                    describe(port),
-                    found.what
-                );
-                found.service = Some(name.clone());
-                found.property = Some("recipe".to_owned());
-                errors.push(found);
+mod address;
+mod holders;
+
+pub use address::HostAddress;
+pub use holders::Holders;
+use holders::InTheWay;
+
+/// A port of the recipe.
+struct Wanted<'a> {
+    service: &'a str,
+    containers: usize,
+    port: &'a PublishedPort,
+    address: HostAddress,
+}
+
+/// Why a service cannot have a port.
+enum Blocked<'a> {
+    /// A service of the recipe has it; maybe the same one.
+    By(&'a str),
+    /// So has somebody else, or nobody can.
+    Outside(ErrorReport),
+}
+
+/// What is wrong with the ports that the recipe publishes. The recipe's own containers may hold them: `up` replaces them.
+pub fn check(model: &Model, holders: &Holders<'_>) -> Vec<ErrorReport> {
+    let services = model.services.iter();
+    let services = services.filter(|(_, service)| service.replicas > 0);
+    let wanted = services.flat_map(|(name, service)| {
+        service.ports.iter().filter_map(|port| {
+            Some(Wanted {
+                service: name,
+                containers: service.replicas,
+                port,
+                // what cannot be read is left to the engine
+                address: HostAddress::parse(&port.host_ip)?,
+            })
+        })
+    });
+    let (fixed, mut ranges): (Vec<_>, Vec<_>) =
+        wanted.partition(|wanted| wanted.port.first == wanted.port.last);
+    // Of a range the engine takes one that is free. Those that end first choose first: if there is enough for all, each has its own then.
+    ranges.sort_by_key(|wanted| wanted.port.last);
+    let mut taken: Vec<(&Wanted<'_>, u16)> = Vec::new();
+    let mut errors = Vec::new();
+    for wanted in fixed.iter().chain(&ranges) {
+        let (found, blocked) = assign(wanted, &mut taken, holders);
+        errors.extend(reports(wanted, found, blocked));
+    }
+    let mut told = BTreeSet::new();
+    errors.retain(|error| told.insert(error.what.clone()));
+    errors
+}
+
+/// Takes a port for each container of the service. How many it could have, and why not more.
+fn assign<'a>(
+    wanted: &'a Wanted<'a>,
+    taken: &mut Vec<(&'a Wanted<'a>, u16)>,
+    holders: &Holders<'_>,
+) -> (usize, Vec<Blocked<'a>>) {
+    let is_fixed = wanted.port.first == wanted.port.last;
+    let (mut found, mut blocked) = (0, Vec::new());
+    for number in wanted.port.first..=wanted.port.last {
+        let clash = taken.iter().find(|(other, held)| {
+            *held == number
+                && other.port.protocol == wanted.port.protocol
+                && other.address.overlaps(wanted.address)
+        });
+        if let Some((other, _)) = clash {
+            // the engine takes the same port of the container twice for once
+            if other.service == wanted.service
+                && other.port.target == wanted.port.target
+                && is_fixed
+            {
+                return (wanted.containers, Vec::new());
             }
+            blocked.push(Blocked::By(other.service));
         }
+        let outside = outside(wanted, number, holders);
+        if clash.is_none() && (outside.is_none() || is_fixed) {
+            // also one that somebody else has: that two services want it is wrong besides
+            taken.push((wanted, number));
+            found += usize::from(outside.is_none());
+        }
+        blocked.extend(outside.map(Blocked::Outside));
+        if found == wanted.containers {
+            break;
+        }
+    }
+    (found, blocked)
+}
+
+fn reports(wanted: &Wanted<'_>, found: usize, blocked: Vec<Blocked<'_>>) -> Vec<ErrorReport> {
+    let (service, containers) = (wanted.service, wanted.containers);
+    if found >= containers {
+        return Vec::new();
+    }
+    let port = describe(wanted.port);
+    let report = |what: String, hint: &str| {
+        let mut found = error(what);
+        found.hint = Some(hint.to_owned());
+        found
+    };
+    const HINT: &str = "give each its own port of the host, or a range such as 8000-8010";
+    let mut errors = Vec::new();
+    if wanted.port.first == wanted.port.last {
+        if containers > 1 {
+            let what = format!(
+                "service {service} has {containers} containers, which cannot all publish port {port}"
+            );
+            errors.push(report(what, HINT));
+        }
+        for blocked in blocked {
+            errors.push(match blocked {
+                Blocked::By(other) if other == service => report(
+                    format!(
+                        "service {service} publishes port {port} for two ports of its container"
+                    ),
+                    HINT,
+                ),
+                Blocked::By(other) => report(
+                    format!("services {other} and {service} both publish port {port}"),
+                    HINT,
+                ),
+                Blocked::Outside(found) => of_service(service, &port, found),
+            });
+        }
+    } else if let Some(Blocked::Outside(found)) = blocked
+        .into_iter()
+        .find(|blocked| matches!(blocked, Blocked::Outside(_)))
+    {
+        errors.push(of_service(service, &port, found));
+    } else {
+        let what = format!(
+            "service {service} needs {containers} of the ports {port}, and the recipe leaves it {found}"
+        );
+        errors.push(report(
+            what,
+            "make the range longer, or give the others ports outside it",
+        ));
+    }
+    for error in &mut errors {
+        error.service = Some(service.to_owned());
+        error.property = Some("recipe".to_owned());
     }
     errors
 }
 
-fn check_port(
-    port: &PublishedPort,
-    containers: &[ContainerSummary],
-    projects: &[&str],
-) -> Option<ErrorReport> {
-    // Of a range the engine takes one that is free.
-    let mut first = None;
-    for number in port.first..=port.last {
-        match in_the_way(port, number, containers, projects) {
-            None => return None,
-            Some(found) => first = first.or(Some(found)),
-        }
+fn of_service(service: &str, port: &str, found: ErrorReport) -> ErrorReport {
+    ErrorReport {
+        what: format!("service {service} publishes port {port}, {}", found.what),
+        ..found
     }
-    first
 }
 
-fn in_the_way(
-    port: &PublishedPort,
-    number: u16,
-    containers: &[ContainerSummary],
-    projects: &[&str],
-) -> Option<ErrorReport> {
-    let holders = containers
-        .iter()
-        .filter(|container| container.state == Status::Running);
-    let mut holders =
-        holders.filter(|container| container.ports.iter().any(|held| takes(held, port, number)));
-    let ours = |container: &ContainerSummary| {
-        container
-            .labels
-            .get(PROJECT_LABEL)
-            .is_some_and(|project| projects.contains(&project.as_str()))
-    };
-    if let Some(holder) = holders.next() {
-        // Two containers cannot hold one port, so there is no other holder to look for.
-        return (!ours(holder)).then(|| {
-            let mut found = error(format!("which container {} holds", holder.name()));
-            found.hint = Some(format!(
-                "stop it (`docker stop {}`) or publish another port",
-                holder.name()
-            ));
-            found
-        });
+/// Why nobody's container can have the port, whatever the recipe says.
+fn outside(wanted: &Wanted<'_>, number: u16, holders: &Holders<'_>) -> Option<ErrorReport> {
+    let (protocol, address) = (&wanted.port.protocol, wanted.address);
+    if let Some(holder) = holders.foreign_container(protocol, address, number) {
+        return Some(held_by(&holder));
     }
-    let address = address_of(port)?;
-    let refused = try_bind(&port.protocol, address, number)?;
+    let refused = try_bind(protocol, address, number)?;
     match refused.kind() {
-        io::ErrorKind::AddrInUse => {
-            let holder = sockets::holder(&port.protocol, address, number);
-            let mut found = error(match holder {
-                Some(holder) => format!("which process {} ({}) holds", holder.pid, holder.program),
-                None => "which another process holds".to_owned(),
-            });
-            found.hint = Some("stop that process or publish another port".to_owned());
-            Some(found)
-        }
+        io::ErrorKind::AddrInUse => holders
+            .of_bound_port(protocol, address, number)
+            .map(|holder| held_by(&holder)),
         io::ErrorKind::AddrNotAvailable => {
             let mut found = error("on an address that this machine does not have".to_owned());
             found.hint = Some(
@@ -116,36 +194,35 @@ fn in_the_way(
     }
 }
 
-/// Whether a container's port takes that port of the host.
-fn takes(held: &docker_engine::Port, wanted: &PublishedPort, number: u16) -> bool {
-    let address = |text: &str| {
-        text.parse::<IpAddr>()
-            .ok()
-            .filter(|address| !address.is_unspecified())
+fn held_by(holder: &InTheWay) -> ErrorReport {
+    let (what, hint) = match holder {
+        InTheWay::Container(name) => (
+            format!("which container {name} holds"),
+            format!("stop it (`docker stop {name}`) or publish another port"),
+        ),
+        InTheWay::Process(process, Some(container)) => (
+            format!(
+                "which container {container} holds (process {}, {})",
+                process.pid, process.program
+            ),
+            format!("stop it (`docker stop {container}`) or publish another port"),
+        ),
+        InTheWay::Process(process, None) => (
+            format!("which process {} ({}) holds", process.pid, process.program),
+            "stop that process or publish another port".to_owned(),
+        ),
+        InTheWay::Unknown => (
+            "which another process holds".to_owned(),
+            "stop that process or publish another port".to_owned(),
+        ),
     };
-    let clash = match (address(&held.ip), address(&wanted.host_ip)) {
-        (Some(held), Some(wanted)) => held == wanted,
-        _ => true,
-    };
-    held.public_port == Some(number) && held.protocol == wanted.protocol && clash
-}
-
-/// The address to try; nothing inside if it is every address, nothing at all if it cannot be read.
-#[expect(
-    clippy::option_option,
-    reason = "an address that cannot be read is not the same as none"
-)]
-fn address_of(port: &PublishedPort) -> Option<Option<IpAddr>> {
-    let text = port.host_ip.trim_matches(['[', ']']);
-    if text.is_empty() {
-        Some(None)
-    } else {
-        text.parse().ok().map(Some)
-    }
+    let mut found = error(what);
+    found.hint = Some(hint);
+    found
 }
 
 /// Why the port cannot be bound, if so.
-fn try_bind(protocol: &str, address: Option<IpAddr>, number: u16) -> Option<io::Error> {
+fn try_bind(protocol: &str, address: HostAddress, number: u16) -> Option<io::Error> {
     let kind = match protocol {
         "tcp" => SocketType::STREAM,
         "udp" => SocketType::DGRAM,
@@ -155,7 +232,10 @@ fn try_bind(protocol: &str, address: Option<IpAddr>, number: u16) -> Option<io::
         IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     ];
-    let addresses = address.as_ref().map_or(&every[..], std::slice::from_ref);
+    let addresses = match &address {
+        HostAddress::Every => &every[..],
+        HostAddress::One(one) => std::slice::from_ref(one),
+    };
     addresses
         .iter()
         .find_map(|address| bind_once(kind, *address, number).err())
@@ -191,55 +271,6 @@ fn bind_once(kind: SocketType, address: IpAddr, number: u16) -> io::Result<()> {
         }
         outcome => Ok(outcome?),
     }
-}
-
-/// Fixed ports that the recipe itself takes twice: by two services, or by several containers of one.
-fn clashes_inside(model: &Model) -> Vec<ErrorReport> {
-    let mut errors = Vec::new();
-    let mut taken: Vec<(&str, &PublishedPort)> = Vec::new();
-    let mut told = BTreeSet::new();
-    for (name, service) in &model.services {
-        for port in service.ports.iter().filter(|port| port.first == port.last) {
-            let first = taken
-                .iter()
-                .find(|(_, other)| same(other, port))
-                .map(|(other, _)| *other);
-            let what = match first {
-                Some(other) if other == name.as_str() => continue,
-                Some(other) => format!(
-                    "services {other} and {name} both publish port {}",
-                    describe(port)
-                ),
-                None if service.replicas > 1 => {
-                    format!(
-                        "service {name} has {} containers, which cannot all publish port {}",
-                        service.replicas,
-                        describe(port)
-                    )
-                }
-                None => {
-                    taken.push((name, port));
-                    continue;
-                }
-            };
-            if told.insert(what.clone()) {
-                let mut found = error(what);
-                found.service = Some(name.clone());
-                found.property = Some("recipe".to_owned());
-                found.hint = Some(
-                    "give each its own port of the host, or a range such as 8000-8010".to_owned(),
-                );
-                errors.push(found);
-            }
-        }
-    }
-    errors
-}
-
-fn same(a: &PublishedPort, b: &PublishedPort) -> bool {
-    a.first == b.first
-        && a.protocol == b.protocol
-        && (a.host_ip == b.host_ip || a.host_ip.is_empty() || b.host_ip.is_empty())
 }
 
 fn describe(port: &PublishedPort) -> String {

@@ -22,7 +22,11 @@ use crate::{
     failure::{Failure, Findings, Outcome, error},
     image_map::ImageMap,
     model::Model,
-    networks, ports,
+    networks::{
+        self, InForce,
+        pools::{self, Surroundings},
+    },
+    ports,
     pulls::Pulls,
     redact::Redactor,
     volume_options,
@@ -121,20 +125,27 @@ impl<'a> Preflight<'a> {
         let mut findings = Findings::default();
         findings.add(
             ExitCode::Failed,
-            ports::check(model, &containers, &projects),
+            ports::check(
+                model,
+                &ports::Holders {
+                    containers: &containers,
+                    projects: &projects,
+                    engine: Some(self.engine),
+                },
+            ),
         );
         findings.outcome()
     }
 
     fn networks(&self, model: &Model) -> Outcome<()> {
-        if model
-            .networks
-            .values()
-            .all(|network| network.subnets.is_empty())
+        let networks = self.engine.networks(&Filters::default())?;
+        let project = self.recipe.project.as_str();
+        let mut wanted = model.networks.values();
+        if wanted.all(|network| network.subnets.is_empty())
+            && pools::new_networks(model, project, &networks).is_empty()
         {
             return Ok(());
         }
-        let networks = self.engine.networks(&Filters::default())?;
         let bridges: Vec<String> = networks.iter().map(networks::bridge_of).collect();
         let is_own = |device: &str| {
             is_named_by_dockerd(device) || bridges.iter().any(|bridge| bridge == device)
@@ -142,11 +153,22 @@ impl<'a> Preflight<'a> {
         let vm = vm_networks(is_own)
             .context("checking that the recipe's networks keep off the VM's own")?;
         let applied = applied::project(self.paths);
-        let projects = [Some(self.recipe.project.as_str()), applied.as_deref()];
+        let projects = [Some(project), applied.as_deref()];
         let projects: Vec<&str> = projects.into_iter().flatten().collect();
         let mut findings = Findings::default();
         let clashes = networks::check(model, &networks, &projects, &vm);
         findings.add(ExitCode::BadConfig, clashes);
+        let containers = self.engine.containers(&Filters::all())?;
+        let pools = InForce::read(&self.paths.daemon_json()).sized_pools;
+        let there = Surroundings {
+            project,
+            earlier: applied.as_deref(),
+            networks: &networks,
+            containers: &containers,
+            vm: &vm,
+            pools: &pools,
+        };
+        findings.add(ExitCode::BadConfig, pools::check(model, &there));
         findings.outcome()
     }
 

@@ -29,7 +29,7 @@ use crate::{
     failure::Failure,
     health_socket::HealthSocket,
     job::{Job, end_leftovers},
-    networks::NameServers,
+    networks::{Claims, NameServers},
     rollback::Rollback,
     runner::RunnerPlace,
     secrets,
@@ -227,7 +227,7 @@ impl Worker {
                 return;
             }
         }
-        names.serve_project(engine, &project);
+        names.serve_project(engine, &project, &Claims::default());
     }
 
     /// Says that the recipe was not brought up, and why, and what still runs.

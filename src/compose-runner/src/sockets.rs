@@ -23,8 +23,9 @@ struct Bound {
 const LISTEN: &str = "0A";
 const UNCONNECTED: &str = "07";
 
-/// The process that holds `port` on an address that clashes with `address`, as far as it can be found out.
-pub fn holder(protocol: &str, address: Option<IpAddr>, port: u16) -> Option<Holder> {
+/// The processes that hold `port` on an address that clashes with `address`, as far as they can be found out. Forked
+/// processes share a socket.
+pub fn holders(protocol: &str, address: Option<IpAddr>, port: u16) -> Vec<Holder> {
     let state = if protocol == "udp" {
         UNCONNECTED
     } else {
@@ -38,7 +39,7 @@ pub fn holder(protocol: &str, address: Option<IpAddr>, port: u16) -> Option<Hold
         .filter(|bound| bound.port == port && clash(bound.address, address))
         .map(|bound| bound.inode)
         .collect();
-    process_of(&inodes)
+    processes_of(&inodes)
 }
 
 /// Whether two sockets on one port stand in each other's way; no address is every address.
@@ -87,34 +88,35 @@ fn parse_address(hex: &str) -> Option<IpAddr> {
     }
 }
 
-fn process_of(inodes: &[u64]) -> Option<Holder> {
+fn processes_of(inodes: &[u64]) -> Vec<Holder> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     if inodes.is_empty() {
-        return None;
+        return Vec::new();
     }
     let wanted: Vec<String> = inodes
         .iter()
         .map(|inode| format!("socket:[{inode}]"))
         .collect();
-    let processes = fs::read_dir("/proc").ok()?.filter_map(Result::ok);
-    processes
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .find_map(|pid| {
-            let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
-            let holds = descriptors.filter_map(Result::ok).any(|descriptor| {
-                fs::read_link(descriptor.path())
-                    .is_ok_and(|to| to.to_str().is_some_and(|to| wanted.iter().any(|w| w == to)))
-            });
-            let program = || {
-                fs::read_to_string(format!("/proc/{pid}/comm"))
-                    .unwrap_or_default()
-                    .trim()
-                    .to_owned()
-            };
-            holds.then(|| Holder {
-                pid,
-                program: program(),
-            })
+    let holds = |pid: u32| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok();
+        let descriptors = descriptors.into_iter().flatten().filter_map(Result::ok);
+        descriptors
+            .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
+            .any(|to| to.to_str().is_some_and(|to| wanted.iter().any(|w| w == to)))
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| holds(*pid))
+        .map(|pid| Holder {
+            pid,
+            program: fs::read_to_string(format!("/proc/{pid}/comm"))
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
         })
+        .collect()
 }
 
 #[cfg(test)]
@@ -127,22 +129,19 @@ mod tests {
     fn finds_this_process_by_its_listening_socket() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let found = holder("tcp", None, port).unwrap();
-        assert_eq!(found.pid, std::process::id());
-        assert!(!found.program.is_empty());
-        assert_eq!(
-            holder("tcp", Some("127.0.0.1".parse().unwrap()), port)
-                .unwrap()
-                .pid,
-            std::process::id()
-        );
-        assert_eq!(
-            holder("tcp", Some("127.0.0.2".parse().unwrap()), port),
-            None
-        );
+        let pids = |protocol: &str, address: Option<&str>, port| -> Vec<u32> {
+            let address = address.map(|address| address.parse().unwrap());
+            let found = holders(protocol, address, port);
+            assert!(found.iter().all(|holder| !holder.program.is_empty()));
+            found.iter().map(|holder| holder.pid).collect()
+        };
+        let me = [std::process::id()];
+        assert_eq!(pids("tcp", None, port), me);
+        assert_eq!(pids("tcp", Some("127.0.0.1"), port), me);
+        assert!(pids("tcp", Some("127.0.0.2"), port).is_empty());
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        assert_eq!(holder("udp", None, port).unwrap().pid, std::process::id());
+        assert_eq!(pids("udp", None, port), me);
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn overlaps(networks: &Networks, vm: &[VmNetwork]) -> Problems {
 /// dockerd's own pools, one by one, without those that overlap a network of the VM; empty if none does.
 fn free_defaults(vm: &[VmNetwork]) -> Result<Vec<AddressPool>, Problem> {
     let overlap = |pool: &AddressPool| vm.iter().find(|network| network.cidr.overlaps(&pool.base));
-    let defaults = defaults();
+    let defaults = AddressPool::defaults();
     let Some(first) = defaults.iter().find_map(overlap) else {
         return Ok(Vec::new());
     };
@@ -96,23 +96,13 @@ fn free_defaults(vm: &[VmNetwork]) -> Result<Vec<AddressPool>, Problem> {
     Ok(free)
 }
 
-/// moby, `ipamutils.localScopeDefaultNetworks`: 172.17.0.0/16 to 172.31.0.0/16, and 192.168.0.0/16 in parts of 20 bits.
-fn defaults() -> Vec<AddressPool> {
-    let sixteen = (17..=31).map(|second| (format!("172.{second}.0.0/16"), 16));
-    let twenty = (0..16).map(|part| (format!("192.168.{}.0/20", part * 16), 20));
-    sixteen
-        .chain(twenty)
-        .filter_map(|(base, size)| base.parse().ok().map(|base| AddressPool { base, size }))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_defaults_are_all_of_dockerd_s_addresses() {
-        let defaults = defaults();
+        let defaults = AddressPool::defaults();
         assert_eq!(defaults.len(), 15 + 16);
         assert!(defaults.iter().all(|pool| pool.base.is_network()));
         assert_eq!(defaults[30].base.to_string(), "192.168.240.0/20");

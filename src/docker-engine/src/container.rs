@@ -261,6 +261,9 @@ pub struct ContainerConfig {
     pub stop_timeout: Option<i64>,
     /// Its healthcheck, the image's own included.
     pub healthcheck: Option<Healthcheck>,
+    /// Ports that it may listen on, `53/udp`.
+    #[serde(deserialize_with = "or_default")]
+    pub exposed_ports: BTreeMap<String, serde_json::Value>,
 }
 
 /// When a healthcheck is run, in nanoseconds; 0 is the engine's default.
@@ -283,6 +286,21 @@ pub struct HostConfig {
     pub restart_policy: RestartPolicy,
     /// Where its output goes.
     pub log_config: LogConfig,
+    /// Whose network it is in: `host`, `none`, a network's name, `container:…`.
+    pub network_mode: String,
+    /// Where its ports are to be published, by port (`53/udp`).
+    #[serde(deserialize_with = "or_default")]
+    pub port_bindings: BTreeMap<String, Option<Vec<PortBinding>>>,
+}
+
+/// Where a port of a container is to be published.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct PortBinding {
+    /// The address of the host; empty is every one.
+    pub host_ip: String,
+    /// The port of the host, or a range; empty is one that the engine chooses.
+    pub host_port: String,
 }
 
 /// Where a container's output goes.

@@ -48,6 +48,9 @@ pub struct ImageConfig {
     /// Directories that are a volume unless something else is mounted there.
     #[serde(default, deserialize_with = "or_default")]
     pub volumes: BTreeMap<String, serde_json::Value>,
+    /// Ports that its containers listen on, `53/udp`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub exposed_ports: BTreeMap<String, serde_json::Value>,
 }
 
 /// The layers of an image.

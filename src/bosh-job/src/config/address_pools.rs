@@ -14,6 +14,20 @@ pub struct AddressPool {
     pub size: u8,
 }
 
+impl AddressPool {
+    /// dockerd's own pools: 172.17.0.0/16 to 172.31.0.0/16, and 192.168.0.0/16 in parts of 20 bits (moby,
+    /// `ipamutils.localScopeDefaultNetworks`).
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let sixteen = (17..=31).map(|second| (format!("172.{second}.0.0/16"), 16));
+        let twenty = (0..16).map(|part| (format!("192.168.{}.0/20", part * 16), 20));
+        sixteen
+            .chain(twenty)
+            .filter_map(|(base, size)| base.parse().ok().map(|base| Self { base, size }))
+            .collect()
+    }
+}
+
 /// dockerd of 20.10 to 25 makes a list of all subnets of a pool when it starts; of more than these it takes seconds and
 /// hundreds of megabytes.
 const MOST_SUBNETS_BITS: u8 = 16;

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::Path};
 
-use bosh_job::Cidr;
+use bosh_job::{Cidr, config::AddressPool};
 use serde_json::Value;
 
 /// What of `daemon.json` matters for the recipe's networks.
@@ -12,6 +12,8 @@ pub struct InForce {
     pub mtu: Option<String>,
     /// The bases of the address pools; empty if they are dockerd's own.
     pub pools: Vec<Cidr>,
+    /// The same with the length of their subnets.
+    pub sized_pools: Vec<AddressPool>,
     /// The resolvers; empty if they are the VM's.
     pub dns: Vec<IpAddr>,
 }
@@ -27,6 +29,15 @@ impl InForce {
             pools: list("default-address-pools")
                 .iter()
                 .filter_map(|pool| pool["base"].as_str()?.parse().ok())
+                .collect(),
+            sized_pools: list("default-address-pools")
+                .iter()
+                .filter_map(|pool| {
+                    Some(AddressPool {
+                        base: pool["base"].as_str()?.parse().ok()?,
+                        size: u8::try_from(pool["size"].as_u64()?).ok()?,
+                    })
+                })
                 .collect(),
             dns: list("dns")
                 .iter()

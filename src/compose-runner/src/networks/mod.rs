@@ -9,15 +9,21 @@ use serde_json::Value;
 mod clashes;
 mod gateways;
 mod in_force;
+mod leftover;
+mod limit;
 mod name_server;
 mod overrides;
+pub mod pools;
+mod port_53;
 mod prepare;
 mod question;
 mod stale;
 
 pub use clashes::check;
+pub use in_force::InForce;
 pub use name_server::NameServers;
 pub use overrides::add_to;
+pub use port_53::{Claims, hint};
 
 /// The label that names the network's project.
 const PROJECT_LABEL: &str = crate::compose::PROJECT_LABEL;

@@ -11,10 +11,10 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    thread,
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use bosh_job::ResolvConf;
@@ -22,29 +22,37 @@ use bosh_job::ResolvConf;
 use super::{
     gateways::Gateways,
     in_force::InForce,
+    limit::Limit,
     question::{Question, REFUSED, SERVER_FAILURE},
 };
 
-const PORT: u16 = 53;
-/// Questions under way at once; more are dropped, and asked again by who asked.
-const MOST: usize = 64;
+pub(super) const PORT: u16 = 53;
 /// An upstream resolver's time for an answer. dockerd gives us four seconds.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long a TCP connection may be silent.
 const SILENCE: Duration = Duration::from_secs(5);
+/// How long it may last, however busy it is.
+const LONGEST_CONNECTION: Duration = Duration::from_secs(20);
+/// How long one may take to end. Whose network has gone is not waited for: nobody can want its port.
+const LONGEST_END: Duration = Duration::from_secs(1);
 /// The longest answer over UDP (EDNS).
 const LONGEST: usize = 65_535;
 
 /// Name servers, one for each internal network.
 pub struct NameServers {
     shared: Arc<Shared>,
-    running: BTreeMap<IpAddr, Arc<AtomicBool>>,
+    running: BTreeMap<IpAddr, Running>,
+}
+
+/// One of them.
+struct Running {
+    over: Arc<AtomicBool>,
+    threads: [JoinHandle<()>; 2],
 }
 
 struct Shared {
     domains: Vec<String>,
     daemon_json: PathBuf,
-    under_way: AtomicUsize,
 }
 
 impl NameServers {
@@ -54,7 +62,6 @@ impl NameServers {
             shared: Arc::new(Shared {
                 domains,
                 daemon_json,
-                under_way: AtomicUsize::new(0),
             }),
             running: BTreeMap::new(),
         }
@@ -65,22 +72,26 @@ impl NameServers {
         if self.shared.domains.is_empty() {
             return;
         }
-        self.running.retain(|address, over| {
-            let stays = gateways.values().any(|gateway| gateway == address);
-            if !stays {
-                over.store(true, Ordering::SeqCst);
-                wake(SocketAddr::new(*address, PORT));
+        let is_wanted = |address: &IpAddr| gateways.values().any(|gateway| gateway == address);
+        let gone: Vec<IpAddr> = self
+            .running
+            .keys()
+            .copied()
+            .filter(|address| !is_wanted(address))
+            .collect();
+        for address in gone {
+            if let Some(running) = self.running.remove(&address) {
+                running.end(address);
             }
-            stays
-        });
+        }
         for (network, &address) in gateways {
             if self.running.contains_key(&address) {
                 continue;
             }
             match self.begin(SocketAddr::new(address, PORT)) {
-                Ok(over) => {
+                Ok(running) => {
                     tracing::info!(network, %address, "answering names of BOSH DNS in this internal network");
-                    self.running.insert(address, over);
+                    self.running.insert(address, running);
                 }
                 Err(error) => tracing::warn!(
                     network,
@@ -90,32 +101,49 @@ impl NameServers {
         }
     }
 
-    fn begin(&self, address: SocketAddr) -> io::Result<Arc<AtomicBool>> {
+    fn begin(&self, address: SocketAddr) -> io::Result<Running> {
         let over = Arc::new(AtomicBool::new(false));
         let datagrams = Arc::new(UdpSocket::bind(address)?);
         let connections = TcpListener::bind(address)?;
         let (shared, is_over) = (Arc::clone(&self.shared), Arc::clone(&over));
-        spawn(move || serve_datagrams(&shared, &datagrams, &is_over))?;
+        let first = spawn(move || serve_datagrams(&shared, &datagrams, &is_over))?;
         let (shared, is_over) = (Arc::clone(&self.shared), Arc::clone(&over));
-        spawn(move || serve_connections(&shared, &connections, &is_over))?;
-        Ok(over)
+        let second = spawn(move || serve_connections(&shared, &connections, &is_over))?;
+        Ok(Running {
+            over,
+            threads: [first, second],
+        })
+    }
+
+    /// What it answers names for; none if it is switched off.
+    pub fn domains(&self) -> &[String] {
+        &self.shared.domains
+    }
+}
+
+impl Running {
+    /// Ends it, and waits until its port is free: somebody else may want it next.
+    fn end(&self, address: IpAddr) {
+        self.over.store(true, Ordering::SeqCst);
+        wake(SocketAddr::new(address, PORT));
+        let patience = Instant::now() + LONGEST_END;
+        while !self.threads.iter().all(JoinHandle::is_finished) && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
 impl Drop for NameServers {
     fn drop(&mut self) {
-        for (address, over) in &self.running {
-            over.store(true, Ordering::SeqCst);
+        for (address, running) in &self.running {
+            running.over.store(true, Ordering::SeqCst);
             wake(SocketAddr::new(*address, PORT));
         }
     }
 }
 
-fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new()
-        .name("names".into())
-        .spawn(work)
-        .map(drop)
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("names".into()).spawn(work)
 }
 
 /// Has both threads look whether it is over.
@@ -137,6 +165,7 @@ fn any(address: SocketAddr) -> IpAddr {
 
 fn serve_datagrams(shared: &Arc<Shared>, socket: &Arc<UdpSocket>, over: &AtomicBool) {
     let mut buffer = vec![0; LONGEST];
+    let limit = Limit::default();
     while !over.load(Ordering::SeqCst) {
         let Ok((length, from)) = socket.recv_from(&mut buffer) else {
             // a datagram of ours that could not be delivered shows here; nothing is lost by it
@@ -144,9 +173,12 @@ fn serve_datagrams(shared: &Arc<Shared>, socket: &Arc<UdpSocket>, over: &AtomicB
             continue;
         };
         let query = buffer[..length].to_vec();
-        let (socket, handler) = (Arc::clone(socket), Arc::clone(shared));
-        shared.handle(move || {
-            if let Some(answer) = handler.answer(&query, &handler.upstreams(), ask_by_datagram) {
+        // an answer that is on its way keeps the port no longer than the name server has it
+        let (socket, handler) = (Arc::downgrade(socket), Arc::clone(shared));
+        limit.run(from.ip(), move || {
+            if let Some(answer) = handler.answer(&query, &handler.upstreams(), ask_by_datagram)
+                && let Some(socket) = socket.upgrade()
+            {
                 let _ = socket.send_to(&answer, from);
             }
         });
@@ -154,22 +186,22 @@ fn serve_datagrams(shared: &Arc<Shared>, socket: &Arc<UdpSocket>, over: &AtomicB
 }
 
 fn serve_connections(shared: &Arc<Shared>, listener: &TcpListener, over: &AtomicBool) {
+    let limit = Limit::default();
     while !over.load(Ordering::SeqCst) {
-        let Ok((stream, _)) = listener.accept() else {
+        let Ok((stream, from)) = listener.accept() else {
             thread::sleep(Duration::from_millis(50));
             continue;
         };
         let handler = Arc::clone(shared);
-        shared.handle(move || {
-            // who asks has gone, or is silent
-            let _ = serve_connection(&handler, stream);
+        limit.run(from.ip(), move || {
+            // who asks has gone, is silent, or takes too long
+            let _ = serve_connection(&handler, stream, Instant::now() + LONGEST_CONNECTION);
         });
     }
 }
 
-fn serve_connection(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(SILENCE))?;
-    stream.set_write_timeout(Some(SILENCE))?;
+fn serve_connection(shared: &Shared, stream: TcpStream, until: Instant) -> io::Result<()> {
+    let mut stream = Bounded { stream, until };
     loop {
         let query = read_message(&mut stream)?;
         let Some(answer) = shared.answer(&query, &shared.upstreams(), ask_by_connection) else {
@@ -179,23 +211,40 @@ fn serve_connection(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-impl Shared {
-    /// Works on a question on a thread of its own, unless there are too many.
-    fn handle(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
-        if self.under_way.fetch_add(1, Ordering::SeqCst) >= MOST {
-            self.under_way.fetch_sub(1, Ordering::SeqCst);
-            return;
-        }
-        let shared = Arc::clone(self);
-        let spawned = spawn(move || {
-            work();
-            shared.under_way.fetch_sub(1, Ordering::SeqCst);
-        });
-        if spawned.is_err() {
-            self.under_way.fetch_sub(1, Ordering::SeqCst);
+/// A connection that may neither be silent for long nor last for long: a byte now and then keeps no thread busy.
+struct Bounded {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Bounded {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        match self.until.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+            left => Ok(Some(left.min(SILENCE))),
         }
     }
+}
 
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Shared {
     /// The answer to a query; nothing if it is none.
     fn answer(
         &self,
@@ -247,7 +296,7 @@ fn ask_by_connection(upstream: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> 
 }
 
 /// A message with its length before it (RFC 1035, 4.2.2).
-fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+fn read_message(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
     let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
@@ -255,7 +304,7 @@ fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
-fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
+fn write_message(stream: &mut impl Write, message: &[u8]) -> io::Result<()> {
     let length = u16::try_from(message.len()).map_err(io::Error::other)?;
     stream.write_all(&[&length.to_be_bytes(), message].concat())
 }
@@ -263,6 +312,80 @@ fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{super::question::tests::query, *};
+
+    const PATIENT: Duration = Duration::from_secs(5);
+
+    /// Name servers for `bosh` on addresses of loopback, whose resolver is this one's, on a port that tests may have.
+    fn begin(address: &str) -> (SocketAddr, Arc<AtomicBool>) {
+        let over = Arc::new(AtomicBool::new(false));
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let at = listener.local_addr().unwrap();
+        let datagrams = Arc::new(UdpSocket::bind(at).unwrap());
+        let shared = Arc::new(shared());
+        let (first, is_over) = (Arc::clone(&shared), Arc::clone(&over));
+        thread::spawn(move || serve_datagrams(&first, &datagrams, &is_over));
+        let is_over = Arc::clone(&over);
+        thread::spawn(move || serve_connections(&shared, &listener, &is_over));
+        (at, over)
+    }
+
+    /// The response code of a question outside the domains, over TCP; nothing without an answer.
+    fn ask_refused(at: SocketAddr) -> Option<u8> {
+        let mut stream = TcpStream::connect(at).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+        write_message(&mut stream, &query("a.example")).ok()?;
+        Some(read_message(&mut stream).ok()?[3] & 0xf)
+    }
+
+    #[test]
+    fn slow_connections_of_one_network_stop_neither_its_datagrams_nor_other_networks() {
+        let (one, over_one) = begin("127.0.0.1");
+        let (other, over_other) = begin("127.0.0.2");
+        // more than the server takes on, each with the first byte of a message and no more
+        let slow: Vec<TcpStream> = (0..100)
+            .map(|_| {
+                let mut stream = TcpStream::connect(one).unwrap();
+                stream.write_all(&[0]).unwrap();
+                stream
+            })
+            .collect();
+        assert_eq!(ask_refused(other), Some(REFUSED), "another network");
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(PATIENT)).unwrap();
+        client.send_to(&query("a.example"), one).unwrap();
+        let mut answer = [0; 512];
+        let length = client.recv(&mut answer).unwrap();
+        assert_eq!(answer[..length][3] & 0xf, REFUSED, "datagrams");
+        drop(slow);
+        let deadline = Instant::now() + PATIENT;
+        while ask_refused(one) != Some(REFUSED) {
+            assert!(Instant::now() < deadline, "what was dropped is forgotten");
+            thread::sleep(Duration::from_millis(20));
+        }
+        for (over, at) in [(over_one, one), (over_other, other)] {
+            over.store(true, Ordering::SeqCst);
+            wake(at);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_never_silent_ends_all_the_same() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let began = Instant::now();
+        let until = began + Duration::from_millis(600);
+        let server = thread::spawn(move || serve_connection(&shared(), stream, until));
+        // a byte now and then of a message that is never whole
+        client.write_all(&[255, 255]).unwrap();
+        while !server.is_finished() {
+            let _ = client.write_all(&[0]);
+            thread::sleep(Duration::from_millis(50));
+            assert!(began.elapsed() < PATIENT, "it is still served");
+        }
+        assert!(server.join().unwrap().is_err());
+        assert!(began.elapsed() >= Duration::from_millis(600));
+    }
 
     /// A resolver that answers by each way with the query and one more byte.
     fn resolver() -> SocketAddr {
@@ -289,7 +412,6 @@ mod tests {
         Shared {
             domains: vec!["bosh".to_owned()],
             daemon_json: PathBuf::new(),
-            under_way: AtomicUsize::new(0),
         }
     }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use bosh_job::ExitCode;
-use docker_engine::{Filters, Network};
+use docker_engine::{Engine, Filters, Network};
 
 use super::{
-    NameServers,
+    Claims, NameServers,
     gateways::{Gateways, confined, gateways},
     in_force::InForce,
     stale::Stale,
@@ -22,11 +22,13 @@ use crate::{
 };
 
 impl BringUp<'_> {
-    /// The settings under which dockerd runs, and the VM's addresses in the project's internal networks.
+    /// The settings under which dockerd runs, and the VM's addresses in the project's internal networks, without those
+    /// whose port 53 the recipe has.
     pub fn seen_of_networks(&self) -> Outcome<(InForce, Gateways)> {
         let project = self.settings.recipe.project.as_str();
-        let gateways = gateways(project, &self.networks()?)
+        let mut gateways = gateways(project, &self.networks()?)
             .context("looking for the VM's addresses in internal networks")?;
+        self.claims.take_from(&mut gateways);
         Ok((InForce::read(&self.paths.daemon_json()), gateways))
     }
 
@@ -142,18 +144,37 @@ impl BringUp<'_> {
 }
 
 impl NameServers {
-    /// Listens in the internal networks of a project that are there.
-    pub fn serve_project(&mut self, engine: &docker_engine::Engine, project: &str) {
-        let filter = Filters::default().label(format!("{PROJECT_LABEL}={project}"));
-        let found = engine
-            .networks(&filter)
-            .map_err(anyhow::Error::from)
-            .and_then(|networks| Ok(gateways(project, &networks)?));
-        match found {
-            Ok(gateways) => self.serve(&gateways),
-            Err(error) => tracing::warn!(
-                "looking for internal networks, in which names of BOSH DNS are to be answered: {error:#}"
-            ),
+    /// Listens in the internal networks of a project that are there, save where port 53 is claimed: by `claims`, or by the
+    /// project's containers. Returns the addresses of all.
+    pub fn serve_project(&mut self, engine: &Engine, project: &str, claims: &Claims) -> Gateways {
+        if self.domains().is_empty() {
+            return Gateways::new();
+        }
+        match seen(engine, project) {
+            Ok((gateways, by_containers)) => {
+                let mut left = gateways.clone();
+                by_containers.and(claims).take_from(&mut left);
+                self.serve(&left);
+                gateways
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "looking for internal networks, in which names of BOSH DNS are to be answered: {error:#}"
+                );
+                Gateways::new()
+            }
         }
     }
+}
+
+/// The VM's addresses in a project's internal networks, and what its containers claim of them.
+fn seen(engine: &Engine, project: &str) -> anyhow::Result<(Gateways, Claims)> {
+    let filter = Filters::default().label(format!("{PROJECT_LABEL}={project}"));
+    let gateways = gateways(project, &engine.networks(&filter)?)?;
+    let claims = if gateways.is_empty() {
+        Claims::default()
+    } else {
+        Claims::of_containers(project, engine)?
+    };
+    Ok((gateways, claims))
 }

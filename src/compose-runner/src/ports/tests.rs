@@ -1,7 +1,9 @@
 use std::net::{TcpListener, UdpSocket};
 
+use docker_engine::ContainerSummary;
+
 use super::*;
-use crate::model::Service;
+use crate::{compose::PROJECT_LABEL, model::Service};
 
 fn model(services: &[(&str, usize, &str, &str, u16, u16)]) -> Model {
     let service =
@@ -11,6 +13,7 @@ fn model(services: &[(&str, usize, &str, &str, u16, u16)]) -> Model {
                 first: *first,
                 last: *last,
                 protocol: (*protocol).into(),
+                target: None,
             };
             (
                 (*name).to_owned(),
@@ -36,7 +39,12 @@ fn container(project: &str, port: u16) -> ContainerSummary {
 }
 
 fn words(model: &Model, containers: &[ContainerSummary]) -> Vec<String> {
-    check(model, containers, &["running", "old"])
+    let holders = Holders {
+        containers,
+        projects: &["running", "old"],
+        engine: None,
+    };
+    check(model, &holders)
         .into_iter()
         .map(|error| error.what)
         .collect()
@@ -162,4 +170,125 @@ fn sctp_and_addresses_that_cannot_be_read_are_left_to_the_engine() {
         )
         .is_empty()
     );
+}
+
+fn clashes(ports: &[(&str, usize, &str, &str, u16, u16)]) -> Vec<String> {
+    words(&model(ports), &[])
+}
+
+#[test]
+fn an_address_is_every_address_however_it_is_spelled() {
+    for (a, b) in [
+        ("0.0.0.0", "127.0.0.1"),
+        ("", "0.0.0.0"),
+        ("[::]", "::1"),
+        ("", "[::1]"),
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+    ] {
+        let found = clashes(&[
+            ("a", 1, "tcp", a, 47_122, 47_122),
+            ("b", 1, "tcp", b, 47_122, 47_122),
+        ]);
+        assert_eq!(found.len(), 1, "{a} and {b}: {found:?}");
+        assert!(
+            found[0].starts_with("services a and b both publish port "),
+            "{found:?}"
+        );
+    }
+    let apart = [
+        ("a", 1, "tcp", "0.0.0.0", 47_123, 47_123),
+        ("b", 1, "tcp", "[::]", 47_123, 47_123),
+    ];
+    assert!(clashes(&apart).is_empty(), "the families are apart");
+}
+
+#[test]
+fn a_service_without_containers_wants_no_port() {
+    let ports = [
+        ("a", 1, "tcp", "", 47_124, 47_124),
+        ("b", 0, "tcp", "", 47_124, 47_124),
+        ("c", 0, "tcp", "", 47_124, 47_130),
+    ];
+    assert!(clashes(&ports).is_empty());
+}
+
+#[test]
+fn a_range_needs_a_port_for_each_container_beside_those_that_others_have() {
+    let fixed = ("a", 1, "tcp", "", 47_132, 47_132);
+    assert!(clashes(&[fixed, ("b", 2, "tcp", "", 47_131, 47_133)]).is_empty());
+    assert_eq!(
+        clashes(&[fixed, ("b", 3, "tcp", "127.0.0.1", 47_131, 47_133)]),
+        ["service b needs 3 of the ports 127.0.0.1:47131-47133/tcp, and the recipe leaves it 2"]
+    );
+    // each has its own if the narrower one chooses first
+    let ranges = [
+        ("a", 2, "udp", "", 47_131, 47_134),
+        ("b", 2, "udp", "", 47_131, 47_132),
+    ];
+    assert!(clashes(&ranges).is_empty());
+    let too_few = [
+        ("a", 2, "udp", "", 47_131, 47_133),
+        ("b", 2, "udp", "", 47_131, 47_133),
+    ];
+    assert_eq!(clashes(&too_few).len(), 1);
+}
+
+#[test]
+fn all_that_is_wrong_with_ports_is_said_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let found = clashes(&[
+        ("a", 1, "tcp", "127.0.0.1", port, port),
+        ("b", 1, "tcp", "", port, port),
+        ("c", 2, "tcp", "", 47_135, 47_135),
+    ]);
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found.contains(&format!("services a and b both publish port {port}/tcp")));
+}
+
+#[test]
+fn one_port_for_two_of_a_container_is_refused_and_the_same_twice_is_not() {
+    let output = |ports: &str| {
+        let text = format!(r#"{{"services":{{"a":{{"ports":[{ports}]}}}}}}"#);
+        words(&Model::parse(text.as_bytes()).unwrap(), &[])
+    };
+    let port = |host_ip: &str, target: u16| {
+        format!(
+            r#"{{"host_ip":"{host_ip}","target":{target},"published":"47136","protocol":"tcp"}}"#
+        )
+    };
+    assert_eq!(
+        output(&[port("", 80), port("0.0.0.0", 81)].join(",")),
+        ["service a publishes port 0.0.0.0:47136/tcp for two ports of its container"]
+    );
+    assert!(output(&[port("", 80), port("0.0.0.0", 80)].join(",")).is_empty());
+}
+
+#[test]
+fn what_the_host_s_network_discards_is_no_port() {
+    for mode in ["host", "none"] {
+        let text = format!(
+            r#"{{"services":{{"a":{{"network_mode":"{mode}","ports":[{{"target":80,"published":"47137"}}]}},
+                "b":{{"ports":[{{"target":80,"published":"47137"}}]}}}}}}"#
+        );
+        let model = Model::parse(text.as_bytes()).unwrap();
+        assert!(words(&model, &[]).is_empty(), "{mode}");
+        assert_eq!(model.services["a"].network_mode.as_deref(), Some(mode));
+    }
+}
+
+#[test]
+fn a_paused_container_of_another_project_holds_its_ports_too() {
+    let mut paused = container("else", 47_138);
+    paused.state = docker_engine::Status::Paused;
+    let wanted = model(&[("web", 1, "tcp", "", 47_138, 47_138)]);
+    assert_eq!(
+        words(&wanted, &[paused.clone()]),
+        ["service web publishes port 47138/tcp, which container theirs holds"]
+    );
+    let mut one_off = container("running", 47_138);
+    one_off
+        .labels
+        .insert("com.docker.compose.oneoff".into(), "True".into());
+    assert_eq!(words(&wanted, &[one_off]).len(), 1, "`up` leaves it alone");
 }
