@@ -1,14 +1,17 @@
 //! Putting a word where others look for it, `health.sock` and `verdict.json`, until it is there: `sys/run` is small, and may
 //! be full for a while; and somebody may remove the socket.
+//!
+//! What fails within a deploy is in the verdict at once, and shows in monit once post-start has said why: a Director that sees
+//! `failing` before ends the deploy without a reason.
 
 use std::{
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use bosh_job::{Paths, verdict::Verdict};
+use bosh_job::{Marker, Paths, verdict::Verdict};
 
 use crate::health_socket::HealthSocket;
 
@@ -16,6 +19,8 @@ use crate::health_socket::HealthSocket;
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks whether the socket is still there; monit's cycle.
 const LOOK: Duration = Duration::from_secs(10);
+/// How long a failure waits for post-start. It never comes if the deploy ends before, because of another job, say.
+const LONGEST_DEPLOY: Duration = Duration::from_mins(15);
 
 /// The places, with a thread that tries again.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ struct Places {
     /// What is to be there, and whether monit shall be able to connect.
     word: Option<(Verdict, bool)>,
     is_written: bool,
+    /// Since when monit shall not be able to connect.
+    unhealthy_since: Option<Instant>,
     /// What is wrong with the socket and the verdict, so that it is told once.
     troubles: [Option<String>; 2],
     is_over: bool,
@@ -48,6 +55,7 @@ impl Posting {
             socket: HealthSocket::new(paths.health_socket()),
             word: None,
             is_written: true,
+            unhealthy_since: None,
             troubles: [None, None],
             is_over: false,
         };
@@ -71,6 +79,8 @@ impl Posting {
         let mut places = self.0.places();
         places.word = Some((verdict, is_healthy));
         places.is_written = false;
+        let since = places.unhealthy_since.take();
+        places.unhealthy_since = (!is_healthy).then(|| since.unwrap_or_else(Instant::now));
         if !places.put() {
             self.0.bell.notify_all();
         }
@@ -103,8 +113,9 @@ impl Shared {
 }
 
 impl Places {
-    /// Does what is not done yet; `false` if something cannot be done.
+    /// Does what is not done yet; `false` if something cannot be done, or is to be done later.
     fn put(&mut self) -> bool {
+        let is_held = self.awaits_post_start();
         let Some((verdict, is_healthy)) = &self.word else {
             return true;
         };
@@ -114,7 +125,7 @@ impl Places {
                 Err(error) => tracing::error!("{error}"),
             }
         }
-        let switched = if *is_healthy {
+        let switched = if *is_healthy || is_held {
             self.socket.open()
         } else {
             self.socket.close()
@@ -127,7 +138,14 @@ impl Places {
             let written = verdict.write(&self.paths.verdict());
             self.is_written = noted(&mut self.troubles[1], written, || "the verdict".to_owned());
         }
-        switched && self.is_written
+        switched && self.is_written && !is_held
+    }
+
+    /// Whether what is wrong is still to be told by post-start.
+    fn awaits_post_start(&self) -> bool {
+        let is_deploying = || Marker::new(self.paths.deploying()).is_set();
+        self.unhealthy_since
+            .is_some_and(|since| since.elapsed() < LONGEST_DEPLOY && is_deploying())
     }
 }
 
@@ -153,7 +171,7 @@ fn noted(trouble: &mut Option<String>, done: io::Result<()>, what: impl Fn() -> 
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::net::UnixStream, time::Instant};
+    use std::{fs, os::unix::net::UnixStream};
 
     use bosh_job::{ExitCode, verdict::State};
 
@@ -188,6 +206,27 @@ mod tests {
         fs::remove_dir(paths.health_socket()).unwrap();
         let connects = || UnixStream::connect(paths.health_socket()).is_ok();
         assert!(becomes_true(connects));
+    }
+
+    #[test]
+    fn what_fails_within_a_deploy_shows_once_post_start_has_said_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = Paths::new(directory.path());
+        fs::create_dir_all(paths.run_dir()).unwrap();
+        let connects = || UnixStream::connect(paths.health_socket()).is_ok();
+        let deploying = Marker::new(paths.deploying());
+        deploying.set().unwrap();
+        let posting = Posting::new(&paths);
+        posting.put(up(), false);
+        assert!(connects(), "the deploy is under way");
+        assert!(paths.verdict().exists());
+        deploying.clear().unwrap();
+        assert!(becomes_true(|| !connects()));
+        posting.put(up(), true);
+        assert!(connects());
+        // without a deploy it shows at once
+        posting.put(up(), false);
+        assert!(!connects());
     }
 
     #[test]
