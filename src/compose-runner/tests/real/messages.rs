@@ -20,12 +20,16 @@ fn said(vm: &Vm, verdict: &Value) -> String {
 /// What post-start prints of a verdict.
 fn shown(verdict: &Value) -> String {
     let verdict: bosh_job::verdict::Verdict = serde_json::from_value(verdict.clone()).unwrap();
-    let lines = verdict.errors.iter().flat_map(bosh_job::verdict::ErrorReport::lines).chain(
-        verdict
-            .warnings
-            .iter()
-            .flat_map(|one| one.lines_as("warning")),
-    );
+    let lines = verdict
+        .errors
+        .iter()
+        .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .chain(
+            verdict
+                .warnings
+                .iter()
+                .flat_map(|one| one.lines_as("warning")),
+        );
     lines.collect::<Vec<_>>().join("\n")
 }
 
