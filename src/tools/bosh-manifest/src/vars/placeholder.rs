@@ -60,7 +60,10 @@ mod tests {
     fn takes_arithmetic_of_a_shell_for_a_placeholder_and_not_its_substitution_of_commands() {
         // as docs/recipes.md says
         assert_eq!(names("echo $$((n)) $$(( n ))"), ["n", "n"]);
-        assert_eq!(names("echo $$(expr $$n + 1) $$(( (n) + 1 ))"), [] as [&str; 0]);
+        assert_eq!(
+            names("echo $$(expr $$n + 1) $$(( (n) + 1 ))"),
+            [] as [&str; 0]
+        );
     }
 
     #[test]
