@@ -121,8 +121,7 @@ impl Attempt<'_> {
         }
         let mut failed = None;
         if start.imports {
-            // it knows none of the secrets
-            failed = import(self.job, self.options, &Redactor::default(), self.cancel)?;
+            failed = import(self.job, self.options, self.redactor, self.cancel)?;
         }
         if let Some(import) = &failed {
             log_errors(&import.errors);

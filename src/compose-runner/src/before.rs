@@ -31,16 +31,16 @@ pub enum After {
 }
 
 impl Before {
-    /// What there is of a project now.
+    /// What there is of a project now: services that run, and beside these such as have done their work.
     pub fn look(engine: &Engine, project: &str) -> docker_engine::Result<Self> {
         let seen = observe::containers(engine, project, &Redactor::default())?;
+        // After a stop all have ended, and some of them well: then nothing runs.
+        let any_lives = seen.iter().any(lives);
+        let counts = |container: &Seen| any_lives && (lives(container) || has_finished(container));
+        let services = seen.into_iter().filter(counts);
         Ok(Self {
             project: project.to_owned(),
-            services: seen
-                .into_iter()
-                .filter(|container| container.status != Status::Created)
-                .map(|container| container.service)
-                .collect(),
+            services: services.map(|container| container.service).collect(),
         })
     }
 

@@ -4,7 +4,7 @@
 //! monit 5.2.5 waits for the process in the pidfile and not for the stop program (`control.c`, `wait_stop`). So that process lives
 //! until the services are down, and no other takes its place before.
 
-use std::{path::Path, thread, time::Duration};
+use std::{fs, io, path::Path, thread, time::Duration};
 
 use anyhow::Context as _;
 use bosh_job::{FileLock, Paths, Pidfile, Process, ProcessInfo};
@@ -27,8 +27,10 @@ impl RunnerPlace {
         loop {
             // Looked at first: a runner that stops gives up both locks at once.
             let stops = FileLock::is_held(&paths.compose_stop_lock());
-            if let Some(place) = Self::try_take(paths)? {
-                return Ok(Some(place));
+            if let Some(lock) = FileLock::try_take(&paths.compose_lock())? {
+                // Before the pidfile says that there is a runner: the verdict of an earlier one must not be taken for its own.
+                forget_verdict(paths)?;
+                return Self::hold(paths, lock).map(Some);
             }
             if !stops && !FileLock::is_held(&paths.compose_stop_lock()) {
                 return Ok(None);
@@ -39,27 +41,25 @@ impl RunnerPlace {
 
     /// Takes the place if nobody has it.
     pub fn try_take(paths: &Paths) -> anyhow::Result<Option<Self>> {
-        let Some(lock) = FileLock::try_take(&paths.compose_lock())? else {
-            return Ok(None);
-        };
-        let place = Self {
+        FileLock::try_take(&paths.compose_lock())?
+            .map(|lock| Self::hold(paths, lock))
+            .transpose()
+    }
+
+    fn hold(paths: &Paths, lock: FileLock) -> anyhow::Result<Self> {
+        let pidfile = Pidfile::new(paths.compose_pidfile());
+        pidfile
+            .write(rustix::process::getpid())
+            .context("writing the pidfile")?;
+        Ok(Self {
             paths: paths.clone(),
             _lock: lock,
-        };
-        place.write_pidfile()?;
-        Ok(Some(place))
+        })
     }
 
     /// Where everything lies.
     pub fn paths(&self) -> &Paths {
         &self.paths
-    }
-
-    fn write_pidfile(&self) -> anyhow::Result<()> {
-        let pidfile = Pidfile::new(self.paths.compose_pidfile());
-        pidfile
-            .write(rustix::process::getpid())
-            .context("writing the pidfile")
     }
 }
 
@@ -67,6 +67,16 @@ impl Drop for RunnerPlace {
     fn drop(&mut self) {
         // One that stays names a process that has ended, which monit takes for none.
         let _ = Pidfile::new(self.paths.compose_pidfile()).remove();
+    }
+}
+
+fn forget_verdict(paths: &Paths) -> anyhow::Result<()> {
+    let path = paths.verdict();
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::{Pid, ProcessInfo};
 use docker_engine::Status;
 use jiff::Timestamp;
 use rustix::process::Signal;
@@ -48,16 +47,9 @@ impl Vm {
         self.container(&format!("running-{service}-1")).state.status
     }
 
-    /// Whether monit sees a process in the pidfile.
-    fn monit_sees_it(&self) -> bool {
-        let pid = self.runner_pid().and_then(Pid::from_raw);
-        pid.and_then(ProcessInfo::read)
-            .is_some_and(|process| process.is_alive())
-    }
-
     /// What monit waits for in a stop.
     fn wait_as_monit(&self) {
-        until(|| (!self.monit_sees_it()).then_some(()))
+        until(|| (!self.monit_sees_runner()).then_some(()))
             .unwrap_or_else(|| panic!("the process lives on: {}", self.log()));
     }
 
@@ -99,7 +91,7 @@ fn the_process_that_monit_watches_lives_until_the_services_are_down() {
         .any(|service| vm.status(service) == Status::Running)
     {
         assert!(
-            vm.monit_sees_it() && vm.runner_pid() == runner,
+            vm.monit_sees_runner() && vm.runner_pid() == runner,
             "services run, and monit sees no process: {}",
             vm.log()
         );
@@ -199,7 +191,7 @@ fn a_runner_that_hangs_is_replaced_before_it_is_gone() {
     while stop.try_wait().unwrap().is_none() {
         let is_down = vm.status("db") == Status::Exited;
         assert!(
-            is_down || vm.monit_sees_it(),
+            is_down || vm.monit_sees_runner(),
             "services run, and monit sees no process: {}",
             vm.log()
         );
@@ -221,7 +213,7 @@ fn a_stop_in_the_middle_of_a_start_ends_with_everything_down() {
     for service in ["db", "app", "web"] {
         assert_ne!(vm.status(service), Status::Running, "{}", vm.log());
     }
-    assert!(!vm.monit_sees_it());
+    assert!(!vm.monit_sees_runner());
     vm.start_runner();
     vm.assert_up();
 }

@@ -141,7 +141,7 @@ fn a_dockerd_that_keeps_dying_is_told_after_a_while_and_the_recipe_comes_up_when
     let script = format!(
         "#!/bin/sh\ncase \" $* \" in *' up '*) test ! -e {} || kill -9 $(cat {});; esac\nexec {} \"$@\"\n",
         kills.display(),
-        vm.paths.docker_pidfile().display(),
+        vm.paths.dockerd_pidfile().display(),
         real.display()
     );
     fs::remove_file(&compose).unwrap();

@@ -291,7 +291,8 @@ impl Vm {
         let output = self.runner_with(&["start"], environment);
         assert!(output.status.success(), "{}", self.log());
         // As monit, which waits for the process and not for the program.
-        until(|| self.runner_pid()).unwrap_or_else(|| panic!("no pidfile: {}", self.log()));
+        until(|| self.monit_sees_runner().then_some(()))
+            .unwrap_or_else(|| panic!("no pidfile: {}", self.log()));
     }
 
     /// Starts the runner as BOSH does in a deploy, after a stop that leaves the containers, and returns its verdict.
@@ -371,6 +372,13 @@ impl Vm {
             .trim()
             .parse()
             .ok()
+    }
+
+    /// Whether monit sees a process in the pidfile.
+    pub fn monit_sees_runner(&self) -> bool {
+        let pid = self.runner_pid().and_then(bosh_job::Pid::from_raw);
+        pid.and_then(bosh_job::ProcessInfo::read)
+            .is_some_and(|process| process.is_alive())
     }
 
     pub fn container(&self, name: &str) -> Container {
