@@ -10,6 +10,7 @@ fn valid() -> Map<String, Value> {
     let map = json!({
         "recipe": {"services": {"web": {"image": "busybox:1", "ports": ["80:80"], "environment": {"PW": "${PW}"}}}},
         "project_name": "running",
+        "profiles": ["debug"],
         "variables": {"PW": "a$b", "N": 3, "B": true},
         "files": [{"conf/app.yml": {"aa": [1, 2]}, "key": {"content": "x", "owner": "999:999", "mode": "0600"}}, {"plain": "text"}],
         "on_duplicate_files": "raise-error",
@@ -126,6 +127,7 @@ fn ten_thousand_broken_recipes_are_taken_or_refused_by_name() {
         let config = RecipeConfig {
             recipe: property("recipe"),
             project_name: property("project_name"),
+            profiles: property("profiles"),
             variables: property("variables"),
             files: property("files"),
             on_duplicate_files: property("on_duplicate_files"),

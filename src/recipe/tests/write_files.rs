@@ -37,6 +37,7 @@ impl Vm {
         let config = RecipeConfig {
             recipe: json!("services: {}\n"),
             project_name: json!("running"),
+            profiles: Value::Null,
             variables: json!({}),
             files,
             on_duplicate_files: json!("raise-error"),
