@@ -33,6 +33,8 @@ pub struct Service {
     pub built: bool,
     /// Its `pull_policy`, if it has one.
     pub pull_policy: Option<String>,
+    /// Whether nothing can be copied into its containers.
+    pub read_only: bool,
     /// How many containers it shall have.
     pub replicas: usize,
     /// Ports of the host.
@@ -196,6 +198,7 @@ fn parse_service(service: &Value) -> Service {
         image: text(&service["image"]).filter(|image| !image.is_empty()),
         built: service["build"].is_object(),
         pull_policy: text(&service["pull_policy"]),
+        read_only: service["read_only"] == true,
         replicas: replicas(service),
         ports: each(&service["ports"]).filter_map(published).collect(),
         mounts,

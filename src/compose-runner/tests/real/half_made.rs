@@ -19,13 +19,10 @@ fn names(vm: &Vm) -> Vec<String> {
     names
 }
 
-/// Compose copies the secret into the new container, and cannot: it is read-only.
-fn fails_half_way() -> (Value, Value) {
-    let web = json!({"read_only": true, "secrets": ["pw"]});
-    (
-        json!({"services": {"web": with(sleeper(), &web), "db": sleeper()}, "secrets": {"pw": {"environment": "PW"}}}),
-        json!({"variables": {"PW": "hunter2hunter2"}}),
-    )
+/// Compose copies the config into the new container, and cannot (before 2.40, while the old one serves).
+fn fails_half_way() -> Value {
+    let web = json!({"configs": [{"source": "conf", "target": "/bin/busybox/conf"}]});
+    json!({"services": {"web": with(sleeper(), &web), "db": sleeper()}, "configs": {"conf": {"content": "x"}}})
 }
 
 #[test]
@@ -34,13 +31,22 @@ fn an_up_that_fails_half_way_leaves_what_serves_and_the_way_back_to_it() {
     let good = json!({"services": {"web": sleeper(), "db": sleeper()}});
     assert_eq!(vm.deploy(&good, &json!({}))["state"], "up");
     let started = ["running-web-1", "running-db-1"].map(|name| vm.started_at(name));
-    let (bad, more) = fails_half_way();
+    let bad = fails_half_way();
     for _ in 0..2 {
-        let verdict = vm.deploy(&bad, &more);
+        let verdict = vm.deploy(&bad, &json!({}));
         assert_eq!(verdict["state"], "failed", "{verdict:#}");
         assert_eq!(names(&vm), ["running-db-1", "running-web-1"]);
         assert!(vm.log().contains("what ran before goes on"), "{}", vm.log());
     }
+    // what can be known of the kind is refused
+    let web = json!({"read_only": true, "secrets": ["pw"]});
+    let read_only = json!({"services": {"web": with(sleeper(), &web), "db": sleeper()}, "secrets": {"pw": {"environment": "PW"}}});
+    let verdict = vm.deploy(&read_only, &json!({"variables": {"PW": "hunter2hunter2"}}));
+    assert_eq!(verdict["exit_code"], 2, "{verdict:#}");
+    assert!(
+        words(&verdict).contains("Compose cannot copy pw"),
+        "{verdict:#}"
+    );
     let verdict = vm.deploy(&good, &json!({}));
     assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
     let after = ["running-web-1", "running-db-1"].map(|name| vm.started_at(name));
@@ -48,7 +54,7 @@ fn an_up_that_fails_half_way_leaves_what_serves_and_the_way_back_to_it() {
 
     let rolls_back = json!({"rollback_on_failure": true});
     assert_eq!(vm.deploy(&good, &rolls_back)["state"], "up");
-    let verdict = vm.deploy(&bad, &with(more, &rolls_back));
+    let verdict = vm.deploy(&bad, &rolls_back);
     assert!(
         words(&verdict).contains("rolled back to the recipe of "),
         "{verdict:#}"
