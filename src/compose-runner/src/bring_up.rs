@@ -140,6 +140,7 @@ impl BringUp<'_> {
         };
         let mut missing = files.missing(model);
         missing.extend(engine_socket::missing(model, self.paths));
+        missing.extend(files.texts.refused(model));
         if !missing.is_empty() {
             return Err(Failure::Found {
                 exit_code: ExitCode::BadConfig,

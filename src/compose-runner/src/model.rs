@@ -38,6 +38,8 @@ pub struct Service {
     pub built: bool,
     /// Its `pull_policy`, if it has one.
     pub pull_policy: Option<String>,
+    /// Whether nothing can be copied into its containers.
+    pub read_only: bool,
     /// How many containers it shall have.
     pub replicas: usize,
     /// Ports of the host.
@@ -250,6 +252,7 @@ fn parse_service(service: &Value) -> Service {
         image: text(&service["image"]).filter(|image| !image.is_empty()),
         built: service["build"].is_object(),
         pull_policy: text(&service["pull_policy"]),
+        read_only: service["read_only"] == true,
         replicas: replicas(service),
         ports: ports.filter_map(published).collect(),
         mounts,

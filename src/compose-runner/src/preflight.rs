@@ -298,7 +298,7 @@ fn refused_by_compose(stderr: &[String]) -> ErrorReport {
         .collect();
     found.property = Some("recipe".to_owned());
     found.service = service_in(reason);
-    let hint = "mend the recipe; `docker compose config` says the same on a workstation; what ran before goes on";
+    let hint = "mend the recipe; `docker compose config` says the same on a workstation";
     found.hint = Some(hint.to_owned());
     found
 }

@@ -165,7 +165,6 @@ impl Worker {
             imports,
         };
         if let Some(failure) = self.attempt(&before, &engine, &mut face) {
-            face.board.not_rolled_back();
             self.post(rollback.failed(failure), &engine, &mut face);
             self.cancel.park();
         }
@@ -248,6 +247,7 @@ impl Worker {
         };
         log_errors(&errors);
         tracing::error!("the recipe was not brought up; {runs}");
+        face.board.not_rolled_back();
         face.board.post(Word::failed(exit_code, errors, Vec::new()));
     }
 

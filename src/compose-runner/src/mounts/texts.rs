@@ -11,11 +11,14 @@ use std::{
     path::Path,
 };
 
-use bosh_job::{Paths, atomic_write};
+use bosh_job::{Paths, atomic_write, verdict::ErrorReport};
 use sha2::{Digest, Sha256};
 
 use super::{add_text, named};
-use crate::model::InlineFile;
+use crate::{
+    failure::error,
+    model::{InlineFile, Model},
+};
 
 const KEY_LENGTH: usize = 32;
 
@@ -28,6 +31,45 @@ pub struct Texts<'a> {
 }
 
 impl Texts<'_> {
+    /// Texts of services into whose containers Compose cannot copy them: it would find that out half-way, or (since 2.40) when the
+    /// old container is gone.
+    pub fn refused(&self, model: &Model) -> Vec<ErrorReport> {
+        let services = model.services.iter();
+        let read_only = services.filter(|(_, service)| service.replicas > 0 && service.read_only);
+        let texts = read_only.flat_map(|(name, service)| {
+            let texts = service.texts.iter().filter(|text| !self.is_empty(text));
+            texts.map(move |text| (name, text))
+        });
+        let errors = texts.map(|(name, text)| {
+            let place = text.kind.word();
+            let mut found = error(format!(
+                "service {name}, `{place}`: Compose cannot copy {} into the service's containers, since they are `read_only`",
+                text.name
+            ));
+            found.service = Some(name.clone());
+            found.property = Some("recipe".to_owned());
+            found.hint = Some(format!(
+                "put the text into property `files`, and have `{place}` name it with `file:`"
+            ));
+            found
+        });
+        errors.collect()
+    }
+
+    /// Compose copies no empty text.
+    fn is_empty(&self, text: &InlineFile) -> bool {
+        let content = text
+            .content
+            .as_ref()
+            .is_none_or(|content| content.reveal().is_empty());
+        let value = |variable: &String| {
+            let mut all = self.environment.iter().rev();
+            all.find(|(name, _)| name == variable)
+        };
+        let variable = text.variable.as_ref().and_then(value);
+        content && variable.is_none_or(|(_, value)| value.is_empty())
+    }
+
     /// Adds the texts that a service gets as files.
     pub fn add(&self, digest: &mut Option<Sha256>, texts: &[InlineFile]) -> io::Result<()> {
         if texts.is_empty() {
@@ -141,6 +183,24 @@ mod tests {
             );
             assert_eq!(fs::read(&key).unwrap().len(), KEY_LENGTH);
         }
+        let model = Model::parse(
+            br#"{"services":{"a":{"read_only":true,"secrets":["s","t"]},"b":{"secrets":["s"]},"c":{"scale":0,"read_only":true,"secrets":["s"]}},
+                "secrets":{"s":{"environment":"PW"},"t":{"environment":"EMPTY"}}}"#,
+        )
+        .unwrap();
+        let environment = [("PW".to_owned(), "x".to_owned())];
+        let refused = Texts {
+            paths: &paths,
+            environment: &environment,
+        }
+        .refused(&model);
+        assert_eq!(refused.len(), 1);
+        assert!(
+            refused[0]
+                .what
+                .starts_with("service a, `secrets`: Compose cannot copy s")
+        );
+
         let mut none = None;
         let texts = Texts {
             paths: &paths,

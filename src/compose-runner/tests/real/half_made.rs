@@ -19,36 +19,59 @@ fn names(vm: &Vm) -> Vec<String> {
     names
 }
 
-/// Compose copies the secret into the new container, and cannot: it is read-only.
-fn fails_half_way() -> (Value, Value) {
-    let web = json!({"read_only": true, "secrets": ["pw"]});
-    (
-        json!({"services": {"web": with(sleeper(), &web), "db": sleeper()}, "secrets": {"pw": {"environment": "PW"}}}),
-        json!({"variables": {"PW": "hunter2hunter2"}}),
-    )
+/// Compose copies the config into the new container, and cannot: before 2.40 when it creates it, while the old one serves, and
+/// later when it starts it.
+fn fails_half_way() -> Value {
+    let web = json!({"configs": [{"source": "conf", "target": "/bin/busybox/conf"}]});
+    json!({"services": {"web": with(sleeper(), &web), "db": sleeper()}, "configs": {"conf": {"content": "x"}}})
 }
 
 #[test]
-fn an_up_that_fails_half_way_leaves_what_serves_and_the_way_back_to_it() {
+fn an_up_that_fails_half_way_leaves_the_way_back_and_says_what_runs() {
     let vm = Vm::start();
     let good = json!({"services": {"web": sleeper(), "db": sleeper()}});
     assert_eq!(vm.deploy(&good, &json!({}))["state"], "up");
-    let started = ["running-web-1", "running-db-1"].map(|name| vm.started_at(name));
-    let (bad, more) = fails_half_way();
+    let started = || ["running-web-1", "running-db-1"].map(|name| vm.started_at(name));
+    let before = started();
     for _ in 0..2 {
-        let verdict = vm.deploy(&bad, &more);
+        let verdict = vm.deploy(&fails_half_way(), &json!({}));
         assert_eq!(verdict["state"], "failed", "{verdict:#}");
         assert_eq!(names(&vm), ["running-db-1", "running-web-1"]);
-        assert!(vm.log().contains("what ran before goes on"), "{}", vm.log());
+        let serves = started() == before;
+        assert_eq!(
+            serves,
+            vm.log().contains("what ran before goes on"),
+            "{}",
+            vm.log()
+        );
+        assert_eq!(
+            !serves,
+            words(&verdict).contains("service web does not run"),
+            "{verdict:#}"
+        );
+        assert_eq!(started()[1], before[1]);
     }
+    // what can be known of the kind is refused
+    let web = json!({"read_only": true, "secrets": ["pw"]});
+    let read_only = json!({"services": {"web": with(sleeper(), &web), "db": sleeper()}, "secrets": {"pw": {"environment": "PW"}}});
+    let verdict = vm.deploy(&read_only, &json!({"variables": {"PW": "hunter2hunter2"}}));
+    assert_eq!(verdict["exit_code"], 2, "{verdict:#}");
+    assert!(
+        words(&verdict).contains("Compose cannot copy pw"),
+        "{verdict:#}"
+    );
+    let between = started();
     let verdict = vm.deploy(&good, &json!({}));
     assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
-    let after = ["running-web-1", "running-db-1"].map(|name| vm.started_at(name));
-    assert_eq!(after, started);
+    assert!(
+        started() == before || between != before,
+        "what served serves on"
+    );
+    assert_eq!(names(&vm), ["running-db-1", "running-web-1"]);
 
     let rolls_back = json!({"rollback_on_failure": true});
     assert_eq!(vm.deploy(&good, &rolls_back)["state"], "up");
-    let verdict = vm.deploy(&bad, &with(more, &rolls_back));
+    let verdict = vm.deploy(&fails_half_way(), &rolls_back);
     assert!(
         words(&verdict).contains("rolled back to the recipe of "),
         "{verdict:#}"
@@ -58,8 +81,27 @@ fn an_up_that_fails_half_way_leaves_what_serves_and_the_way_back_to_it() {
         "{verdict:#}"
     );
     assert_eq!(names(&vm), ["running-db-1", "running-web-1"]);
-    let after = ["running-web-1", "running-db-1"].map(|name| vm.started_at(name));
-    assert_eq!(after, started);
+}
+
+#[test]
+fn a_container_that_serves_outlives_what_earlier_releases_left_half_made() {
+    let vm = Vm::start();
+    let recipe = json!({"services": {"web": sleeper()}});
+    assert_eq!(vm.deploy(&recipe, &json!({}))["state"], "up");
+    let started = vm.started_at("running-web-1");
+    let id = vm.container("running-web-1").id;
+    for replaces in [id.as_str(), "web-1"] {
+        let inspected = vm.docker(&["inspect", "running-web-1"]).stdout;
+        let inspected: Value = serde_json::from_slice(&inspected).unwrap();
+        let mut config = inspected[0]["Config"].clone();
+        config["Labels"]["com.docker.compose.replace"] = replaces.into();
+        let name = format!("{}_running-web-1", &id[..12]);
+        vm.engine().create_container(Some(&name), config).unwrap();
+        let verdict = vm.deploy(&recipe, &json!({}));
+        assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
+        assert_eq!(names(&vm), ["running-web-1"]);
+        assert_eq!(vm.started_at("running-web-1"), started);
+    }
 }
 
 /// A service that ends only when it is killed, after its grace.
