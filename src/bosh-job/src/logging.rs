@@ -1,8 +1,14 @@
 //! One event a line on stderr: `2026-11-20T16:03:31.120Z INFO image-importer: image loaded reference=… digest=…`.
 
 use std::fmt::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::path::Path;
 
 use jiff::Timestamp;
+use rustix::fs::Mode;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -22,6 +28,38 @@ pub fn init(program: &'static str, level: LogLevel) {
         .finish();
     // fails only when a subscriber is set already, as in tests
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Opens a log of the job at its end: for root and the group of its directory, `vcap` on a VM.
+///
+/// # Errors
+/// It cannot be opened, or not be given to the group.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    let log = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)?;
+    restrict(&log, path)?;
+    Ok(log)
+}
+
+/// Keeps other users from reading the log that stderr goes to, if it is this file: the shell that opened it made it for all.
+/// Where that fails, the program works all the same.
+pub fn restrict_log(path: &Path) {
+    let stderr = io::stderr();
+    let is_log = rustix::fs::fstat(&stderr).is_ok_and(|open| {
+        fs::metadata(path).is_ok_and(|log| (log.dev(), log.ino()) == (open.st_dev, open.st_ino))
+    });
+    if is_log {
+        let _ = restrict(&stderr, path);
+    }
+}
+
+fn restrict(log: impl AsFd, path: &Path) -> io::Result<()> {
+    let group = path.parent().map(fs::metadata).transpose()?;
+    fchown(&log, None, group.map(|directory| directory.gid()))?;
+    Ok(rustix::fs::fchmod(&log, Mode::from_raw_mode(0o640))?)
 }
 
 struct Line {
@@ -117,6 +155,18 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_log_is_not_for_all_even_if_it_was_made_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.log");
+        fs::write(&path, "old\n").unwrap();
+        io::Write::write_all(&mut open_log(&path).unwrap(), b"new\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old\nnew\n");
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!(metadata.mode() & 0o7777, 0o640);
+        assert_eq!(metadata.gid(), fs::metadata(dir.path()).unwrap().gid());
     }
 
     #[test]

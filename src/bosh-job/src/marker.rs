@@ -1,15 +1,15 @@
-//! Marker files: a word from one program to the next, which grows stale.
+//! Marker files: a word from one program to the next, which counts until it is cleared, and no longer than the boot.
+//!
+//! No clock limits it: a stop may follow its drain hours later, since the agent waits for the drains of all jobs.
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic_write;
 
-/// A file that says that something is about to happen, and since when.
+/// A file that says that something is about to happen.
 #[derive(Clone, Debug)]
 pub struct Marker {
     path: PathBuf,
@@ -17,44 +17,32 @@ pub struct Marker {
 
 #[derive(Serialize, Deserialize)]
 struct Content {
-    since: String,
+    boot: String,
 }
 
 impl Marker {
-    /// How long a marker counts: a Director's stop follows its drain within minutes; one that is older belongs to
-    /// a deploy that never went on.
-    pub const LIFETIME: Duration = Duration::from_mins(15);
-
     /// The marker at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Sets it, with the present time.
+    /// Sets it, for this boot.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn set(&self) -> io::Result<()> {
-        let content = serde_json::to_vec(&Content {
-            since: Timestamp::now().to_string(),
-        })?;
+        let content = serde_json::to_vec(&Content { boot: this_boot()? })?;
         atomic_write(&self.path, &content, 0o600)
     }
 
-    /// Whether it was set within the last `lifetime`. One that cannot be read, or comes from the future, does not count.
+    /// Whether it was set since the VM booted. One that cannot be read does not count.
     #[must_use]
-    pub fn is_set(&self, lifetime: Duration) -> bool {
+    pub fn is_set(&self) -> bool {
         let Ok(bytes) = std::fs::read(&self.path) else {
             return false;
         };
-        let Ok(content) = serde_json::from_slice::<Content>(&bytes) else {
-            return false;
-        };
-        let Ok(since) = content.since.parse::<Timestamp>() else {
-            return false;
-        };
-        let age = Timestamp::now().as_millisecond() - since.as_millisecond();
-        u128::try_from(age).is_ok_and(|age| age <= lifetime.as_millis())
+        let content = serde_json::from_slice::<Content>(&bytes);
+        content.is_ok_and(|content| this_boot().is_ok_and(|boot| boot == content.boot))
     }
 
     /// Removes it, if it is there.
@@ -69,6 +57,12 @@ impl Marker {
     }
 }
 
+/// The kernel's name for this boot.
+fn this_boot() -> io::Result<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(id.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,26 +75,31 @@ mod tests {
     }
 
     #[test]
-    fn counts_from_when_it_is_set_until_it_is_cleared() {
+    fn counts_until_it_is_cleared_however_long_that_takes() {
         let (_dir, marker) = marker("");
         marker.set().unwrap();
-        assert!(marker.is_set(Marker::LIFETIME));
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_hours(1);
+        let file = std::fs::File::options()
+            .write(true)
+            .open(&marker.path)
+            .unwrap();
+        file.set_modified(long_ago).unwrap();
+        assert!(marker.is_set());
         marker.clear().unwrap();
         marker.clear().unwrap();
-        assert!(!marker.is_set(Marker::LIFETIME));
+        assert!(!marker.is_set());
     }
 
     #[test]
-    fn an_old_a_future_and_a_broken_one_do_not_count() {
+    fn that_of_another_boot_and_a_broken_one_do_not_count() {
         for content in [
+            r#"{"boot":"00000000-0000-0000-0000-000000000000"}"#,
             r#"{"since":"2020-01-01T00:00:00Z"}"#,
-            r#"{"since":"2990-01-01T00:00:00Z"}"#,
             "",
             "yes",
-            r#"{"since":"soon"}"#,
         ] {
             let (_dir, marker) = marker(content);
-            assert!(!marker.is_set(Marker::LIFETIME), "{content}");
+            assert!(!marker.is_set(), "{content}");
         }
     }
 }

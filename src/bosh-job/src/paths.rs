@@ -27,10 +27,16 @@ impl Paths {
         &self.root
     }
 
-    /// What the job's templates rendered.
+    /// What the job's templates rendered: gone when the job leaves the instance.
+    #[must_use]
+    pub fn job_dir(&self) -> PathBuf {
+        self.root.join("jobs/docker")
+    }
+
+    /// The job's configuration.
     #[must_use]
     pub fn job_config(&self) -> PathBuf {
-        self.root.join("jobs/docker/config/config.json")
+        self.job_dir().join("config/config.json")
     }
 
     /// Directory of the release's own programs.
@@ -81,16 +87,34 @@ impl Paths {
         self.run_dir().join("docker.sock")
     }
 
-    /// dockerd's own pidfile.
+    /// The pidfile of dockerd that monit reads. docker-ctl writes it once dockerd is on its own.
     #[must_use]
     pub fn docker_pidfile(&self) -> PathBuf {
         self.run_dir().join("docker.pid")
+    }
+
+    /// The pidfile that dockerd writes itself, before anybody knows whether it comes up.
+    #[must_use]
+    pub fn dockerd_pidfile(&self) -> PathBuf {
+        self.run_dir().join("dockerd.pid")
     }
 
     /// compose-runner's pidfile.
     #[must_use]
     pub fn compose_pidfile(&self) -> PathBuf {
         self.run_dir().join("compose.pid")
+    }
+
+    /// Held by compose-runner as long as it lives: there is one.
+    #[must_use]
+    pub fn compose_lock(&self) -> PathBuf {
+        self.run_dir().join("compose.lock")
+    }
+
+    /// Held while compose-runner stops the services.
+    #[must_use]
+    pub fn compose_stop_lock(&self) -> PathBuf {
+        self.run_dir().join("compose-stop.lock")
     }
 
     /// The socket by which monit learns whether the recipe is well.
@@ -127,6 +151,12 @@ impl Paths {
     #[must_use]
     pub fn full_stop(&self) -> PathBuf {
         self.run_dir().join("full-stop")
+    }
+
+    /// Marker of a deploy (or another start that BOSH asked for) that has not come to its post-start yet.
+    #[must_use]
+    pub fn deploying(&self) -> PathBuf {
+        self.run_dir().join("deploying")
     }
 
     /// Held while docker-ctl starts or stops dockerd.

@@ -163,6 +163,19 @@ pub struct Refused {
     pub hint: Option<String>,
     /// Since when (RFC 3339).
     pub since: String,
+    /// A dockerd that had not answered when this was written.
+    #[serde(default)]
+    pub late: Option<LateDockerd>,
+}
+
+/// A dockerd that is slow to start, on the settings that are wanted: once it answers, nothing is wrong with it any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LateDockerd {
+    /// Its number.
+    pub pid: i32,
+    /// What is wrong until then.
+    pub errors: Vec<ErrorReport>,
 }
 
 impl Refused {
@@ -174,6 +187,7 @@ impl Refused {
             errors: ErrorReport::all_of(error),
             hint,
             since: Timestamp::now().to_string(),
+            late: None,
         }
     }
 

@@ -245,7 +245,7 @@ impl Attempt<'_> {
 }
 
 fn dockerd(job: &Job) -> Option<Pid> {
-    Pidfile::new(job.paths.docker_pidfile()).read()
+    Pidfile::new(job.paths.dockerd_pidfile()).read()
 }
 
 /// An owner that the VM does not know is a wrong property; the rest is the disk's affair.

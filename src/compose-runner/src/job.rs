@@ -1,10 +1,8 @@
-//! What the operator asked for, and the process that a runner is.
-
-use std::path::Path;
+//! What the operator asked for.
 
 use anyhow::Context as _;
 use bosh_job::{
-    Options, Paths, Pidfile, Process, ProcessInfo,
+    Options, Paths, Process, ProcessInfo,
     config::{Instance, JobConfig, RecipeConfig, Supervision},
 };
 use recipe::Recipe;
@@ -82,19 +80,6 @@ impl Job {
     pub fn instance(&self) -> &Instance {
         &self.config.instance
     }
-}
-
-/// The runner of this root that lives, if there is one.
-pub fn living(paths: &Paths) -> Option<Process> {
-    Pidfile::new(paths.compose_pidfile()).living(|process| is_runner(process, paths.root()))
-}
-
-/// Whether a process is a runner in its watch, not one of the short commands of this program, nor another root's.
-fn is_runner(process: &ProcessInfo, root: &Path) -> bool {
-    let argument = |wanted: &str| process.cmdline.iter().any(|argument| argument == wanted);
-    let named = process.has_argument(&root.display().to_string());
-    let by_default = root == Path::new(Paths::DEFAULT_ROOT) && !argument("--root");
-    process.program() == PROGRAM && argument("run") && (named || by_default)
 }
 
 /// Ends what a runner that was killed has left behind: Compose, the import or `prep` would go on beside the next one's.

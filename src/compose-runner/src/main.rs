@@ -26,6 +26,8 @@ mod pulls;
 mod redact;
 mod rollback;
 mod run;
+mod runner;
+mod services_stop;
 mod settled;
 mod sockets;
 mod start;
@@ -34,7 +36,10 @@ mod volumes;
 mod watch;
 mod watching;
 
-use std::process;
+use std::{
+    process, thread,
+    time::{Duration, Instant},
+};
 
 use bosh_job::{
     ExitCode, Options, Problems, config::LogLevel, exit_code_of, logging, report_error,
@@ -43,6 +48,9 @@ use clap::{Parser, Subcommand};
 use recipe::Recipe;
 
 use crate::job::{Job, PROGRAM};
+
+/// `compose-runner start` ends within this time of starting the runner.
+const LONGEST_PARENT: Duration = Duration::from_secs(5);
 
 /// Run a Compose recipe: bring it up, watch its health, stop it in order
 #[derive(Parser)]
@@ -61,11 +69,11 @@ enum Command {
     Start,
     /// End the runner, and stop the services unless this is an update
     Stop,
-    /// Be the runner, until SIGTERM
+    /// Be the runner, until SIGTERM, which leaves the services running, or SIGUSR1, which stops them first
     Run {
-        /// Leave the caller's session
-        #[arg(long)]
-        daemon: bool,
+        /// Leave the session of this process, which is the parent, and begin when it has ended
+        #[arg(long, value_name = "PID")]
+        detach_from: Option<u32>,
     },
 }
 
@@ -88,20 +96,36 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .ok()
         .and_then(|job| job.config.log_level().ok());
     logging::init(PROGRAM, level.unwrap_or(LogLevel::Info));
+    // monit's programs inherit whatever umask it has
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    logging::restrict_log(&options.paths().log_file(PROGRAM));
     if options.check_config {
         return check(&job?);
     }
     match command {
         Some(Command::Start) => start::start(&job?, &options),
         Some(Command::Stop) => stop::stop(job, &options),
-        Some(Command::Run { daemon }) => {
-            if daemon {
-                rustix::process::setsid()?;
+        Some(Command::Run { detach_from }) => {
+            if let Some(parent) = detach_from {
+                detach(parent)?;
             }
             run::run(job?, options)
         }
         None => Err(anyhow::anyhow!("say what to do: start, stop or run")),
     }
+}
+
+/// Becomes a daemon: in a session of its own, without a parent that waits for it, at the priority of other processes. monit reports a
+/// process whose parent changes as failing, so the pidfile must not name this one before; and monit runs at nice -10, which
+/// everything would inherit, `prep` included.
+fn detach(parent: u32) -> anyhow::Result<()> {
+    rustix::process::setsid()?;
+    let by = Instant::now() + LONGEST_PARENT;
+    while std::os::unix::process::parent_id() == parent && Instant::now() < by {
+        thread::sleep(Duration::from_millis(10));
+    }
+    rustix::process::setpriority_process(None, 0)?;
+    Ok(())
 }
 
 /// Everything that is wrong with the properties that this program reads.

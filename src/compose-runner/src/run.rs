@@ -1,17 +1,20 @@
 //! The runner itself: one thread works, the other waits for the word to end.
 
 use std::{
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use bosh_job::{ExitCode, Options, Pidfile};
+use bosh_job::{ExitCode, FileLock, Options, report_error};
 use docker_engine::Engine;
 use recipe::KeptRecipe;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGINT, SIGTERM, SIGUSR1},
     iterator::Signals,
 };
 
@@ -27,6 +30,8 @@ use crate::{
     networks::NameServers,
     redact::Redactor,
     rollback::Rollback,
+    runner::RunnerPlace,
+    services_stop::ServicesStop,
 };
 
 /// From SIGTERM to the end, children included. monit and the Director count on 2 s.
@@ -36,23 +41,24 @@ const LONGEST_END: Duration = Duration::from_millis(1700);
 const SHORTEST_LAST_COPY: Duration = Duration::from_millis(200);
 const LONGEST_LAST_COPY: Duration = Duration::from_secs(1);
 
-/// Runs until SIGTERM.
+/// Runs until it is told to end: SIGTERM leaves the services running, SIGUSR1 stops them first.
 pub fn run(job: Job, options: Options) -> anyhow::Result<ExitCode> {
     let paths = job.paths.clone();
-    let mut signals = Signals::new([SIGTERM, SIGINT]).context("listening to signals")?;
-    let pidfile = Pidfile::new(paths.compose_pidfile());
-    pidfile
-        .write(rustix::process::getpid())
-        .context("writing the pidfile")?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1]).context("listening to signals")?;
+    let Some(place) = RunnerPlace::take(&paths)? else {
+        tracing::info!("a runner lives already");
+        return Ok(ExitCode::Ok);
+    };
     tracing::info!(pid = std::process::id(), "start");
 
     let cancel = Cancel::default();
     let collecting = Collecting::start(&job, &cancel);
     let (done, ended) = mpsc::channel();
-    let worker_cancel = cancel.clone();
+    let job = Arc::new(job);
+    let (worker_cancel, worker_job) = (cancel.clone(), Arc::clone(&job));
     let work = move || {
         Worker {
-            job,
+            job: worker_job,
             options,
             cancel: worker_cancel,
         }
@@ -66,7 +72,12 @@ pub fn run(job: Job, options: Options) -> anyhow::Result<ExitCode> {
         .context("starting to work")?;
 
     let signal = signals.forever().next();
-    let began = Instant::now();
+    let mut began = Instant::now();
+    // Taken first: it tells anyone who asked for the stop that it has begun.
+    let stopping = match signal {
+        Some(SIGUSR1) => FileLock::take(&paths.compose_stop_lock(), LONGEST_END)?,
+        _ => None,
+    };
     cancel.set();
     // A worker without a child may sleep in a call to the engine; it dies with this process, and nothing is lost.
     while cancel.has_children() && began.elapsed() < LONGEST_END {
@@ -77,19 +88,44 @@ pub fn run(job: Job, options: Options) -> anyhow::Result<ExitCode> {
             break;
         }
     }
+    let mut code = ExitCode::Ok;
+    if stopping.is_some() {
+        if let Err(error) = stop_services(&job, signals) {
+            report_error(&error);
+            code = ExitCode::Failed;
+        }
+        began = Instant::now();
+    }
     if let Some(collecting) = collecting {
         let left = LONGEST_END.saturating_sub(began.elapsed());
         collecting.end(left.clamp(SHORTEST_LAST_COPY, LONGEST_LAST_COPY));
     }
     // A socket without a listener is no answer to monit, but a file that need not lie there.
     let _ = HealthSocket::new(paths.health_socket()).close();
-    let _ = pidfile.remove();
     tracing::info!(signal, "end");
-    Ok(ExitCode::Ok)
+    // In this order: anyone who waits for the stop finds the place free after it.
+    drop(place);
+    drop(stopping);
+    Ok(code)
+}
+
+/// Stops the services. SIGTERM, which comes when the VM shuts down, ends that.
+fn stop_services(job: &Job, mut signals: Signals) -> anyhow::Result<()> {
+    let cancel = Cancel::default();
+    let ending = cancel.clone();
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            if signals.forever().any(|signal| signal != SIGUSR1) {
+                ending.set();
+            }
+        })
+        .context("listening to signals")?;
+    ServicesStop::new(Some(job), &job.paths).run(&cancel)
 }
 
 struct Worker {
-    job: Job,
+    job: Arc<Job>,
     options: Options,
     cancel: Cancel,
 }

@@ -1,43 +1,38 @@
 //! `compose-runner start`: what monit calls. It leaves a runner behind and returns.
 
 use std::{
-    fs, io,
     process::{Command, Stdio},
     thread,
     time::Duration,
 };
 
 use anyhow::{Context as _, anyhow};
-use bosh_job::{
-    Advise as _, ExitCode, Options, Pid, Pidfile,
-    verdict::{State, Verdict},
-};
+use bosh_job::{Advise as _, ExitCode, FileLock, Options};
 
-use crate::job::{Job, living};
+use crate::{job::Job, runner};
 
 /// A runner that cannot even begin shows it within this time.
-const FIRST_BREATH: Duration = Duration::from_millis(200);
+const STARTUP_CHECK: Duration = Duration::from_millis(200);
 
-/// Starts a runner, unless one lives.
+/// Starts a runner, unless one lives and goes on. The new one waits for the end of a stop that is under way.
 pub fn start(job: &Job, options: &Options) -> anyhow::Result<ExitCode> {
     let paths = &job.paths;
-    if let Some(process) = living(paths) {
+    let stops = FileLock::is_held(&paths.compose_stop_lock());
+    if let Some(process) = runner::living(paths).filter(|_| !stops) {
         tracing::info!(
             pid = process.pid().as_raw_nonzero().get(),
             "a runner lives already"
         );
         return Ok(ExitCode::Ok);
     }
-    // The word of an earlier runner must not be taken for this one's.
-    match fs::remove_file(paths.verdict()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("removing {}", paths.verdict().display()));
-        }
-        _ => {}
+    if stops {
+        tracing::info!("the services are being stopped; the runner starts after that");
     }
     let program = std::env::current_exe().context("finding this program's own file")?;
     let mut child = Command::new(&program)
-        .args(["run", "--daemon"])
+        .arg("run")
+        .arg("--detach-from")
+        .arg(std::process::id().to_string())
         .arg("--root")
         .arg(&options.root)
         .arg("--config")
@@ -46,25 +41,14 @@ pub fn start(job: &Job, options: &Options) -> anyhow::Result<ExitCode> {
         .current_dir("/")
         .spawn()
         .with_context(|| format!("starting {}", program.display()))?;
-    let pid = Pid::from_child(&child);
-    let mut starting = Verdict::new(State::Starting, ExitCode::Ok, Vec::new(), Vec::new());
-    starting.pid = pid.as_raw_nonzero().get();
-    let pidfile = Pidfile::new(paths.compose_pidfile());
-    let noted = pidfile.write(pid).and_then(|()| {
-        // The runner may have been quicker, and have said more already.
-        if paths.verdict().exists() {
-            Ok(())
-        } else {
-            starting.write(&paths.verdict())
+    thread::sleep(STARTUP_CHECK);
+    match child.try_wait().context("checking on the runner")? {
+        Some(status) if !status.success() => {
+            let ended = crate::child::ended(status);
+            Err(anyhow!("the runner {ended} at once"))
+                .hint("its last words are above, in compose-runner.log")
         }
-    });
-    thread::sleep(FIRST_BREATH);
-    if let Some(status) = child.try_wait().context("looking after the runner")? {
-        let _ = pidfile.remove();
-        let ended = crate::child::ended(status);
-        return Err(anyhow!("the runner {ended} at once"))
-            .hint("its last words are above, in compose-runner.log");
+        // It writes the pidfile once it is on its own: monit reports a process whose parent changes as failing.
+        _ => Ok(ExitCode::Ok),
     }
-    noted.context("noting the runner's process")?;
-    Ok(ExitCode::Ok)
 }

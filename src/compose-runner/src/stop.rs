@@ -1,118 +1,141 @@
-//! `compose-runner stop`: what monit calls. It ends the runner, and then, unless this is an update, the services in
-//! reverse dependency order.
+//! `compose-runner stop`: what monit calls. In an update it ends the runner alone. Else it has the runner stop the services
+//! and end, waits for that, and does it itself where there is no runner, or one that hangs or is killed meanwhile.
 
 use std::{
-    collections::BTreeSet,
+    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow};
-use bosh_job::{Advise as _, ExitCode, Marker, Options, Paths, Pidfile, config::Instance};
-use docker_engine::{Engine, Filters, Status};
-use recipe::{Recipe, instance_environment};
+use bosh_job::{Advise as _, ExitCode, FileLock, Marker, Options, Paths, Pidfile, Process, Signal};
 
 use crate::{
-    applied,
     cancel::Cancel,
-    child::{End, ended},
     collecting::Collecting,
-    compose::{Compose, PROJECT_LABEL, SERVICE_LABEL},
     health_socket::HealthSocket,
-    job::{Job, end_leftovers, living},
-    redact::Redactor,
+    job::{Job, end_leftovers},
+    runner::{self, RunnerPlace},
+    services_stop::ServicesStop,
 };
 
-/// A runner has this long to end by itself.
+/// A runner has this long to end by itself, or to begin to stop the services.
 const RUNNER: Duration = Duration::from_secs(2);
-/// An engine that does not answer within this time is dead or hangs; with either, nothing can be stopped.
-const ANSWER: Duration = Duration::from_secs(1);
-/// What collecting the services' last words may take after they have ended.
+/// What a runner may take beside the services: ending what it was doing, and copying the services' last output.
+const BESIDE_SERVICES: Duration = Duration::from_secs(5);
+/// What collecting the services' last output may take after they have ended.
 const LAST_COPY: Duration = Duration::from_secs(2);
-/// The services' share of a stop when the configuration cannot be read.
-const SERVICES: Duration = Duration::from_mins(3);
+/// Between two looks at the runner.
+const LOOK: Duration = Duration::from_millis(20);
 
-/// Stops. A configuration that cannot be read is no reason not to.
+/// Stops.
 pub fn stop(job: anyhow::Result<Job>, options: &Options) -> anyhow::Result<ExitCode> {
-    let began = Instant::now();
     let paths = options.paths();
-    end_runner(&paths)?;
-    if Marker::new(paths.keep_containers()).is_set(Marker::LIFETIME) {
+    if Marker::new(paths.keep_containers()).is_set() {
+        end_runner(&paths)?;
         tracing::info!("this is an update: the services go on");
         return Ok(ExitCode::Ok);
     }
-    if let Err(error) = Engine::new(paths.socket()).ping(ANSWER) {
-        tracing::warn!("the engine does not answer, so that no service can be stopped: {error}");
-        return Ok(ExitCode::Ok);
-    }
-    let cancel = Cancel::default();
-    // The runner has ended, and the services have last words; `down` removes them together with their containers.
-    let collecting = job
-        .as_ref()
-        .ok()
-        .and_then(|job| Collecting::start(job, &cancel));
-    let stopping = Stopping::of(job, &paths);
-    let Some(project) = stopping.project else {
-        tracing::info!("nothing was ever brought up");
+    let job = job
+        .inspect_err(|error| {
+            tracing::warn!(
+                "the configuration cannot be read, stopping what was brought up last: {error:#}"
+            );
+        })
+        .ok();
+    let services = ServicesStop::new(job.as_ref(), &paths);
+    let Some(place) = after_runner(&paths, &services)? else {
         return Ok(ExitCode::Ok);
     };
-    let for_good = Marker::new(paths.going_for_good()).is_set(Marker::LIFETIME);
-    let command = if for_good { "down" } else { "stop" };
-    tracing::info!(project, command, "stopping the services");
-    let redactor = Redactor::default();
-    let compose = Compose::new(&paths, stopping.environment, &redactor, &cancel);
-    let limit = stopping
-        .limit
-        .saturating_sub(began.elapsed())
-        .max(Duration::from_secs(1));
-    let end = compose.on_project(&project, &[command], limit);
+    if Instant::now() >= services.deadline {
+        // The runner has said which services still run.
+        return Ok(ExitCode::Failed);
+    }
+    take_over(place, job.as_ref(), &services).map(|()| ExitCode::Ok)
+}
+
+/// Tells the runner to stop the services, and waits for its end. The runner's place, if services are left to stop.
+fn after_runner(paths: &Paths, services: &ServicesStop) -> anyhow::Result<Option<RunnerPlace>> {
+    let mut told: Option<(Process, Instant)> = None;
+    loop {
+        if let Some(place) = RunnerPlace::try_take(paths)? {
+            // An engine that does not answer is told by the stop itself.
+            let is_over =
+                told.is_some() && services.running().is_ok_and(|services| services.is_empty());
+            return Ok((!is_over).then_some(place));
+        }
+        let Some((process, since)) = &told else {
+            // Nobody to tell: another stop has taken over.
+            if let Some(process) = runner::living(paths) {
+                process
+                    .signal(Signal::USR1)
+                    .context("telling the runner to stop the services")?;
+                tracing::info!(
+                    pid = process.pid().as_raw_nonzero().get(),
+                    "the runner has been told to stop the services"
+                );
+                told = Some((process, Instant::now()));
+            }
+            wait(services)?;
+            continue;
+        };
+        if runner::living(paths).is_some_and(|now| now.pid() != process.pid()) {
+            tracing::info!("another runner has been started meanwhile; it goes on");
+            return Ok(None);
+        }
+        let has_begun = FileLock::is_held(&paths.compose_stop_lock());
+        if !has_begun && process.is_alive() && since.elapsed() >= RUNNER {
+            tracing::warn!("the runner hangs; ending it, and stopping the services without it");
+            replace_hanging(paths, process)?;
+        }
+        wait(services)?;
+    }
+}
+
+/// Sleeps for a moment; fails if the time is over.
+fn wait(services: &ServicesStop) -> anyhow::Result<()> {
+    if Instant::now() >= services.deadline + BESIDE_SERVICES {
+        return Err(anyhow!("the runner did not stop the services in time")).hint(
+            "dockerd stops what is left when it ends; see compose-runner.log for what the runner waits for",
+        );
+    }
+    thread::sleep(LOOK);
+    Ok(())
+}
+
+/// Kills a runner. monit must not see the pidfile without a living process meanwhile: it would go on to stop dockerd.
+fn replace_hanging(paths: &Paths, process: &Process) -> anyhow::Result<()> {
+    Pidfile::new(paths.compose_pidfile())
+        .write(rustix::process::getpid())
+        .context("writing the pidfile")?;
+    process
+        .end(Duration::ZERO)
+        .context("ending a runner that hangs")
+        .map(drop)
+}
+
+/// Stops the services in the runner's place.
+fn take_over(place: RunnerPlace, job: Option<&Job>, services: &ServicesStop) -> anyhow::Result<()> {
+    let paths = place.paths().clone();
+    let stopping = FileLock::take(&paths.compose_stop_lock(), RUNNER)?;
+    end_leftovers(&paths);
+    let cancel = Cancel::default();
+    let collecting = job.and_then(|job| Collecting::start(job, &cancel));
+    let stopped = services.run(&cancel);
     if let Some(collecting) = collecting {
         collecting.end(LAST_COPY);
     }
-    let failed = match end {
-        End::Exited { status, .. } if status.success() => {
-            tracing::info!(
-                elapsed_ms = began.elapsed().as_millis(),
-                "services are stopped"
-            );
-            return Ok(ExitCode::Ok);
-        }
-        End::Exited { status, tail } => anyhow!(
-            "docker-compose {command} {}: {}",
-            ended(status),
-            tail.last().map_or("", String::as_str)
-        ),
-        End::TimedOut { .. } => anyhow!(
-            "docker-compose {command} did not end within {} s; {}",
-            limit.as_secs(),
-            running(&paths, &project)
-        ),
-        End::NotStarted(error) => {
-            anyhow::Error::new(error).context(format!("starting docker-compose {command}"))
-        }
-        End::Cancelled => anyhow!("docker-compose {command} was ended"),
-    };
-    Err(failed).hint("dockerd stops what is left when it ends; property `stop_timeout` bounds the services' share")
-}
-
-/// The services that still run, for people.
-fn running(paths: &Paths, project: &str) -> String {
-    let filters = Filters::default().label(format!("{PROJECT_LABEL}={project}"));
-    let containers = match Engine::new(paths.socket()).containers(&filters) {
-        Ok(containers) => containers,
-        Err(error) => return format!("which services still run is not known: {error}"),
-    };
-    let services: BTreeSet<&str> = containers
-        .iter()
-        .filter(|container| container.state == Status::Running)
-        .filter_map(|container| container.labels.get(SERVICE_LABEL))
-        .map(String::as_str)
-        .collect();
-    let services: Vec<&str> = services.into_iter().collect();
-    format!("still running: {}", services.join(", "))
+    // One that was killed could not do it itself.
+    HealthSocket::new(paths.health_socket())
+        .close()
+        .context("removing the health socket")?;
+    // In this order: anyone who waits for the stop finds the place free after it.
+    drop(place);
+    drop(stopping);
+    stopped
 }
 
 fn end_runner(paths: &Paths) -> anyhow::Result<()> {
-    if let Some(runner) = living(paths) {
+    if let Some(runner) = runner::living(paths) {
         let ended = runner.end(RUNNER).context("ending the runner")?;
         tracing::info!(
             pid = runner.pid().as_raw_nonzero().get(),
@@ -128,56 +151,4 @@ fn end_runner(paths: &Paths) -> anyhow::Result<()> {
     Pidfile::new(paths.compose_pidfile())
         .remove()
         .context("removing the pidfile")
-}
-
-/// What a stop needs to know.
-struct Stopping {
-    project: Option<String>,
-    limit: Duration,
-    environment: Vec<(String, String)>,
-}
-
-impl Stopping {
-    fn of(job: anyhow::Result<Job>, paths: &Paths) -> Self {
-        let applied = applied::project(paths);
-        match job {
-            Ok(job) => {
-                let recipe = Recipe::parse(&job.config.recipe).ok().flatten();
-                Self {
-                    project: applied
-                        .or_else(|| recipe.map(|recipe| recipe.project.as_str().to_owned())),
-                    limit: job
-                        .config
-                        .supervision()
-                        .map_or(SERVICES, |supervision| supervision.stop_timeout),
-                    environment: instance_environment(paths, job.instance()),
-                }
-            }
-            Err(error) => {
-                tracing::warn!(
-                    "the configuration cannot be read, stopping what was brought up last: {error:#}"
-                );
-                Self {
-                    project: applied,
-                    limit: SERVICES,
-                    environment: instance_environment(paths, &nobody()),
-                }
-            }
-        }
-    }
-}
-
-/// An instance that says nothing of itself: Compose does not read the recipe to stop it.
-fn nobody() -> Instance {
-    Instance {
-        name: String::new(),
-        index: None,
-        id: String::new(),
-        az: None,
-        ip: None,
-        address: None,
-        deployment: String::new(),
-        bootstrap: None,
-        persistent_disk: None,
-    }
 }

@@ -4,12 +4,11 @@
 use std::time::{Duration, Instant};
 
 use bosh_job::Paths;
-use bosh_job::config::JobConfig;
 use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;
 use crate::dockerd;
-use crate::{leftovers, project, settings, stop};
+use crate::{launch, leftovers, project, settings, stop};
 
 /// How long the recipe's services may take to stop in order; monit's time for a start is what bounds it.
 const IN_ORDER: Duration = Duration::from_secs(30);
@@ -19,7 +18,6 @@ const THE_REST: Duration = Duration::from_secs(20);
 /// Stops the containers that run under `old`, if `new` cannot carry them.
 pub fn stop_containers_if_needed(
     paths: &Paths,
-    config: &JobConfig,
     old: &DaemonJson,
     new: &DaemonJson,
     deadline: Instant,
@@ -35,18 +33,18 @@ pub fn stop_containers_if_needed(
         "running containers cannot be carried over a change of this setting; stopping them on the old one first"
     );
     settings::put_in_place(paths, old)?;
-    let mut started = dockerd::spawn(paths)?;
+    let mut started = launch::start(paths)?;
     let up_by = (Instant::now() + Duration::from_secs(20)).min(deadline);
     if let Err(failure) = started.wait_until_up(paths, up_by) {
         let error = anyhow::Error::from(failure);
         warn!("dockerd does not come up on the old settings: {error:#}");
     } else if let Some(project) = project::applied(paths)
-        && let Err(error) = project::compose(paths, config, &project, &["stop"], IN_ORDER)
+        && let Err(error) = project::compose(paths, &project, &["stop"], IN_ORDER)
     {
         warn!("cannot stop the recipe in order: {error:#}");
     }
     match dockerd::running(paths) {
-        Some(process) => stop::full(paths, &process, THE_REST),
+        Some(process) => stop::full(paths, &process, Instant::now() + THE_REST),
         None => leftovers::end_all(paths, Duration::from_secs(10)),
     }
 }

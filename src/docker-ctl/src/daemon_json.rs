@@ -90,7 +90,7 @@ impl DaemonJson {
         if group_id(GROUP).is_some() {
             set("group", json!(GROUP));
         }
-        set("pidfile", json!(paths.docker_pidfile()));
+        set("pidfile", json!(paths.dockerd_pidfile()));
         set("data-root", json!(paths.data_root()));
         set("exec-root", json!(paths.exec_root()));
         set("live-restore", json!(true));

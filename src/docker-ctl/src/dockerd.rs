@@ -1,26 +1,14 @@
-//! dockerd itself: recognising it, becoming it, waiting for it.
+//! dockerd itself: recognising it, its environment, becoming it.
 
-use std::fs::OpenOptions;
-use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use anyhow::Context;
-use bosh_job::command::last_lines;
-use bosh_job::{Advise, ExitCode, Paths, Pidfile, Process, ProcessInfo};
-use docker_engine::Engine;
+use bosh_job::{ExitCode, Paths, Pidfile, Process, ProcessInfo};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tracing::info;
-
-use crate::daemon_environment::DaemonEnvironment;
 
 /// Open files that dockerd and every container may have: monit hands down a limit that is too low for many databases.
 const OPEN_FILES: u64 = 1_048_576;
-/// Lines of dockerd's log that an error shows.
-const LOG_LINES: usize = 20;
 
 /// Whether a process is the dockerd of this root.
 fn is_ours(info: &ProcessInfo, daemon_json: &str) -> bool {
@@ -67,6 +55,8 @@ pub fn environment(paths: &Paths) -> Vec<(&'static str, String)> {
 pub fn exec(paths: &Paths) -> anyhow::Result<ExitCode> {
     rustix::process::setsid().context("starting a session")?;
     raise_open_files();
+    // monit runs at nice -10 on a stemcell, and all containers would: ahead of the agent and of sshd
+    rustix::process::setpriority_process(None, 0).context("setting the priority")?;
     let program = paths.docker_bin("dockerd");
     let error = Command::new(&program)
         .arg("--config-file")
@@ -93,116 +83,6 @@ fn raise_open_files() {
                 maximum: now.maximum,
             },
         );
-    }
-}
-
-/// A dockerd that was started and may not be up yet.
-pub struct Started {
-    child: Child,
-    log_begin: u64,
-}
-
-/// Why a dockerd did not come up.
-pub enum Failure {
-    /// It ended: another configuration may do better.
-    Ended(anyhow::Error),
-    /// A signal killed it, which says nothing of its configuration: another try may do better.
-    Killed(anyhow::Error),
-    /// It is there and does not answer in time.
-    Silent(anyhow::Error),
-}
-
-impl From<Failure> for anyhow::Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Ended(error) | Failure::Killed(error) | Failure::Silent(error) => error,
-        }
-    }
-}
-
-/// Starts dockerd on the `daemon.json` that is in place. Its output goes to the end of its log.
-pub fn spawn(paths: &Paths) -> anyhow::Result<Started> {
-    let log_path = paths.log_file("dockerd");
-    let log = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(&log_path)
-        .with_context(|| format!("opening {}", log_path.display()))?;
-    let log_begin = log.metadata()?.len();
-    let this_program = std::env::current_exe().context("finding this program")?;
-    let child = Command::new(this_program)
-        .arg("--root")
-        .arg(paths.root())
-        .arg("exec-dockerd")
-        .env_clear()
-        .envs(environment(paths))
-        .envs(DaemonEnvironment::read_beside(&paths.daemon_json())?.variables())
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()
-        .context("starting dockerd")?;
-    info!(pid = child.id(), "dockerd started");
-    Ok(Started { child, log_begin })
-}
-
-impl Started {
-    /// Waits until the engine answers.
-    pub fn wait_until_up(&mut self, paths: &Paths, deadline: Instant) -> Result<(), Failure> {
-        let engine = Engine::new(paths.socket());
-        loop {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                let lines = self.log_lines(paths);
-                let error =
-                    anyhow::anyhow!("dockerd ended as it started ({status}){}", quoted(&lines));
-                return Err(match status.signal() {
-                    Some(_) => Failure::Killed(error),
-                    None => Failure::Ended(error),
-                });
-            }
-            let Err(error) = engine.ping(Duration::from_secs(2)) else {
-                return Ok(());
-            };
-            if Instant::now() >= deadline {
-                let lines = self.log_lines(paths);
-                let silent = Err::<(), _>(error)
-                    .context(format!("dockerd does not answer in time{}", quoted(&lines)))
-                    .hint("it goes on starting: see dockerd.log, then `monit start docker` again");
-                return silent.map_err(Failure::Silent);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// What dockerd has written since this start.
-    fn log_lines(&self, paths: &Paths) -> Vec<String> {
-        read_from(&paths.log_file("dockerd"), self.log_begin)
-            .map(|text| last_lines(&text, LOG_LINES))
-            .unwrap_or_default()
-    }
-}
-
-fn read_from(path: &Path, begin: u64) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    // rotated meanwhile (copytruncate): then all of it is new
-    let begin = if begin > file.metadata()?.len() {
-        0
-    } else {
-        begin
-    };
-    file.seek(SeekFrom::Start(begin))?;
-    let mut bytes = Vec::new();
-    file.take(1 << 20).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn quoted(lines: &[String]) -> String {
-    if lines.is_empty() {
-        String::new()
-    } else {
-        format!("; its last lines: {}", lines.join(" | "))
     }
 }
 
@@ -236,14 +116,5 @@ mod tests {
             own
         ));
         assert!(!is_ours(&process("/usr/bin/vi", &["vi", own]), own));
-    }
-
-    #[test]
-    fn a_log_that_was_cut_meanwhile_is_read_from_its_begin() {
-        let dir = tempfile::tempdir().unwrap();
-        let log = dir.path().join("dockerd.log");
-        std::fs::write(&log, "old\nnew\n").unwrap();
-        assert_eq!(read_from(&log, 4).unwrap(), "new\n");
-        assert_eq!(read_from(&log, 400).unwrap(), "old\nnew\n");
     }
 }

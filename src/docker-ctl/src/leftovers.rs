@@ -74,14 +74,7 @@ pub fn end_all(paths: &Paths, grace: Duration) -> anyhow::Result<()> {
 
 /// Ends processes of containers: SIGTERM to the first of each, SIGKILL to all that are left after `grace`.
 pub fn end_containers(processes: &[Process], grace: Duration) -> anyhow::Result<()> {
-    let pids: BTreeSet<i32> = processes
-        .iter()
-        .map(|process| process.pid().as_raw_nonzero().get())
-        .collect();
-    for first in processes
-        .iter()
-        .filter(|process| !pids.contains(&process.info().parent))
-    {
+    for first in first_of(processes) {
         first.signal(Signal::TERM)?;
     }
     let deadline = Instant::now() + grace;
@@ -94,6 +87,16 @@ pub fn end_containers(processes: &[Process], grace: Duration) -> anyhow::Result<
         end(process, Duration::ZERO)?;
     }
     Ok(())
+}
+
+/// The first process of each container: it has no parent among them.
+pub fn first_of(processes: &[Process]) -> Vec<&Process> {
+    let pids: BTreeSet<i32> = processes
+        .iter()
+        .map(|process| process.pid().as_raw_nonzero().get())
+        .collect();
+    let is_first = |process: &&Process| !pids.contains(&process.info().parent);
+    processes.iter().filter(is_first).collect()
 }
 
 fn unmount(paths: &Paths) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! docker-ctl: prepares, starts, stops and drains dockerd on a BOSH VM.
 //!
-//! monit calls `start` and `stop`, BOSH calls `pre-stop`, `drain`, `post-stop` and `wait` (post-start), people call `status`.
+//! monit calls `start` and `stop`, BOSH calls `pre-start`, `wait` (post-start), `pre-stop`, `drain` and `post-stop`, people call `status`.
 
 use std::path::PathBuf;
 use std::process::ExitCode as Status;
@@ -20,13 +20,17 @@ mod daemon_json;
 mod directories;
 mod dockerd;
 mod drain;
+mod guard;
 mod kernel;
+mod launch;
 mod leftovers;
 mod live_restore;
 mod lock;
 mod mounts;
 mod post_stop;
+mod pre_start;
 mod project;
+mod refusals;
 mod registry_authorities;
 mod resolvers;
 mod settings;
@@ -61,6 +65,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Check the settings of a first start; BOSH's pre-start
+    PreStart,
     /// Learn from BOSH's pre-stop whether the instance goes for good
     PreStop,
     /// End what a full stop has left; BOSH's post-stop
@@ -85,6 +91,12 @@ enum Command {
     /// What a container of the smoke test does
     #[command(hide = true, subcommand)]
     Probe(smoke_test::probe::Probe),
+    /// End the containers that stdin names, in order, when the job's directory is gone
+    #[command(hide = true)]
+    Guard,
+    /// Start dockerd, say its number and how it ends, until stdin ends
+    #[command(hide = true)]
+    LaunchDockerd,
     /// Become dockerd, in a session of its own
     #[command(hide = true)]
     ExecDockerd,
@@ -115,6 +127,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         .and_then(|config| config.log_level().ok())
         .unwrap_or(LogLevel::Info);
     logging::init("docker-ctl", level);
+    logging::restrict_log(&paths.log_file("docker-ctl"));
     if let Some(Command::SmokeTest { settings }) = &cli.command {
         let settings = settings.clone();
         let settings = settings.unwrap_or_else(|| smoke_test::settings_path(&paths));
@@ -134,15 +147,20 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Some(Command::Stop) => stop::run(&paths).map(|()| ExitCode::Ok),
         Some(Command::Drain { args }) => Ok(drain::run(&paths, args)),
+        Some(Command::PreStart) => {
+            pre_start::run(&paths, config.exits(ExitCode::BadConfig)).map(|()| ExitCode::Ok)
+        }
         Some(Command::PreStop) => drain::pre_stop(&paths).map(|()| ExitCode::Ok),
         Some(Command::PostStop) => post_stop::run(&paths).map(|()| ExitCode::Ok),
-        Some(Command::Wait) => wait::run(&paths, &config.exits(ExitCode::BadConfig)?),
+        Some(Command::Wait) => wait::run(&paths, config.exits(ExitCode::BadConfig)),
         Some(Command::Status { json, output }) => {
             let form = if *json { status::Form::Json } else { *output };
             status::run(&paths, form)
         }
         // Done above, without the job's configuration.
         Some(Command::SmokeTest { .. } | Command::Probe(_)) => Ok(ExitCode::Ok),
+        Some(Command::Guard) => guard::run(&paths),
+        Some(Command::LaunchDockerd) => launch::launch(&paths),
         Some(Command::ExecDockerd) => dockerd::exec(&paths),
     }
 }

@@ -3,7 +3,7 @@
 //! monit does not run the stop program of a process that is dead. So a dockerd that died before `bosh stop` or a recreate would leave
 //! its containers running on a disk that BOSH is about to take away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bosh_job::{Marker, Paths};
 use tracing::info;
@@ -18,12 +18,12 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
     directories::make_run_dir(paths)?;
     let _lock = lock::take(paths, Duration::from_mins(1))?;
     let marker = Marker::new(paths.full_stop());
-    if !marker.is_set(Marker::LIFETIME) {
+    if !marker.is_set() {
         info!("not a full stop: what runs goes on");
         return Ok(());
     }
     match dockerd::running(paths) {
-        Some(process) => stop::full(paths, &process, CONTAINERS)?,
+        Some(process) => stop::full(paths, &process, Instant::now() + CONTAINERS)?,
         None => leftovers::end_all(paths, CONTAINERS)?,
     }
     marker.clear()?;

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use bosh_job::command::Checked;
-use bosh_job::config::JobConfig;
+use bosh_job::config::Instance;
 use bosh_job::{Advise, Paths};
 use recipe::{ProjectName, instance_environment};
 use serde_json::Value;
+
+/// The label that names a container's project.
+pub const PROJECT_LABEL: &str = "com.docker.compose.project";
 
 /// The project that compose-runner last brought up.
 pub fn applied(paths: &Paths) -> Option<ProjectName> {
@@ -14,10 +17,9 @@ pub fn applied(paths: &Paths) -> Option<ProjectName> {
     ProjectName::new(applied.get("project")?.as_str()?)
 }
 
-/// Runs a command of Compose that needs no recipe: it finds the containers by their labels.
+/// Runs a command of Compose that needs no recipe: it finds the containers by their labels, and no value of the instance matters.
 pub fn compose(
     paths: &Paths,
-    config: &JobConfig,
     project: &ProjectName,
     args: &[&str],
     limit: Duration,
@@ -25,7 +27,7 @@ pub fn compose(
     Checked::new(paths.compose_bin(), limit)
         .args(["-p", project.as_str()])
         .args(args)
-        .envs(instance_environment(paths, &config.instance))
+        .envs(instance_environment(paths, &Instance::unknown()))
         // where no compose file can be found
         .current_dir(paths.cli_dir())
         .grace(Duration::from_secs(1))

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bosh_job::config::{Daemon, ImageStore, JobConfig};
-use bosh_job::verdict::{ErrorReport, Refused};
-use bosh_job::{Advise, ExitCode, Marker, Paths, Pidfile, Process, exit_code_of, report_error};
+use bosh_job::{Advise, ExitCode, Marker, Paths, Pidfile, Process, report_error};
 use docker_engine::Engine;
 use recipe::{KeptRecipe, Recipe, write_files};
 use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;
-use crate::dockerd::{self, Failure};
+use crate::dockerd;
+use crate::launch::{self, Failure};
+use crate::refusals::{self, Refusals};
 use crate::{
     carry, cgroups, cli_config, directories, kernel, leftovers, live_restore, lock,
     registry_authorities, settings, stop, strays,
@@ -20,6 +21,8 @@ use crate::{
 
 /// monit gives a start 100 s; past that a deploy fails without a word of why.
 const LIMIT: Duration = Duration::from_secs(90);
+/// monit looks once a second for the process that a start program is to leave.
+const MONIT_LOOK: Duration = Duration::from_millis(1500);
 
 /// Starts dockerd, unless it runs.
 pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<()> {
@@ -38,7 +41,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
         } else {
             // a stop that was cut short has left it there; settings that are no good are told by the start
             info!("dockerd runs, and not on the settings that are asked for; starting it anew");
-            stop::leave_containers(paths, &process)?;
+            stop::leave_containers(paths, &process, false)?;
         }
     }
     info!("starting");
@@ -46,24 +49,40 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
         .remove()
         .context("removing the stale pidfile")?;
     forget_the_stop(paths)?;
-    remove_if_there(&paths.refused())?;
-    let mut refusals = Vec::new();
+    refusals::remove(paths)?;
+    let mut refusals = Refusals::default();
     let begun = prepare(paths, &config).and_then(|()| {
         if let Ok(config) = &config
             && let Err(error) = write_recipe(paths, config)
         {
             report_error(&error);
-            refusals.push(error);
+            refusals.errors.push(error);
         }
         begin(paths, config, deadline, &mut refusals)
     });
     if let Err(error) = &begun {
         // for whoever asks `docker-ctl wait` or `status` why; a full disk may be the reason for both
-        if let Err(unwritten) = refuse(paths, &refusals, Some(error), None) {
+        if let Err(unwritten) = refusals.write(paths, Some(error), None) {
             report_error(&unwritten);
         }
+        end_for_monit(paths)?;
     }
     begun
+}
+
+/// Has monit see that the start is over. It waits for a living process in the pidfile as long as its timeout lasts, does nothing else
+/// meanwhile, and does not notice that this program ends (monit 5.2.5, `control.c`, `wait_start`). So the pidfile names this program
+/// for a moment; monit then finds it gone, and tries again in its next cycle.
+fn end_for_monit(paths: &Paths) -> anyhow::Result<()> {
+    if dockerd::running(paths).is_some() {
+        return Ok(());
+    }
+    let pidfile = Pidfile::new(paths.docker_pidfile());
+    pidfile
+        .write(rustix::process::getpid())
+        .context("writing the pidfile")?;
+    std::thread::sleep(MONIT_LOOK);
+    pidfile.remove().context("removing the pidfile")
 }
 
 /// Clears the marks of what kind of stop the one before this start was.
@@ -140,7 +159,8 @@ fn already_running(paths: &Paths, process: &Process) -> anyhow::Result<()> {
     {
         live_restore::set(paths, process, &engine, true, Duration::from_secs(5))?;
     }
-    // it came up after an earlier start had given up waiting
+    // it came up after an earlier start had given up waiting, or was ended
+    refusals::settle_late(paths)?;
     if settings::last_good(paths).is_none()
         && let Some(in_place) = DaemonJson::read(&paths.daemon_json())
     {
@@ -194,25 +214,25 @@ fn begin(
     paths: &Paths,
     config: anyhow::Result<JobConfig>,
     deadline: Instant,
-    refusals: &mut Vec<anyhow::Error>,
+    refusals: &mut Refusals,
 ) -> anyhow::Result<()> {
     let last_good = settings::last_good(paths);
-    let wanted = config.and_then(|config| {
-        settings::checked(paths, &config).map(|(daemon, json)| (config, daemon, json))
-    });
+    let wanted = config.and_then(|config| settings::checked(paths, &config));
     let error = match wanted {
-        Ok((config, daemon, json)) => {
+        Ok((daemon, json)) => {
             // before dockerd is there: compose-runner may pull as soon as it answers
             registry_authorities::update(paths, &daemon.registries)?;
             cli_config::update(paths, &daemon)?;
             if let Some(old) = &last_good {
-                carry::stop_containers_if_needed(paths, &config, old, &json, deadline)?;
+                carry::stop_containers_if_needed(paths, old, &json, deadline)?;
             }
             match start_on(paths, &json, deadline) {
                 Ok(()) => {
                     settings::remember(paths, &json)?;
-                    refusals.extend(check_image_store(paths, &daemon).err());
-                    return refuse(paths, refusals, None, None);
+                    refusals
+                        .errors
+                        .extend(check_image_store(paths, &daemon).err());
+                    return refusals.write(paths, None, None);
                 }
                 // a port that is taken, a certificate that does not fit its key, …
                 Err(Failure::Ended(error))
@@ -220,7 +240,12 @@ fn begin(
                 {
                     error
                 }
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => {
+                    if matches!(failure, Failure::Silent(_)) {
+                        refusals.late = dockerd::running(paths).map(|process| process.pid());
+                    }
+                    return Err(failure.into());
+                }
             }
         }
         Err(error) => error,
@@ -233,7 +258,7 @@ fn begin(
     match start_on(paths, &last_good, deadline) {
         Ok(()) => {
             let hint = "dockerd and the containers run on with the settings that worked last; set the properties right and deploy again";
-            refuse(paths, refusals, Some(&error), Some(hint))
+            refusals.write(paths, Some(&error), Some(hint))
         }
         Err(second) => Err(anyhow::Error::from(second))
             .context("dockerd does not come up on the settings that worked last either"),
@@ -243,13 +268,13 @@ fn begin(
 fn start_on(paths: &Paths, json: &DaemonJson, deadline: Instant) -> Result<(), Failure> {
     let begun = Instant::now();
     settings::put_in_place(paths, json).map_err(Failure::Silent)?;
-    let mut started = dockerd::spawn(paths).map_err(Failure::Silent)?;
+    let mut started = launch::start(paths).map_err(Failure::Silent)?;
     match started.wait_until_up(paths, deadline) {
         // by the kernel, for want of memory, or by somebody's hand; monit would wait for its whole time before it tries again
         Err(Failure::Killed(error)) => {
             warn!("starting dockerd once more: {error:#}");
             leftovers::end_stale_containerd(paths).map_err(Failure::Silent)?;
-            let mut again = dockerd::spawn(paths).map_err(Failure::Silent)?;
+            let mut again = launch::start(paths).map_err(Failure::Silent)?;
             again.wait_until_up(paths, deadline)?;
         }
         done => done?,
@@ -284,35 +309,4 @@ fn check_image_store(paths: &Paths, daemon: &Daemon) -> anyhow::Result<()> {
     ))
     .hint("unset the property, or use an engine that has this store")
     .exits(ExitCode::BadConfig)
-}
-
-/// Writes `refused.json`, if anything was refused.
-fn refuse(
-    paths: &Paths,
-    refusals: &[anyhow::Error],
-    last: Option<&anyhow::Error>,
-    hint: Option<&str>,
-) -> anyhow::Result<()> {
-    let all: Vec<&anyhow::Error> = refusals.iter().chain(last).collect();
-    let Some(first) = all.first() else {
-        return Ok(());
-    };
-    let refused = Refused {
-        exit_code: exit_code_of(first),
-        errors: all
-            .iter()
-            .flat_map(|error| ErrorReport::all_of(error))
-            .collect(),
-        ..Refused::new(first, hint.map(str::to_owned))
-    };
-    Ok(refused.write(&paths.refused())?)
-}
-
-fn remove_if_there(path: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("removing {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }

@@ -3,26 +3,39 @@
 //! monit does not run it when dockerd is dead already, gives it 48 s, and ignores how it ends; so it must not wait for
 //! what is not there, and must never fail for want of something to stop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bosh_job::{Marker, Paths, Pidfile, Process};
-use docker_engine::Engine;
+use bosh_job::{FileLock, Marker, Paths, Pidfile, Process};
+use docker_engine::{Engine, Filters};
 use tracing::{info, warn};
 
-use crate::{directories, dockerd, leftovers, live_restore, lock};
+use crate::guard::{self, StopPlan};
+use crate::project::PROJECT_LABEL;
+use crate::{directories, dockerd, leftovers, live_restore, lock, project};
 
-/// How long dockerd may take to stop containers; what then still runs is killed.
+/// How long a stop of dockerd and its containers may take, from its begin; what then still runs is killed.
+const WHOLE: Duration = Duration::from_secs(44);
+/// How long another docker-ctl may take to end a start or a stop.
+const LOCK: Duration = Duration::from_secs(20);
+/// How long a stop of the services may take that has lost its runner: monit waits for that no longer.
+const SERVICES: Duration = Duration::from_secs(12);
+/// How long dockerd may take to stop containers, the recipe's included if nobody has stopped them.
 const CONTAINERS: Duration = Duration::from_secs(32);
+/// What of that is kept for dockerd itself, after the recipe's services.
+const REST: Duration = Duration::from_secs(8);
 /// How long dockerd may take to end when containers live on.
 const ALONE: Duration = Duration::from_secs(25);
 /// How long a dockerd may take to end that does not listen any more.
 const DEAF: Duration = Duration::from_millis(1200);
+/// How long a dockerd that is starting may take until it listens.
+const STARTING: Duration = Duration::from_secs(10);
 
 /// Stops dockerd.
 pub fn run(paths: &Paths) -> anyhow::Result<()> {
+    let begun = Instant::now();
     directories::make_run_dir(paths)?;
-    let _lock = lock::take(paths, Duration::from_secs(20))?;
+    let _lock = lock::take_for_stop(paths, LOCK)?;
     let (keep, going) = (
         Marker::new(paths.keep_containers()),
         Marker::new(paths.going_for_good()),
@@ -32,8 +45,13 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
             info!("dockerd does not run; nothing to stop");
             Ok(())
         }
-        Some(process) if keep.is_set(Marker::LIFETIME) => leave_containers(paths, &process),
-        Some(process) => full(paths, &process, CONTAINERS),
+        Some(process) if keep.is_set() => leave_containers(paths, &process, true),
+        Some(process) => {
+            // Where the runner was killed in the middle of it, its stop program goes on, and dockerd is wanted until then.
+            FileLock::take(&paths.compose_stop_lock(), SERVICES)?;
+            let deadline = (Instant::now() + CONTAINERS).min(begun + WHOLE);
+            full(paths, &process, deadline)
+        }
     };
     // whoever's number stands in it, it is not a living dockerd's any more
     if dockerd::running(paths).is_none() {
@@ -46,8 +64,8 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
     stopped
 }
 
-/// Ends dockerd and leaves the containers running, for the next start to find.
-pub fn leave_containers(paths: &Paths, process: &Process) -> anyhow::Result<()> {
+/// Ends dockerd and leaves the containers running, for the next start to find; under a guard, if another program makes that start.
+pub fn leave_containers(paths: &Paths, process: &Process, guarded: bool) -> anyhow::Result<()> {
     let engine = Engine::new(paths.socket());
     // a full stop that was cut short may have left it off
     if engine.ping(Duration::from_secs(2)).is_ok()
@@ -58,14 +76,26 @@ pub fn leave_containers(paths: &Paths, process: &Process) -> anyhow::Result<()> 
     {
         warn!("the containers may stop with dockerd: {error:#}");
     }
+    let plan = guarded.then(|| StopPlan::of(&engine));
     end(process, ALONE)?;
+    if let Some(plan) = plan
+        && let Err(error) = plan.and_then(|plan| guard::begin(paths, &plan))
+    {
+        warn!("the containers run on even if the job is leaving this instance: {error:#}");
+    }
     info!("dockerd stopped; its containers run on");
     Ok(())
 }
 
-/// Ends dockerd and every container within `limit`, and checks that nothing is left that holds the disk.
-pub fn full(paths: &Paths, process: &Process, limit: Duration) -> anyhow::Result<()> {
+/// Ends dockerd and every container until `deadline`, and checks that nothing is left that holds the disk.
+pub fn full(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Result<()> {
     let engine = Engine::new(paths.socket());
+    let left = || deadline.saturating_duration_since(Instant::now());
+    // The pidfile names a dockerd that has answered: one that it does not name may still be starting.
+    let is_starting = Pidfile::new(paths.docker_pidfile()).read() != Some(process.pid());
+    if is_starting && let Err(error) = engine.wait_ready(Instant::now() + STARTING) {
+        warn!("a dockerd that is starting does not answer: {error}");
+    }
     match engine.ping(Duration::from_secs(5)) {
         Err(error) if error.is_engine_down() => {
             warn!(
@@ -79,9 +109,12 @@ pub fn full(paths: &Paths, process: &Process, limit: Duration) -> anyhow::Result
             leftovers::end_all(paths, Duration::from_secs(10))?;
         }
         Ok(_) => {
+            if let Err(error) = stop_recipe(paths, &engine, left().saturating_sub(REST)) {
+                warn!("the recipe's services are not stopped in order: {error:#}");
+            }
             match live_restore::set(paths, process, &engine, false, Duration::from_secs(5)) {
                 Ok(()) => {
-                    end(process, limit)?;
+                    end(process, left())?;
                     leftovers::end_all(paths, Duration::ZERO)?;
                 }
                 // its containerd hangs, perhaps: then it would wait for that, too
@@ -95,6 +128,19 @@ pub fn full(paths: &Paths, process: &Process, limit: Duration) -> anyhow::Result
     }
     info!("dockerd and its containers stopped");
     Ok(())
+}
+
+/// Stops the recipe's services in order, if compose-runner has not: it was killed, or dockerd was asked to stop without it.
+fn stop_recipe(paths: &Paths, engine: &Engine, limit: Duration) -> anyhow::Result<()> {
+    let Some(project) = project::applied(paths) else {
+        return Ok(());
+    };
+    let running = Filters::default().label(format!("{PROJECT_LABEL}={}", project.as_str()));
+    if engine.containers(&running)?.is_empty() {
+        return Ok(());
+    }
+    info!(%project, "stopping the recipe's services");
+    project::compose(paths, &project, &["stop"], limit)
 }
 
 fn end(process: &Process, grace: Duration) -> anyhow::Result<()> {

@@ -16,11 +16,21 @@ use image_ledger::ImageLedger;
 use recipe::{KeptRecipe, Recipe};
 use tracing::{info, warn};
 
-use crate::{dockerd, project, start};
+use crate::{dockerd, project, refusals, start};
 
-/// Waits, and says what came of it.
-pub fn run(paths: &Paths, config: &JobConfig) -> anyhow::Result<ExitCode> {
-    if let Some(refused) = Refused::read(&paths.refused())? {
+/// Waits, and says what came of it. From then on what is wrong shows: the deploy has its error.
+pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<ExitCode> {
+    let waited = config.and_then(|config| wait(paths, &config));
+    Marker::new(paths.deploying())
+        .clear()
+        .context("removing the marker of a deploy")?;
+    waited
+}
+
+fn wait(paths: &Paths, config: &JobConfig) -> anyhow::Result<ExitCode> {
+    if !refusals::only_late(paths)?
+        && let Some(refused) = refusals::current(paths)?
+    {
         return Ok(report_refusal(&refused));
     }
     let supervision = config.supervision()?;
@@ -35,7 +45,8 @@ pub fn run(paths: &Paths, config: &JobConfig) -> anyhow::Result<ExitCode> {
             )
         })
         .hint("see docker-ctl.log and dockerd.log in the job's log directory")?;
-    if let Some(refused) = Refused::read(&paths.refused())? {
+    refusals::settle_late(paths)?;
+    if let Some(refused) = refusals::current(paths)? {
         return Ok(report_refusal(&refused));
     }
     // The update is over. One whose stop was cut short has left it there, and monit starts nothing that still runs.
@@ -74,7 +85,6 @@ fn without_recipe(
         info!(%project, "there is no recipe any more; removing its containers");
         project::compose(
             paths,
-            config,
             &project,
             &["down", "--remove-orphans"],
             supervision.stop_timeout,

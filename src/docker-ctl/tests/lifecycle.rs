@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use support::{Vm, inside, install, run, script};
 
 fn is_set(marker: std::path::PathBuf) -> bool {
-    Marker::new(marker).is_set(Marker::LIFETIME)
+    Marker::new(marker).is_set()
 }
 
 #[test]

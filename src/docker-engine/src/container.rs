@@ -255,6 +255,10 @@ pub struct ContainerConfig {
     pub labels: BTreeMap<String, String>,
     /// Whether it has a terminal: its output is then one stream.
     pub tty: bool,
+    /// The signal that asks it to stop, by name or number; empty for SIGTERM.
+    pub stop_signal: String,
+    /// Its grace period in seconds; none for the engine's 10, below zero without an end.
+    pub stop_timeout: Option<i64>,
 }
 
 /// What a container was made with, on the host's side.

@@ -92,6 +92,24 @@ pub struct Instance {
     pub persistent_disk: Option<u64>,
 }
 
+impl Instance {
+    /// An instance that nothing is known of.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            name: String::new(),
+            index: None,
+            id: String::new(),
+            az: None,
+            ip: None,
+            address: None,
+            deployment: String::new(),
+            bootstrap: None,
+            persistent_disk: None,
+        }
+    }
+}
+
 /// The properties that make the recipe, not yet parsed. `Debug` does not show them: recipes carry secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,6 +14,7 @@ mod namespaces;
 mod networks;
 mod pulls;
 mod recipes;
+mod restarts;
 mod rollback;
 mod stops;
 mod updates;

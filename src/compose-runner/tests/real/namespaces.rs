@@ -70,7 +70,7 @@ pub fn spawn_anchor() -> Child {
 
 pub fn spawn_dockerd(anchor: &Child, binaries: &Path, paths: &Paths) -> Child {
     let settings = json!({
-        "data-root": paths.data_root(), "exec-root": paths.exec_root(), "pidfile": paths.docker_pidfile(),
+        "data-root": paths.data_root(), "exec-root": paths.exec_root(), "pidfile": paths.dockerd_pidfile(),
         "hosts": [format!("unix://{}", paths.socket().display())], "live-restore": true,
     });
     let file = paths.run_dir().join("daemon.json");

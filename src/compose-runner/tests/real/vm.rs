@@ -241,6 +241,17 @@ impl Vm {
     }
 
     fn runner_with(&self, arguments: &[&str], environment: &[(&str, String)]) -> Output {
+        self.runner_command(arguments, environment)
+            .output()
+            .unwrap()
+    }
+
+    /// Begins a command of `compose-runner`, as monit does, which does not wait for its programs.
+    pub fn begin_runner(&self, arguments: &[&str]) -> Child {
+        self.runner_command(arguments, &[]).spawn().unwrap()
+    }
+
+    fn runner_command(&self, arguments: &[&str], environment: &[(&str, String)]) -> Command {
         let mut command = self.command(&self.paths.program("compose-runner"));
         let log = || {
             File::options()
@@ -255,9 +266,8 @@ impl Vm {
             .arg(self.root())
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(log())
-            .stderr(log())
-            .output()
-            .unwrap()
+            .stderr(log());
+        command
     }
 
     pub fn start_runner(&self) {
@@ -267,6 +277,8 @@ impl Vm {
     pub fn start_runner_with(&self, environment: &[(&str, String)]) {
         let output = self.runner_with(&["start"], environment);
         assert!(output.status.success(), "{}", self.log());
+        // As monit, which waits for the process and not for the program.
+        until(|| self.runner_pid()).unwrap_or_else(|| panic!("no pidfile: {}", self.log()));
     }
 
     /// Starts the runner as BOSH does in a deploy, after a stop that leaves the containers, and returns its verdict.

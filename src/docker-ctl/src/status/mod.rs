@@ -15,6 +15,8 @@ use docker_engine::Engine;
 use engine::{ContainerReport, EngineReport};
 use serde::Serialize;
 
+use crate::refusals;
+
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Form {
@@ -69,7 +71,7 @@ fn look(paths: &Paths) -> anyhow::Result<Report> {
         engine_error,
         containers,
         verdict: Verdict::read(&paths.verdict())?,
-        refused: Refused::read(&paths.refused())?,
+        refused: refusals::current(paths)?,
     })
 }
 

@@ -1,0 +1,27 @@
+//! `docker-ctl pre-start`: what BOSH runs before it has monit start the job.
+//!
+//! post-start alone can tell the Director why a deploy fails, and it runs only where all processes came up. So settings that cannot work
+//! are told here where there are no others to fall back to, and the marker keeps what fails in this deploy from showing before
+//! post-start has said why.
+
+use anyhow::Context;
+use bosh_job::config::JobConfig;
+use bosh_job::{Advise, Marker, Paths};
+
+use crate::{directories, settings};
+
+/// Checks the settings of a first start, and leaves the marker of a deploy.
+pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<()> {
+    directories::make_run_dir(paths)?;
+    let deploying = Marker::new(paths.deploying());
+    if settings::last_good(paths).is_none() {
+        deploying
+            .clear()
+            .context("removing the marker of a deploy")?;
+        directories::make(paths)?;
+        settings::checked(paths, &config?)
+            .context("checking dockerd's settings, before anything is started")
+            .hint("set the properties right and deploy again; nothing was started")?;
+    }
+    deploying.set().context("leaving the marker of a deploy")
+}
