@@ -98,7 +98,9 @@ const SOCKET: &str = "/var/vcap/monit/monit.sock";
 const CREDENTIALS: &str = "/var/vcap/monit/monit.user";
 
 /// Writes monit's own file and its credentials below the instance's `/var/vcap`, as a stemcell and BOSH's agent do, and
-/// what stands before each job's programs; monit listens on a UNIX socket where a stemcell has a TCP port that the firewall guards.
+/// what stands before each job's programs; monit listens on a UNIX socket where a stemcell has a TCP port that the
+/// firewall guards. `onreboot`: newer monits start all services after a reboot, also those that were stopped, and take
+/// a second's drift of the clock for one.
 pub(crate) fn write_configuration(vcap: &Path) -> Result<()> {
     let user = vcap.join("monit/monit.user");
     if !user.exists() {
@@ -113,6 +115,7 @@ pub(crate) fn write_configuration(vcap: &Path) -> Result<()> {
          set pidfile /var/vcap/monit/monit.pid\n\
          set idfile /var/vcap/monit/monit.id\n\
          set statefile /var/vcap/monit/monit.state\n\
+         set onreboot laststate\n\
          set httpd unixsocket {SOCKET}\n  permission 0600\n  allow cleartext {CREDENTIALS}\n\
          include /var/vcap/monit/*.monitrc\n\
          include /var/vcap/monit/job/*.monitrc\n"
