@@ -172,6 +172,17 @@ impl Chain {
         self.assert_once(what);
     }
 
+    /// Waits until the engine answers.
+    pub fn wait_for_engine(&self) {
+        self.wait("the engine", || {
+            let silent = || "it does not answer".to_owned();
+            self.look()
+                .is_none()
+                .then(silent)
+                .or_else(|| self.unsettled())
+        });
+    }
+
     fn unsettled(&self) -> Option<String> {
         let summary = self.ok("monit summary --batch 2>&1");
         summary.contains("pending").then_some(summary)
