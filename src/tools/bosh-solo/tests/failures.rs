@@ -169,3 +169,23 @@ fn power_button(toy: &Toy) {
     let _ = toy.solo(&["ssh", "g/0", "-c", "kill -TERM 1"]);
     toy.wait_for_state("unresponsive agent");
 }
+
+#[test]
+fn a_program_that_monit_5_2_5_would_not_find_fails_the_deploy_with_its_file_and_line() {
+    let mut toy = Toy::new("monitfile");
+    let monit = toy.own_release().join("jobs/recorder/monit");
+    let text = fs::read_to_string(&monit).unwrap();
+    fs::write(
+        &monit,
+        text.replace("stop program \"/", "stop program \"./"),
+    )
+    .unwrap();
+    let said = toy.deploy().error();
+    for part in [
+        "job `recorder` (/var/vcap/jobs/recorder/monit)",
+        "line 4: `stop program` names no program by its absolute path",
+        "hint: ",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}

@@ -14,6 +14,7 @@ pub struct Deployment {
     images: Vec<String>,
     releases: Vec<OtherRelease>,
     persistent_disk: Option<u64>,
+    watch_time: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -41,6 +42,7 @@ impl Deployment {
             images: vec!["busybox".to_owned()],
             releases: Vec::new(),
             persistent_disk: None,
+            watch_time: "1000-90000".to_owned(),
             arguments: Vec::new(),
             environment: Vec::new(),
         }
@@ -102,6 +104,13 @@ impl Deployment {
         self
     }
 
+    /// The same with other watch times of the update, `MIN-MAX` in milliseconds.
+    #[must_use]
+    pub fn watch_time(mut self, milliseconds: &str) -> Self {
+        milliseconds.clone_into(&mut self.watch_time);
+        self
+    }
+
     /// Gives `deploy` further arguments: ops files, variables.
     pub fn arguments(&mut self, arguments: &[&str]) {
         self.arguments = arguments
@@ -150,7 +159,7 @@ impl Deployment {
             "releases": releases,
             "update": {
                 "canaries": 1, "max_in_flight": 1, "serial": true,
-                "canary_watch_time": "1000-90000", "update_watch_time": "1000-90000",
+                "canary_watch_time": self.watch_time, "update_watch_time": self.watch_time,
             },
             "instance_groups": [group],
         })

@@ -134,6 +134,12 @@ pub enum Error {
         /// What happened.
         why: String,
     },
+    /// A job's monit file cannot be understood as monit 5.2.5 understands it.
+    #[error("{}", problems.join("; "))]
+    MonitFile {
+        /// What is wrong, each with its line.
+        problems: Vec<String>,
+    },
     /// After deletion something is still there.
     #[error("deployment {deployment} left something behind: {}", left.join("; "))]
     Leftovers {
@@ -164,6 +170,9 @@ impl Error {
                 ))
             }
             Self::DiskBusy { .. } => Some("end these processes, or stop the instance".to_owned()),
+            Self::MonitFile { .. } => Some(
+                "write `start program \"/path arguments\" with timeout N seconds`; monit looks no program up".to_owned(),
+            ),
             Self::NotRunning { .. } => Some("`bosh-solo start` boots it".to_owned()),
             Self::Unsupported { hint, .. } => Some(hint.clone()),
             Self::NoSubnet => Some("delete deployments that are no longer needed".to_owned()),

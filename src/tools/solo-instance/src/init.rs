@@ -102,7 +102,8 @@ fn reap(mut ended: impl FnMut(i32)) {
     }
 }
 
-/// Monit in the foreground, with the environment that BOSH's monit gives programs: `PATH` and nothing else.
+/// Monit in the foreground, as a stemcell's runit starts it: with a niceness that programs inherit, and the environment
+/// that BOSH's monit gives them: `PATH` and nothing else.
 struct Monit {
     pid: i32,
     started: Instant,
@@ -112,6 +113,7 @@ struct Monit {
 impl Monit {
     fn start() -> Result<Self> {
         let child = Command::new("/usr/bin/setsid")
+            .args(["/usr/bin/nice", "-n", "-10"])
             .args(["/usr/bin/monit", "-I", "-c", MONITRC])
             .env_clear()
             .env("PATH", "/bin:/usr/bin:/sbin:/usr/sbin")

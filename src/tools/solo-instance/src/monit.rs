@@ -10,6 +10,8 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::error::{Error, Result};
+use crate::monit_file::{DETACH, DETACH_SCRIPT};
+use crate::rootfs::set_mode;
 use crate::{digest, plan};
 
 /// What monit reports.
@@ -95,19 +97,25 @@ pub(crate) const MONITRC: &str = "/var/vcap/bosh/etc/monitrc";
 const SOCKET: &str = "/var/vcap/monit/monit.sock";
 const CREDENTIALS: &str = "/var/vcap/monit/monit.user";
 
-/// Writes monit's own file and its credentials below the instance's `/var/vcap`, as a stemcell and BOSH's agent do;
-/// monit listens on a UNIX socket where a stemcell has a TCP port that the firewall guards.
+/// Writes monit's own file and its credentials below the instance's `/var/vcap`, as a stemcell and BOSH's agent do, and
+/// what stands before each job's programs; monit listens on a UNIX socket where a stemcell has a TCP port that the
+/// firewall guards. `onreboot`: newer monits start all services after a reboot, also those that were stopped, and take
+/// a second's drift of the clock for one.
 pub(crate) fn write_configuration(vcap: &Path) -> Result<()> {
     let user = vcap.join("monit/monit.user");
     if !user.exists() {
         plan::write_private(&user, format!("vcap:{}\n", random_password()?).as_bytes())?;
     }
+    let detach = vcap.join(DETACH.trim_start_matches("/var/vcap/"));
+    fs::write(&detach, DETACH_SCRIPT).map_err(Error::io("writing", &detach))?;
+    set_mode(&detach, 0o755)?;
     let text = format!(
         "set daemon 10\n\
          set logfile /var/vcap/monit/monit.log\n\
          set pidfile /var/vcap/monit/monit.pid\n\
          set idfile /var/vcap/monit/monit.id\n\
          set statefile /var/vcap/monit/monit.state\n\
+         set onreboot laststate\n\
          set httpd unixsocket {SOCKET}\n  permission 0600\n  allow cleartext {CREDENTIALS}\n\
          include /var/vcap/monit/*.monitrc\n\
          include /var/vcap/monit/job/*.monitrc\n"

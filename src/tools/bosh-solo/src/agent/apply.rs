@@ -189,7 +189,7 @@ pub fn make_directories_of(files: &Files, job: &str) -> Result<()> {
     Ok(())
 }
 
-/// Hands the jobs' monit files to monit. The last job gets the lowest number, as from the agent.
+/// Hands the jobs' monit files to monit, made to start and stop as a stemcell's monit does. The last job gets the lowest number, as from the agent.
 pub fn configure(machine: &Machine, jobs: &[String]) -> Result<()> {
     let files = Files::new(&machine.instance)?;
     let directory = files.directory(MONIT_JOBS, 0o755)?;
@@ -197,6 +197,8 @@ pub fn configure(machine: &Machine, jobs: &[String]) -> Result<()> {
         let source = files.host(&format!("{JOBS}/{job}/monit"))?;
         let content =
             fs::read_to_string(&source).with_context(|| format!("reading {}", source.display()))?;
+        let content = solo_instance::detach_programs(&content)
+            .with_context(|| format!("monit file of job `{job}` ({JOBS}/{job}/monit)"))?;
         let target = directory.join(format!("{number:04}_{job}.monitrc"));
         crate::state::write_private(&target, content.as_bytes())?;
     }

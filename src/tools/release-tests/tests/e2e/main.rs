@@ -1,6 +1,7 @@
 //! End to end: the release, deployed by bosh-solo with its own packaging scripts, ERB, monit, dockerd and Compose, with no registry
 //! in reach. Each test has a deployment of its own; `ci/test` builds what they need and runs them.
 
+mod chain;
 mod daemon;
 mod delete;
 mod files;
@@ -9,6 +10,8 @@ mod health;
 mod images;
 mod lifecycle;
 mod logs;
+mod monit;
+mod monit_deploys;
 mod networks;
 mod recipes;
 mod redis;

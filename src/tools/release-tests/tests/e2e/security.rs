@@ -75,3 +75,39 @@ fn modes_and_owners_are_those_of_the_page_and_no_secret_is_elsewhere() {
         }
     }
 }
+
+/// Makes a user as BOSH's agent does for `bosh ssh` (bosh-agent `agent/action/ssh.go`), with the groups of a stemcell.
+const USER_OF_BOSH_SSH: &str = "set -e
+for group in admin bosh_sudoers bosh_sshers; do groupadd --force $group; done
+mkdir -p /var/vcap/bosh_ssh
+useradd --create-home --base-dir /var/vcap/bosh_ssh --shell /bin/bash bosh_d4c3b2a1
+usermod --append --groups vcap,admin,bosh_sudoers,bosh_sshers bosh_d4c3b2a1";
+
+#[test]
+fn users_of_bosh_ssh_reach_the_engine_without_sudo_and_the_page_says_so() {
+    let deployment = Deployment::new("e2e-bosh-ssh");
+    deployment.deploy_ok();
+    deployment.ssh(USER_OF_BOSH_SSH).ok();
+    let client =
+        "/var/vcap/packages/docker/bin/docker --host unix:///var/vcap/sys/run/docker/docker.sock";
+    // `run --volume /:/vm` would do: whoever reaches the engine is root
+    let command =
+        format!("id --user --name && HOME=~ {client} version --format '{{{{.Server.Os}}}}'");
+    let as_user = |groups: &str| {
+        deployment.ssh(&format!(
+            "setpriv --reuid bosh_d4c3b2a1 --regid bosh_d4c3b2a1 {groups} bash -c \"{command}\""
+        ))
+    };
+    assert_eq!(as_user("--init-groups").ok(), "bosh_d4c3b2a1\nlinux");
+    assert_ne!(as_user("--clear-groups").code, 0, "it is not by group vcap");
+
+    let page = fs::read_to_string(repository().join("docs/security.md")).unwrap();
+    let row = page
+        .lines()
+        .find(|line| line.starts_with("| members of group `vcap`"))
+        .unwrap();
+    assert!(
+        row.contains("`bosh ssh`") && !row.contains("not in it"),
+        "{row}"
+    );
+}

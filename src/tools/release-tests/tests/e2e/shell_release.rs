@@ -66,7 +66,7 @@ fn containers_of_compose_v1_are_replaced_and_their_data_stays() {
     deployment.deploy_ok();
     deployment.ssh("monit stop docker").ok();
     wait_until("docker is stopped", Duration::from_mins(1), || {
-        deployment.ssh("pidof dockerd containerd").code != 0
+        deployment.ssh("pidof dockerd containerd docker-ctl").code != 0
     });
     deployment.ssh(STATE).ok();
     let sleepers = "pidof sleep | wc -w";
