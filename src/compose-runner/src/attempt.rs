@@ -144,7 +144,7 @@ impl Attempt<'_> {
         // docker-ctl has written them before dockerd started; here they may be older than the configuration.
         recipe::write_files(recipe, paths).map_err(not_written)?;
         tracing::info!(project = recipe.project.as_str(), "checking the recipe");
-        let (model, pulls) = Preflight {
+        let preflight = Preflight {
             paths,
             recipe,
             engine,
@@ -152,9 +152,10 @@ impl Attempt<'_> {
             redactor,
             kept_images,
             deadline,
-        }
-        .run()?;
+        };
+        let (model, pulls, policies) = preflight.run()?;
         face.board.warn(volumes::check(job, engine, &model)?);
+        face.board.warn_besides(policies.warnings.clone());
         let claims = &Claims::of_recipe(&model, engine)?;
         let bring_up = BringUp {
             paths,
@@ -164,11 +165,15 @@ impl Attempt<'_> {
             environment: &environment,
             kept_images,
             claims,
+            policies: &policies,
             redactor,
             cancel,
             deadline,
         };
         bring_up.prep()?;
+        if recipe.prep.is_some() {
+            preflight.check_what_prep_makes(&model)?;
+        }
         bring_up.label(&model)?;
         bring_up.retire_earlier_project()?;
         let warnings = bring_up.remove_leftover_networks(&model)?;
@@ -186,6 +191,8 @@ impl Attempt<'_> {
         brought_up?;
         // containers that had port 53 before may be gone
         face.names.serve_project(engine, project, claims);
+        face.board
+            .warn_besides(bring_up.remove_leftover_networks(&model)?);
         let expected = model
             .services
             .iter()

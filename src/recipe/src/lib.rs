@@ -11,6 +11,7 @@ mod environment;
 mod files;
 mod kept;
 mod ledger;
+mod position;
 mod prep;
 mod project;
 mod tree;
@@ -21,6 +22,7 @@ pub mod yaml;
 pub use environment::instance_environment;
 pub use files::{FileOwner, FilePath, GroupName, RecipeFile, UserName};
 pub use kept::{FailedConfig, KeptRecipe};
+pub use position::Position;
 pub use prep::Prep;
 pub use project::ProjectName;
 pub use variables::Variables;
@@ -65,6 +67,12 @@ impl Recipe {
             }))
         })();
         problems.into_result(recipe)
+    }
+
+    /// Where the recipe stops being YAML; nothing if it is YAML.
+    #[must_use]
+    pub fn yaml_error(&self) -> Option<Position> {
+        position::yaml_error(self.compose_yaml.reveal())
     }
 
     /// The whole environment for Compose and prep: [`instance_environment`], then `variables`.
