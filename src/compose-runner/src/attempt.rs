@@ -152,7 +152,7 @@ impl Attempt<'_> {
         // docker-ctl has written them before dockerd started; here they may be older than the configuration.
         recipe::write_files(recipe, paths).map_err(not_written)?;
         tracing::info!(project = recipe.project.as_str(), "checking the recipe");
-        let checked = Preflight {
+        let preflight = Preflight {
             paths,
             recipe,
             engine,
@@ -160,18 +160,21 @@ impl Attempt<'_> {
             redactor,
             kept_images,
             deadline,
-        }
-        .run();
-        let model = checked.as_ref().ok().map(|(model, _)| model);
+        };
+        let checked = preflight.run();
+        let model = checked.as_ref().ok().map(|(model, ..)| model);
         let mut warnings = remarks::of(recipe, &environment, model, engine, settings);
         let at_risk = model.map_or(Ok(Vec::new()), |model| {
             volumes::check(job, recipe, engine, model)
         });
         warnings.extend(at_risk.iter().flatten().cloned());
+        if let Ok((_, _, policies)) = &checked {
+            warnings.extend(policies.warnings.clone());
+        }
         let warnings = warnings.into_iter();
         face.board
             .warn(warnings.map(|one| failure::clean(one, redactor)).collect());
-        let (model, pulls) = checked?;
+        let (model, pulls, policies) = checked?;
         at_risk?;
         let claims = &Claims::of_recipe(&model, engine)?;
         let bring_up = BringUp {
@@ -182,11 +185,15 @@ impl Attempt<'_> {
             environment: &environment,
             kept_images,
             claims,
+            policies: &policies,
             redactor,
             cancel,
             deadline,
         };
         bring_up.prep()?;
+        if recipe.prep.is_some() {
+            preflight.check_what_prep_makes(&model)?;
+        }
         let engine_socket = engine_socket::Held::now(&model, paths);
         bring_up.label(&model)?;
         bring_up.retire_earlier_project()?;
@@ -211,6 +218,8 @@ impl Attempt<'_> {
         brought_up?;
         // containers that had port 53 before may be gone
         face.names.serve_project(engine, project, claims);
+        face.board
+            .warn_besides(bring_up.remove_leftover_networks(&model)?);
         let expected = model
             .services
             .iter()

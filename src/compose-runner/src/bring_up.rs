@@ -25,7 +25,7 @@ use crate::{
     model::Model,
     mounts::{Outside, RecipeFiles, Texts},
     networks::{self, Claims, pools},
-    preflight::{message, service_in},
+    preflight::{PullPolicies, message, service_in},
     redact::Redactor,
     rollback,
     watch::{Beginning, Watch},
@@ -49,6 +49,8 @@ pub struct BringUp<'a> {
     pub kept_images: Option<&'a BTreeMap<String, String>>,
     /// Where the recipe has port 53 itself.
     pub claims: &'a Claims,
+    /// What `up` shall not pull.
+    pub policies: &'a PullPolicies,
     pub redactor: &'a Redactor,
     pub cancel: &'a Cancel,
     /// When the start must be over.
@@ -156,6 +158,7 @@ impl BringUp<'_> {
             .context("comparing the files that services mount")?;
         let (in_force, gateways) = self.seen_of_networks()?;
         networks::add_to(&mut document, model, &in_force, &gateways);
+        self.policies.add_to(&mut document);
         // JSON is YAML.
         let text = format!("{document:#}\n");
         atomic_write(&Compose::override_file(self.paths), text.as_bytes(), 0o600)

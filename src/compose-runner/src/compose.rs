@@ -44,6 +44,11 @@ impl<'a> Compose<'a> {
         }
     }
 
+    /// What Compose gets of an environment.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// Where the labels that the runner adds to the recipe lie.
     pub fn override_file(paths: &Paths) -> PathBuf {
         paths.compose_dir().join("override.yml")

@@ -1,7 +1,7 @@
 //! What can be found out before anything is touched.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -17,10 +17,8 @@ use recipe::Recipe;
 
 use crate::{
     applied,
-    child::End,
     compose::Compose,
     failure::{Failure, Findings, Outcome, error},
-    image_map::ImageMap,
     model::Model,
     networks::{
         self, InForce,
@@ -34,8 +32,14 @@ use crate::{
 
 /// Compose reads files for this, and nothing else.
 const CONFIG_LIMIT: Duration = Duration::from_mins(1);
-/// A registry that cannot be reached must not eat up the time of the whole start.
-const LONGEST_PULL: Duration = Duration::from_mins(10);
+
+mod builds;
+mod external;
+mod images;
+mod names;
+mod refusal;
+
+pub use images::PullPolicies;
 
 /// The checks' inputs.
 pub struct Preflight<'a> {
@@ -52,9 +56,12 @@ pub struct Preflight<'a> {
 
 impl<'a> Preflight<'a> {
     /// Checks the recipe, its images and its ports, and pulls what is missing where a registry can be reached.
-    pub fn run(&self) -> Outcome<(Model, Pulls<'a>)> {
+    pub fn run(&self) -> Outcome<(Model, Pulls<'a>, PullPolicies)> {
         let model = self.model()?;
         let mut findings = Findings::default();
+        findings.add(ExitCode::BadConfig, publishes_for_another(&model));
+        let names = self.names(&model);
+        findings.note(names)?;
         let ports = self.ports(&model);
         findings.note(ports)?;
         let networks = self.networks(&model);
@@ -62,9 +69,27 @@ impl<'a> Preflight<'a> {
         let volumes = self.volumes(&model);
         findings.note(volumes)?;
         let pulls = Pulls::look(self.paths, self.engine, &model)?;
+        if self.recipe.prep.is_none() {
+            findings.note(self.check_what_prep_makes(&model))?;
+        }
         let images = self.images(&model, &pulls);
-        findings.note(images)?;
-        findings.outcome().map(|()| (model, pulls))
+        let policies = findings.note(images)?.unwrap_or_default();
+        findings.outcome().map(|()| (model, pulls, policies))
+    }
+
+    /// Checks what `prep` may see to: without one that is done with the rest, else once it has run.
+    pub fn check_what_prep_makes(&self, model: &Model) -> Outcome<()> {
+        let mut findings = Findings::default();
+        let project = self.recipe.project.as_str();
+        findings.add(
+            ExitCode::Failed,
+            builds::check(model, project, self.engine)?,
+        );
+        findings.add(ExitCode::Failed, external::missing(model, self.engine)?);
+        let unset =
+            external::unset_variables(model, self.compose.environment(), &self.paths.running());
+        findings.add(ExitCode::BadConfig, unset);
+        findings.outcome()
     }
 
     /// The recipe as Compose understands it.
@@ -76,10 +101,13 @@ impl<'a> Preflight<'a> {
             Ok(output) => output,
             Err(CommandError::Cancelled { .. }) => return Err(Failure::Cancelled),
             Err(CommandError::Status { status, stderr, .. }) if status.code().is_some() => {
-                let clean: Vec<_> = stderr.iter().map(|line| self.said(line)).collect();
+                let clean: Vec<_> = stderr
+                    .iter()
+                    .map(|line| self.redactor.clean(line))
+                    .collect();
                 return Err(Failure::one(
                     ExitCode::BadConfig,
-                    refused_by_compose(&clean),
+                    refusal::refused_by_compose(&clean, self.recipe.yaml_error()),
                 ));
             }
             Err(other) => {
@@ -115,6 +143,18 @@ impl<'a> Preflight<'a> {
     /// What Compose says in a line of its log, without secrets.
     fn said(&self, line: &str) -> String {
         self.redactor.clean(message(line))
+    }
+
+    fn names(&self, model: &Model) -> Outcome<()> {
+        let containers = self.engine.containers(&Filters::all())?;
+        let applied = applied::project(self.paths);
+        let project = self.recipe.project.as_str();
+        let mut findings = Findings::default();
+        findings.add(
+            ExitCode::Failed,
+            names::check(model, &containers, project, applied.as_deref()),
+        );
+        findings.outcome()
     }
 
     fn ports(&self, model: &Model) -> Outcome<()> {
@@ -181,126 +221,28 @@ impl<'a> Preflight<'a> {
         findings.add(ExitCode::BadConfig, volume_options::check(model, &existing));
         findings.outcome()
     }
-
-    fn images(&self, model: &Model, pulls: &Pulls<'_>) -> Outcome<()> {
-        let brought = ImageMap::read(&self.paths.image_map());
-        let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let mut gone = Vec::new();
-        for (name, service) in model
-            .services
-            .iter()
-            .filter(|(_, service)| service.replicas > 0 && !service.built)
-        {
-            if let Some(id) = self.kept_images.and_then(|images| images.get(name)) {
-                if !self.is_there(Some(id))? {
-                    gone.push(gone_image(name, id));
-                }
-            } else if let Some(image) = &service.image
-                && pulls.lacks(image)
-                && !self.is_there(brought.resolve(image))?
-            {
-                missing.entry(image).or_default().insert(name);
-            }
-        }
-        let mut findings = Findings::default();
-        findings.add(ExitCode::Failed, gone);
-        let pulled = !missing.is_empty();
-        for (image, services) in missing {
-            let may_pull =
-                |name: &&&str| model.services[**name].pull_policy.as_deref() != Some("never");
-            let why = match services.iter().find(may_pull) {
-                None => Some("its `pull_policy` is never".to_owned()),
-                Some(service) => self.pull(service, image)?,
-            };
-            if let Some(why) = why {
-                findings.add(
-                    ExitCode::Failed,
-                    services
-                        .iter()
-                        .map(|service| missing_image(service, image, &why)),
-                );
-            }
-        }
-        if pulled {
-            pulls.note();
-        }
-        findings.outcome()
-    }
-
-    /// Whether the engine has what image-importer says that a name stands for.
-    fn is_there(&self, digest: Option<&str>) -> Outcome<bool> {
-        match digest {
-            Some(digest) => Ok(self.engine.inspect_image(digest)?.is_some()),
-            None => Ok(false),
-        }
-    }
-
-    /// Pulls a service's image; why not, if not.
-    fn pull(&self, service: &str, image: &str) -> Outcome<Option<String>> {
-        tracing::info!(service, image, "image is not on this machine, pulling it");
-        let left = self
-            .deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_secs(10));
-        let limit = left.min(LONGEST_PULL);
-        match self
-            .compose
-            .on_recipe_alone(self.recipe.project.as_str(), &["pull", service], limit)
-        {
-            End::Cancelled => Err(Failure::Cancelled),
-            End::NotStarted(error) => Ok(Some(error.to_string())),
-            End::TimedOut { .. } => Ok(Some(format!(
-                "its registry did not hand it over within {} s",
-                limit.as_secs()
-            ))),
-            End::Exited { status, .. } if status.success() => Ok(None),
-            End::Exited { tail, .. } => Ok(Some(
-                tail.last()
-                    .map_or("Compose does not say why", |line| message(line))
-                    .to_owned(),
-            )),
-        }
-    }
 }
 
-fn gone_image(service: &str, id: &str) -> ErrorReport {
-    let mut found = error(format!(
-        "service {service}: the image that it ran on, {id}, is not on this machine any more"
-    ));
-    found.service = Some(service.to_owned());
-    found
-}
-
-fn missing_image(service: &str, image: &str, why: &str) -> ErrorReport {
-    let mut found = error(format!(
-        "service {service}: image {image} is not on this machine and cannot be pulled"
-    ));
-    found.causes = vec![why.to_owned()];
-    found.service = Some(service.to_owned());
-    found.property = Some("recipe".to_owned());
-    let hint = "freeze it into an image release (`image-packager freeze`) and colocate that release's job, or give the VM a way to its registry";
-    found.hint = Some(hint.to_owned());
-    found
-}
-
-/// What Compose has against the recipe. Its last line is the reason; those before it are warnings.
-fn refused_by_compose(stderr: &[String]) -> ErrorReport {
-    let reason = stderr
-        .last()
-        .map_or("Compose does not say why", |line| message(line));
-    let mut found = error(format!("property `recipe`: Compose refuses it: {reason}"));
-    found.causes = stderr
-        .iter()
-        .rev()
-        .skip(1)
-        .rev()
-        .map(|line| message(line).to_owned())
-        .collect();
-    found.property = Some("recipe".to_owned());
-    found.service = service_in(reason);
-    let hint = "mend the recipe; `docker compose config` says the same on a workstation";
-    found.hint = Some(hint.to_owned());
-    found
+/// Services in the network of another container, which the engine lets publish nothing.
+fn publishes_for_another(model: &Model) -> Vec<ErrorReport> {
+    let services = model.services.iter();
+    let services =
+        services.filter(|(_, service)| service.replicas > 0 && !service.ports.is_empty());
+    services
+        .filter_map(|(name, service)| {
+            let mode = service.network_mode.as_deref()?;
+            let (kind, other) = mode.split_once(':')?;
+            matches!(kind, "service" | "container").then(|| {
+                let mut found = error(format!(
+                    "service {name} publishes ports, and is in the network of {kind} {other}, which alone can publish any"
+                ));
+                found.service = Some(name.clone());
+                found.property = Some("recipe".to_owned());
+                found.hint = Some(format!("move its `ports` to {kind} {other}"));
+                found
+            })
+        })
+        .collect()
 }
 
 /// The message in a line of Compose's log (`time=… level=… msg="…"`), or the line itself.
@@ -374,24 +316,5 @@ mod tests {
         }
         assert_eq!(unset_variable("variable is not set"), None);
         assert_eq!(unset_variable("x"), None);
-    }
-
-    #[test]
-    fn a_refusal_names_the_property_and_keeps_composes_words() {
-        let lines = [
-            "time=\"2026\" level=warning msg=\"x is obsolete\"",
-            "services.web Additional property imag is not allowed",
-        ];
-        let found = refused_by_compose(&lines.map(String::from));
-        assert_eq!(
-            found.what,
-            "property `recipe`: Compose refuses it: services.web Additional property imag is not allowed"
-        );
-        assert_eq!(found.causes, ["x is obsolete"]);
-        assert_eq!(
-            (found.property.as_deref(), found.service.as_deref()),
-            (Some("recipe"), Some("web"))
-        );
-        assert!(refused_by_compose(&[]).what.ends_with("does not say why"));
     }
 }

@@ -12,6 +12,7 @@ mod environment;
 mod files;
 mod kept;
 mod ledger;
+mod position;
 mod prep;
 mod profiles;
 mod project;
@@ -25,6 +26,7 @@ pub mod yaml;
 pub use environment::instance_environment;
 pub use files::{FileOwner, FilePath, GroupName, RecipeFile, UserName};
 pub use kept::{FailedConfig, KeptRecipe};
+pub use position::Position;
 pub use prep::Prep;
 pub use project::ProjectName;
 pub use variables::Variables;
@@ -78,6 +80,12 @@ impl Recipe {
             }))
         })();
         problems.into_result(recipe)
+    }
+
+    /// Where the recipe stops being YAML; nothing if it is YAML.
+    #[must_use]
+    pub fn yaml_error(&self) -> Option<Position> {
+        position::yaml_error(self.compose_yaml.reveal())
     }
 
     /// The whole environment for Compose and prep: [`instance_environment`], the profiles, then `variables`.

@@ -413,7 +413,7 @@ fn sources_of_the_vm(directory: &Path, found: &mut Vec<PathBuf>) {
             if is_ours {
                 sources_of_the_vm(&path, found);
             }
-        } else if name.ends_with(".rs") && name != "tests.rs" {
+        } else if path.extension() == Some("rs".as_ref()) && name != "tests.rs" {
             found.push(path);
         }
     }

@@ -1,0 +1,309 @@
+//! Images: whether each is there, can be had, or can be built; and what Compose is told to leave alone.
+//!
+//! Compose pulls one after the other and gives up at the first that fails. Here all that are missing are named at once, and
+//! none is pulled that could not come in time. What the recipe always wants pulled is used as it is where no registry
+//! answers: a VM without a way out gets its images with the release.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use bosh_job::{ExitCode, verdict::ErrorReport};
+use image_archive::Reference;
+
+use super::{Preflight, builds, message};
+use crate::{
+    child::End,
+    failure::{Failure, Findings, Outcome, error},
+    image_map::ImageMap,
+    model::{Model, Service},
+    pulls::Pulls,
+};
+
+/// A registry that cannot be reached must not eat up the time of the whole start.
+const LONGEST_PULL: Duration = Duration::from_mins(10);
+/// Pulls at once.
+const AT_ONCE: usize = 4;
+/// What is left of the start's time for saying what could not be pulled.
+const FOR_THE_VERDICT: Duration = Duration::from_secs(2);
+
+/// What `up` shall not pull, and what an operator should know of it.
+#[derive(Debug, Default)]
+pub struct PullPolicies {
+    policies: BTreeMap<String, &'static str>,
+    pub warnings: Vec<ErrorReport>,
+}
+
+impl PullPolicies {
+    /// Writes them into the override file.
+    pub fn add_to(&self, document: &mut serde_json::Value) {
+        for (service, policy) in &self.policies {
+            document["services"][service]["pull_policy"] = (*policy).into();
+        }
+    }
+}
+
+/// What became of a pull.
+enum Pulled {
+    Done,
+    /// Why not.
+    Failed(String),
+    /// There was no time for it, or not enough.
+    TooLate(String),
+}
+
+impl Preflight<'_> {
+    /// Sees to the images, and says what of them is missing.
+    pub(super) fn images(&self, model: &Model, pulls: &Pulls<'_>) -> Outcome<PullPolicies> {
+        let brought = ImageMap::read(&self.paths.image_map());
+        let mut policies = PullPolicies::default();
+        // by the image: what pulls it, and who wants it
+        let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut wanted_anew: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut findings = Findings::default();
+        for (name, service) in &model.services {
+            if service.replicas == 0 {
+                // Compose would pull it all the same
+                policies.policies.insert(name.clone(), "never");
+                continue;
+            }
+            if let Some(id) = self.kept_images.and_then(|images| images.get(name)) {
+                if !self.is_there(Some(id))? {
+                    findings.add(ExitCode::Failed, [gone_image(name, id)]);
+                }
+                // it is to run on that, and on nothing newer
+                if asks_each_time(service) {
+                    policies.policies.insert(name.clone(), "missing");
+                }
+                continue;
+            }
+            let by_map = |image: &str| self.is_there(brought.resolve(image));
+            let is_here = match &service.image {
+                // those that are built have not been looked at
+                Some(image) if service.built => self.engine.inspect_image(image)?.is_some(),
+                Some(image) => !pulls.lacks(image) || by_map(image)?,
+                None => {
+                    let built = format!("{}-{name}", self.recipe.project);
+                    self.engine.inspect_image(&built)?.is_some()
+                }
+            };
+            if let Some(build) = &service.build {
+                if is_here && service.pull_policy.as_deref() == Some("build") {
+                    if let Some(why) = builds::lacks(build) {
+                        policies.policies.insert(name.clone(), "missing");
+                        policies.warnings.push(not_built(name, service, &why));
+                    }
+                } else if let Some(image) = &service.image
+                    && !is_here
+                    && builds::is_pulled_first(service)
+                    && self.recipe.prep.is_none()
+                    && builds::lacks(build).is_some()
+                {
+                    missing.entry(image).or_default().insert(name);
+                }
+                continue;
+            }
+            let Some(image) = &service.image else {
+                continue;
+            };
+            if !is_here {
+                missing.entry(image).or_default().insert(name);
+            } else if asks_each_time(service) {
+                policies.policies.insert(name.clone(), "missing");
+                // what is named by its digest is never another one
+                let is_fixed = |image: &str| {
+                    let reference = image.parse::<Reference>().ok();
+                    reference.is_some_and(|reference| reference.digested().is_some())
+                };
+                if !is_fixed(image) {
+                    wanted_anew.entry(image).or_default().insert(name);
+                }
+            }
+        }
+        let never: Vec<&str> = missing
+            .iter()
+            .filter(|(_, services)| services.iter().all(|name| is_never(&model.services[*name])))
+            .map(|(image, _)| *image)
+            .collect();
+        let to_pull = missing.iter().chain(&wanted_anew);
+        let jobs: Vec<(&str, &str)> = to_pull
+            .filter(|(image, _)| !never.contains(image))
+            .filter_map(|(image, services)| {
+                let mut services = services.iter();
+                let service = services.find(|name| !is_never(&model.services[**name]))?;
+                Some((*image, *service))
+            })
+            .collect();
+        let is_needed = |image: &str| missing.contains_key(image);
+        let pulled = self.pull_all(&jobs, is_needed)?;
+        if !jobs.is_empty() {
+            pulls.note();
+        }
+        for (image, services) in &missing {
+            let why = match pulled.get(image) {
+                None => Some(("its `pull_policy` is never".to_owned(), false)),
+                Some(Pulled::Done) => None,
+                Some(Pulled::Failed(why)) => Some((why.clone(), false)),
+                Some(Pulled::TooLate(why)) => Some((why.clone(), true)),
+            };
+            if let Some((why, is_late)) = why {
+                let services = services.iter();
+                let found = services.map(|service| {
+                    let mut found = missing_image(service, image, &why, is_late);
+                    let build = model.services[*service].build.as_ref();
+                    found.causes.extend(build.and_then(builds::lacks));
+                    found
+                });
+                findings.add(ExitCode::Failed, found);
+            }
+        }
+        for (image, services) in &wanted_anew {
+            if let Some(Pulled::Failed(why) | Pulled::TooLate(why)) = pulled.get(image) {
+                let warnings = services.iter().map(|service| {
+                    let policy = model.services[*service].pull_policy.as_deref();
+                    not_pulled(service, image, policy.unwrap_or_default(), why)
+                });
+                policies.warnings.extend(warnings);
+            }
+        }
+        findings.outcome().map(|()| policies)
+    }
+
+    /// Whether the engine has what image-importer says that a name stands for.
+    fn is_there(&self, digest: Option<&str>) -> Outcome<bool> {
+        match digest {
+            Some(digest) => Ok(self.engine.inspect_image(digest)?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Pulls images, each for a service that wants it, as long as there is time.
+    fn pull_all<'b>(
+        &self,
+        jobs: &[(&'b str, &str)],
+        is_needed: impl Fn(&str) -> bool + Sync,
+    ) -> Outcome<BTreeMap<&'b str, Pulled>> {
+        let queue = Mutex::new(jobs.iter().copied().collect::<VecDeque<_>>());
+        let done = Mutex::new(BTreeMap::new());
+        let lock = || {
+            queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_front()
+        };
+        let work = || -> Outcome<()> {
+            while let Some((image, service)) = lock() {
+                let outcome = self.pull(service, image, is_needed(image))?;
+                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                done.insert(image, outcome);
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..AT_ONCE.min(jobs.len()))
+                .map(|_| scope.spawn(work))
+                .collect();
+            workers.into_iter().try_for_each(|worker| {
+                let panicked = |_| Failure::from(anyhow::anyhow!("a pull ended without a word"));
+                worker.join().map_err(panicked)?
+            })
+        })?;
+        Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn pull(&self, service: &str, image: &str, is_needed: bool) -> Outcome<Pulled> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = left.saturating_sub(FOR_THE_VERDICT);
+        // what is here already must leave time to bring it up
+        let left = if is_needed { left } else { left / 2 };
+        if left.is_zero() {
+            let why = "it was not tried: the time of the start (`start_timeout`) was over";
+            return Ok(Pulled::TooLate(why.to_owned()));
+        }
+        if is_needed {
+            tracing::info!(service, image, "image is not on this machine, pulling it");
+        } else {
+            tracing::info!(service, image, "asking the registry for a newer image");
+        }
+        let limit = left.min(LONGEST_PULL);
+        let project = self.recipe.project.as_str();
+        match self
+            .compose
+            .on_recipe_alone(project, &["pull", service], limit)
+        {
+            End::Cancelled => Err(Failure::Cancelled),
+            End::NotStarted(error) => Ok(Pulled::Failed(error.to_string())),
+            End::TimedOut { .. } => Ok(Pulled::TooLate(format!(
+                "its registry did not hand it over within {} s",
+                limit.as_secs()
+            ))),
+            End::Exited { status, .. } if status.success() => Ok(Pulled::Done),
+            End::Exited { tail, .. } => Ok(Pulled::Failed(
+                tail.last()
+                    .map_or("Compose does not say why", |line| message(line))
+                    .to_owned(),
+            )),
+        }
+    }
+}
+
+fn is_never(service: &Service) -> bool {
+    service.pull_policy.as_deref() == Some("never")
+}
+
+/// Whether Compose asks the registry although the image is there: `always`, and in newer ones `daily`, `weekly`, `every_…`.
+fn asks_each_time(service: &Service) -> bool {
+    !matches!(
+        service.pull_policy.as_deref(),
+        None | Some("" | "never" | "missing" | "if_not_present" | "build")
+    )
+}
+
+fn of_service(service: &str, what: String, why: &str, hint: String) -> ErrorReport {
+    let mut found = error(what);
+    found.causes = vec![why.to_owned()];
+    found.service = Some(service.to_owned());
+    found.property = Some("recipe".to_owned());
+    found.hint = Some(hint);
+    found
+}
+
+fn gone_image(service: &str, id: &str) -> ErrorReport {
+    let mut found = error(format!(
+        "service {service}: the image that it ran on, {id}, is not on this machine any more"
+    ));
+    found.service = Some(service.to_owned());
+    found
+}
+
+fn missing_image(service: &str, image: &str, why: &str, is_late: bool) -> ErrorReport {
+    let what =
+        format!("service {service}: image {image} is not on this machine and cannot be pulled");
+    let hint = "freeze it into an image release (`image-packager freeze`) and colocate that release's job, or give the VM a way to its registry";
+    let late = if is_late {
+        "; a registry that is only slow needs a longer `start_timeout`"
+    } else {
+        ""
+    };
+    of_service(service, what, why, format!("{hint}{late}"))
+}
+
+fn not_pulled(service: &str, image: &str, policy: &str, why: &str) -> ErrorReport {
+    let what = format!(
+        "service {service}: image {image} is used as it is on this machine: its `pull_policy` is {policy}, and it cannot be pulled"
+    );
+    let hint = "take the `pull_policy` out of the recipe, or give the VM a way to the registry";
+    of_service(service, what, why, hint.to_owned())
+}
+
+fn not_built(service: &str, wanted: &Service, why: &str) -> ErrorReport {
+    let image = wanted.image.as_deref().unwrap_or("that was built for it");
+    let what = format!(
+        "service {service}: image {image} is used as it is on this machine: its `pull_policy` is build, and it cannot be built"
+    );
+    let hint = "take `build` and the `pull_policy` out of the recipe";
+    of_service(service, what, why, hint.to_owned())
+}
