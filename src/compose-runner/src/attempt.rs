@@ -164,6 +164,7 @@ impl Attempt<'_> {
             compose,
             environment: &environment,
             kept_images,
+            model: &model,
             claims,
             policies: &policies,
             redactor,

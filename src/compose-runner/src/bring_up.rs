@@ -24,9 +24,9 @@ use crate::{
     mounts::RecipeFiles,
     networks::{self, Claims, pools},
     observe,
-    preflight::{PullPolicies, message, service_in},
+    preflight::{PullPolicies, message},
     redact::Redactor,
-    rollback,
+    rollback, service_in_error,
     watch::{Beginning, Watch, Whole},
 };
 
@@ -46,6 +46,8 @@ pub struct BringUp<'a> {
     pub environment: &'a [(String, String)],
     /// In a rollback: the images that the recipe ran on.
     pub kept_images: Option<&'a BTreeMap<String, String>>,
+    /// The recipe as Compose understands it.
+    pub model: &'a Model,
     /// Where the recipe has port 53 itself.
     pub claims: &'a Claims,
     /// What `up` shall not pull.
@@ -220,8 +222,13 @@ impl BringUp<'_> {
         tail: Vec<String>,
     ) -> Failure {
         let reason = tail.last().map_or(how, |line| message(line)).to_owned();
-        let mut found = error(format!("docker-compose {command} {how}: {reason}"));
-        found.service = service_in(&reason).or_else(|| self.service_of_container_in(&reason));
+        let service = service_in_error::find(&reason, self.model, self.recipe().project.as_str());
+        let named = service.iter().filter(|service| !reason.contains(*service));
+        let named: String = named
+            .map(|service| format!("service {service}: "))
+            .collect();
+        let mut found = error(format!("{named}docker-compose {command} {how}: {reason}"));
+        found.service = service;
         if pools::says_no_more_subnets(&reason) {
             found.hint = Some(pools::hint());
         }
@@ -229,22 +236,11 @@ impl BringUp<'_> {
         if !code.is_some_and(|code| RECIPE_AT_FAULT.contains(&code)) {
             return Failure::one(ExitCode::Failed, found);
         }
-        found.what = format!("property `recipe`: Compose refuses it: {reason}");
+        found.what = format!("property `recipe`: {named}Compose refuses it: {reason}");
         found.property = Some("recipe".to_owned());
         found.hint =
             Some("mend the recipe; `docker compose config` shows how Compose reads it".to_owned());
         Failure::one(ExitCode::BadConfig, found)
-    }
-
-    /// The service of a container that Compose names (`container running-db-1 is unhealthy`).
-    fn service_of_container_in(&self, reason: &str) -> Option<String> {
-        let (_, rest) = reason.split_once("container ")?;
-        let name = rest.split_whitespace().next()?;
-        let name = name
-            .strip_prefix(self.recipe().project.as_str())?
-            .trim_start_matches(['-', '_']);
-        name.rsplit_once(['-', '_'])
-            .map(|(service, _)| service.to_owned())
     }
 
     /// The services that have failed by now, with their last words.

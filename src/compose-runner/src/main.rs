@@ -26,6 +26,7 @@ mod pulls;
 mod redact;
 mod rollback;
 mod run;
+mod service_in_error;
 mod settled;
 mod sockets;
 mod start;
