@@ -18,8 +18,10 @@ use crate::{
     import::{ImportFailure, import},
     inactive,
     job::{Job, Settings},
+    model::Model,
     networks::{Claims, NameServers},
-    preflight::Preflight,
+    preflight::{Preflight, PullPolicies},
+    pulls::Pulls,
     recipe_text::RecipeText,
     redact::Redactor,
     remarks,
@@ -151,7 +153,6 @@ impl Attempt<'_> {
         let compose = &Compose::new(paths, environment.clone(), redactor, cancel);
         // docker-ctl has written them before dockerd started; here they may be older than the configuration.
         recipe::write_files(recipe, paths).map_err(not_written)?;
-        tracing::info!(project = recipe.project.as_str(), "checking the recipe");
         let preflight = Preflight {
             paths,
             recipe,
@@ -161,21 +162,7 @@ impl Attempt<'_> {
             kept_images,
             deadline,
         };
-        let checked = preflight.run();
-        let model = checked.as_ref().ok().map(|(model, ..)| model);
-        let mut warnings = remarks::of(recipe, &environment, model, engine, settings);
-        let at_risk = model.map_or(Ok(Vec::new()), |model| {
-            volumes::check(job, recipe, engine, model)
-        });
-        warnings.extend(at_risk.iter().flatten().cloned());
-        if let Ok((_, _, policies)) = &checked {
-            warnings.extend(policies.warnings.clone());
-        }
-        let warnings = warnings.into_iter();
-        face.board
-            .warn(warnings.map(|one| failure::clean(one, redactor)).collect());
-        let (model, pulls, policies) = checked?;
-        at_risk?;
+        let (model, pulls, policies) = self.check(&preflight, &environment, &mut face.board)?;
         let claims = &Claims::of_recipe(&model, engine)?;
         let bring_up = BringUp {
             paths,
@@ -184,6 +171,7 @@ impl Attempt<'_> {
             compose,
             environment: &environment,
             kept_images,
+            model: &model,
             claims,
             policies: &policies,
             redactor,
@@ -195,29 +183,15 @@ impl Attempt<'_> {
             preflight.check_what_prep_makes(&model)?;
         }
         let engine_socket = engine_socket::Held::now(&model, paths);
-        bring_up.label(&model)?;
-        bring_up.retire_earlier_project()?;
-        inactive::remove(
-            engine,
-            recipe.project.as_str(),
-            &RecipeText::read(recipe),
-            &model,
-        )?;
-        let warnings = bring_up.remove_leftover_networks(&model)?;
-        face.board.warn_besides(warnings);
-        bring_up.prepare_networks(&model)?;
-        // before `up`: it lets go of port 53 where the recipe has it
-        let project = recipe.project.as_str();
-        let gateways = face.names.serve_project(engine, project, claims);
-        face.board
-            .warn_besides(claims.warning(&model, &gateways).into_iter().collect());
+        self.make_room(&bring_up, face)?;
         let began = Beginning::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
         let brought_up = bring_up.up(&model, began);
         pulls.note();
         brought_up?;
         // containers that had port 53 before may be gone
-        face.names.serve_project(engine, project, claims);
+        face.names
+            .serve_project(engine, recipe.project.as_str(), claims);
         face.board
             .warn_besides(bring_up.remove_leftover_networks(&model)?);
         let expected = model
@@ -255,6 +229,61 @@ impl Attempt<'_> {
             start_timeout: settings.supervision.start_timeout,
         };
         watching.run(&mut face.board)
+    }
+
+    /// Checks the recipe, and has the verdict warn of what an operator should know, also of one that is refused.
+    fn check<'a>(
+        &self,
+        preflight: &Preflight<'a>,
+        environment: &[(String, String)],
+        board: &mut Board,
+    ) -> Outcome<(Model, Pulls<'a>, PullPolicies)> {
+        let settings = self.start.settings;
+        let recipe = &settings.recipe;
+        tracing::info!(project = recipe.project.as_str(), "checking the recipe");
+        let checked = preflight.run();
+        let model = checked.as_ref().ok().map(|(model, ..)| model);
+        let mut warnings = remarks::of(recipe, environment, model, self.engine, settings);
+        let at_risk = model.map_or(Ok(Vec::new()), |model| {
+            volumes::check(self.job, recipe, self.engine, model)
+        });
+        warnings.extend(at_risk.iter().flatten().cloned());
+        if let Ok((_, _, policies)) = &checked {
+            warnings.extend(policies.warnings.clone());
+        }
+        let warnings = warnings.into_iter();
+        board.warn(
+            warnings
+                .map(|one| failure::clean(one, self.redactor))
+                .collect(),
+        );
+        let checked = checked?;
+        at_risk?;
+        Ok(checked)
+    }
+
+    /// All that comes between the checks and `up`: what an earlier recipe, or an `up` that was cut short, has left.
+    fn make_room(&self, bring_up: &BringUp<'_>, face: &mut Face) -> Outcome<()> {
+        let (recipe, model, claims) =
+            (&self.start.settings.recipe, bring_up.model, bring_up.claims);
+        bring_up.put_in_order()?;
+        bring_up.label(model)?;
+        bring_up.retire_earlier_project()?;
+        inactive::remove(
+            self.engine,
+            recipe.project.as_str(),
+            &RecipeText::read(recipe),
+            model,
+        )?;
+        let warnings = bring_up.remove_leftover_networks(model)?;
+        face.board.warn_besides(warnings);
+        bring_up.prepare_networks(model)?;
+        // before `up`: it lets go of port 53 where the recipe has it
+        let project = recipe.project.as_str();
+        let gateways = face.names.serve_project(self.engine, project, claims);
+        face.board
+            .warn_besides(claims.warning(model, &gateways).into_iter().collect());
+        Ok(())
     }
 
     /// Waits for the engine, for ever: monit starts it. After the start's time that is a failure, until it comes.

@@ -25,9 +25,9 @@ use crate::{
     model::Model,
     mounts::{Outside, RecipeFiles, Texts},
     networks::{self, Claims, pools},
-    preflight::{PullPolicies, message, service_in},
+    preflight::{PullPolicies, message},
     redact::Redactor,
-    rollback,
+    rollback, service_in_error,
     watch::{Beginning, Watch},
 };
 
@@ -47,6 +47,8 @@ pub struct BringUp<'a> {
     pub environment: &'a [(String, String)],
     /// In a rollback: the images that the recipe ran on.
     pub kept_images: Option<&'a BTreeMap<String, String>>,
+    /// The recipe as Compose understands it.
+    pub model: &'a Model,
     /// Where the recipe has port 53 itself.
     pub claims: &'a Claims,
     /// What `up` shall not pull.
@@ -196,10 +198,16 @@ impl BringUp<'_> {
             .map_err(Failure::from)
     }
 
+    /// Clears what an `up` that failed or was killed has left, so that the next one takes down nothing that serves.
+    pub fn put_in_order(&self) -> Outcome<()> {
+        let project = self.recipe().project.as_str();
+        half_made::put_in_order(self.engine, project, self.cancel, self.left())?;
+        Ok(())
+    }
+
     /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
     pub fn up(&self, model: &Model, began: Beginning) -> Outcome<()> {
         let project = self.recipe().project.as_str();
-        half_made::put_in_order(self.engine, project, self.cancel, self.left())?;
         let before = EarlierErrors::look(self.engine, project, self.redactor);
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
@@ -265,8 +273,11 @@ impl BringUp<'_> {
         tail: Vec<String>,
     ) -> Failure {
         let reason = tail.last().map_or(how, |line| message(line)).to_owned();
-        let mut found = error(format!("docker-compose {command} {how}: {reason}"));
-        found.service = service_in(&reason).or_else(|| self.service_of_container_in(&reason));
+        let service = service_in_error::find(&reason, self.model, self.recipe().project.as_str());
+        let unnamed = service.as_ref().filter(|&name| !reason.contains(name));
+        let named = unnamed.map_or_else(String::new, |name| format!("service {name}: "));
+        let mut found = error(format!("{named}docker-compose {command} {how}: {reason}"));
+        found.service = service;
         if pools::says_no_more_subnets(&reason) {
             found.hint = Some(pools::hint());
         }
@@ -274,22 +285,11 @@ impl BringUp<'_> {
         if !code.is_some_and(|code| RECIPE_AT_FAULT.contains(&code)) {
             return Failure::one(ExitCode::Failed, found);
         }
-        found.what = format!("property `recipe`: Compose refuses it: {reason}");
+        found.what = format!("property `recipe`: {named}Compose refuses it: {reason}");
         found.property = Some("recipe".to_owned());
         found.hint =
-            Some("mend the recipe; `docker compose config` shows how Compose reads it".to_owned());
+            Some("fix the recipe; `docker compose config` shows how Compose reads it".to_owned());
         Failure::one(ExitCode::BadConfig, found)
-    }
-
-    /// The service of a container that Compose names (`container running-db-1 is unhealthy`).
-    fn service_of_container_in(&self, reason: &str) -> Option<String> {
-        let (_, rest) = reason.split_once("container ")?;
-        let name = rest.split_whitespace().next()?;
-        let name = name
-            .strip_prefix(self.recipe().project.as_str())?
-            .trim_start_matches(['-', '_']);
-        name.rsplit_once(['-', '_'])
-            .map(|(service, _)| service.to_owned())
     }
 
     /// The services that have failed by now, with their last words; when time is over, also those that are on their way.

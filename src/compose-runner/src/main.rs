@@ -45,6 +45,7 @@ mod rollback;
 mod run;
 mod runner;
 mod secrets;
+mod service_in_error;
 mod services_stop;
 mod settled;
 mod sockets;

@@ -25,8 +25,6 @@ pub struct Model {
     pub unset_variables: BTreeSet<String>,
     /// By the name that the recipe uses.
     pub volumes: BTreeMap<String, RecipeVolume>,
-    /// Volumes that somebody else makes: their names in the engine, by the name that the recipe uses.
-    pub external_volumes: BTreeMap<String, String>,
 }
 
 /// A service.
@@ -34,8 +32,6 @@ pub struct Model {
 pub struct Service {
     /// Its image, unless it is only built.
     pub image: Option<String>,
-    /// Whether Compose can build its image.
-    pub built: bool,
     /// Its `pull_policy`, if it has one.
     pub pull_policy: Option<String>,
     /// Whether nothing can be copied into its containers.
@@ -70,8 +66,13 @@ pub struct Service {
     pub depends_on: BTreeSet<String>,
     /// What its image is built of.
     pub build: Option<Build>,
-    /// Its secrets and configs out of the environment.
-    pub variables: BTreeSet<WantedVariable>,
+}
+
+impl Service {
+    /// Whether Compose can build its image.
+    pub fn is_built(&self) -> bool {
+        self.build.is_some()
+    }
 }
 
 /// What an image is built of.
@@ -81,17 +82,6 @@ pub struct Build {
     pub directory: Option<PathBuf>,
     /// The Dockerfile, as a path from there; nothing if it stands in the recipe.
     pub dockerfile: Option<PathBuf>,
-}
-
-/// A secret or config whose content is an environment variable.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WantedVariable {
-    /// `secrets` or `configs`.
-    pub section: &'static str,
-    /// Its name in the recipe.
-    pub name: String,
-    /// The variable.
-    pub variable: String,
 }
 
 /// A volume of the engine in a container, whose data lies on the VM.
@@ -194,8 +184,6 @@ impl Model {
         let secrets = files_by_name(project.get("secrets"));
         let volumes = RecipeVolume::parse_all(project);
         let elsewhere = volumes_elsewhere(project.get("volumes"));
-        let variables = ["secrets", "configs"]
-            .map(|section| (section, variables_by_name(project.get(section))));
         let services = services.iter().filter(|(_, service)| service.is_object());
         let services = services.map(|(name, service)| {
             let mut parsed = parse_service(service);
@@ -211,11 +199,6 @@ impl Model {
                     .texts
                     .extend(inline(uses, project.get(kind.word()), kind));
             }
-            for (section, variables) in &variables {
-                parsed
-                    .variables
-                    .extend(wanted_variables(section, &service[*section], variables));
-            }
             parsed.volumes.retain(|volume| {
                 !volume
                     .name
@@ -228,7 +211,6 @@ impl Model {
             services: services.collect(),
             networks,
             volumes,
-            external_volumes: external_volumes(project.get("volumes")),
             ..Self::default()
         })
     }
@@ -250,7 +232,6 @@ fn parse_service(service: &Value) -> Service {
     let ports = each(&service["ports"]).filter(|_| !discards);
     Service {
         image: text(&service["image"]).filter(|image| !image.is_empty()),
-        built: service["build"].is_object(),
         pull_policy: text(&service["pull_policy"]),
         read_only: service["read_only"] == true,
         replicas: replicas(service),
@@ -269,7 +250,6 @@ fn parse_service(service: &Value) -> Service {
         build: service["build"]
             .is_object()
             .then(|| build(&service["build"])),
-        variables: BTreeSet::new(),
         network_mode,
     }
 }
@@ -295,47 +275,6 @@ fn build(build: &Value) -> Build {
         dockerfile: (!is_inline).then(|| PathBuf::from(dockerfile)),
         directory,
     }
-}
-
-/// The `environment:` of each config or secret that has one.
-fn variables_by_name(section: Option<&Value>) -> BTreeMap<String, String> {
-    let entries = section.and_then(Value::as_object).into_iter().flatten();
-    let wanted =
-        entries.filter_map(|(name, entry)| Some((name.clone(), text(&entry["environment"])?)));
-    wanted
-        .filter(|(_, variable)| !variable.is_empty())
-        .collect()
-}
-
-fn wanted_variables(
-    section: &'static str,
-    uses: &Value,
-    variables: &BTreeMap<String, String>,
-) -> Vec<WantedVariable> {
-    let names = each(uses).filter_map(|entry| text(entry).or_else(|| text(&entry["source"])));
-    names
-        .filter_map(|name| {
-            Some(WantedVariable {
-                section,
-                variable: variables.get(&name)?.clone(),
-                name,
-            })
-        })
-        .collect()
-}
-
-fn external_volumes(section: Option<&Value>) -> BTreeMap<String, String> {
-    let entries = section.and_then(Value::as_object).into_iter().flatten();
-    let external = entries
-        .filter(|(_, volume)| !matches!(volume["external"], Value::Null | Value::Bool(false)));
-    external
-        .map(|(key, volume)| {
-            (
-                key.clone(),
-                text(&volume["name"]).unwrap_or_else(|| key.clone()),
-            )
-        })
-        .collect()
 }
 
 /// `deploy.replicas` outweighs `scale` (compose-go, `types.ServiceConfig.GetScale`).
@@ -586,7 +525,7 @@ pub(crate) mod tests {
         .unwrap();
         let a = &model.services["a"];
         assert_eq!(
-            (a.replicas, a.built, a.pull_policy.as_deref()),
+            (a.replicas, a.is_built(), a.pull_policy.as_deref()),
             (3, true, Some("never"))
         );
         assert_eq!(

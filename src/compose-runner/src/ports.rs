@@ -40,6 +40,8 @@ enum Blocked<'a> {
     Outside(ErrorReport),
 }
 
+const HINT: &str = "give each its own port of the host, or a range such as 8000-8010";
+
 /// What is wrong with the ports that the recipe publishes. The recipe's own containers may hold them: `up` replaces them.
 pub fn check(model: &Model, holders: &Holders<'_>) -> Vec<ErrorReport> {
     let services = model.services.iter();
@@ -119,7 +121,6 @@ fn reports(wanted: &Wanted<'_>, found: usize, blocked: Vec<Blocked<'_>>) -> Vec<
         found.hint = Some(hint.to_owned());
         found
     };
-    const HINT: &str = "give each its own port of the host, or a range such as 8000-8010";
     let mut errors = Vec::new();
     if wanted.port.first == wanted.port.last {
         if containers > 1 {

@@ -23,7 +23,10 @@ impl<'a> Pulls<'a> {
         engine: &'a Engine,
         model: &Model,
     ) -> docker_engine::Result<Self> {
-        let services = model.services.values().filter(|service| !service.built);
+        let services = model
+            .services
+            .values()
+            .filter(|service| !service.is_built());
         let mut before = BTreeMap::new();
         for image in services.filter_map(|service| service.image.as_ref()) {
             before.insert(image.clone(), id_of(engine, image)?);

@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    fn model(new: usize, more: serde_json::Value) -> Model {
+    fn model(new: usize, more: &serde_json::Value) -> Model {
         let mut networks: Map<String, serde_json::Value> = (0..new)
             .map(|number| (format!("n{number}"), json!({})))
             .collect();
@@ -169,9 +169,9 @@ mod tests {
     #[test]
     fn dockerd_s_own_pools_have_31_subnets_of_which_its_bridge_has_one() {
         let bridge = [there("bridge", "172.17.0.0/16", "")];
-        assert_eq!(what(&model(30, json!({})), &bridge, &[]), None);
+        assert_eq!(what(&model(30, &json!({})), &bridge, &[]), None);
         assert_eq!(
-            what(&model(31, json!({})), &bridge, &[]).unwrap(),
+            what(&model(31, &json!({})), &bridge, &[]).unwrap(),
             "the recipe makes 31 networks, and the engine's address pools have subnets for 30 more"
         );
     }
@@ -186,13 +186,13 @@ mod tests {
             there("before", "10.9.3.0/24", "before"),
         ];
         // n1 and n2 are new, and two are free
-        assert_eq!(what(&model(3, json!({})), &networks, &pool), None);
-        assert!(what(&model(4, json!({})), &networks, &pool).is_some());
+        assert_eq!(what(&model(3, &json!({})), &networks, &pool), None);
+        assert!(what(&model(4, &json!({})), &networks, &pool).is_some());
         let own = json!({
             "own": {"ipam": {"config": [{"subnet": "10.9.3.0/24"}]}}, "out": {"external": true}, "lan": {"driver": "macvlan"},
         });
-        assert!(what(&model(3, own.clone()), &networks, &pool).is_some());
-        assert_eq!(what(&model(2, own), &networks, &pool), None);
+        assert!(what(&model(3, &own), &networks, &pool).is_some());
+        assert_eq!(what(&model(2, &own), &networks, &pool), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use bosh_job::verdict::ErrorReport;
 use docker_engine::{Engine, Filters};
 
-use crate::{failure::error, model::Model};
+use crate::{failure::error, model::Model, recipe_volumes::RecipeVolume};
 
 /// Networks and volumes that are declared `external` and are not there. Compose wants those of services without
 /// containers, too.
@@ -48,9 +48,11 @@ pub fn missing(model: &Model, engine: &Engine) -> docker_engine::Result<Vec<Erro
             }
         }
     }
-    if !model.external_volumes.is_empty() {
+    let external = model.volumes.iter().filter(|(_, volume)| volume.external);
+    let external: Vec<_> = external.collect();
+    if !external.is_empty() {
         let there = engine.volumes(&Filters::default())?;
-        for (key, name) in &model.external_volumes {
+        for (key, RecipeVolume { name, .. }) in external {
             if !there.iter().any(|volume| volume.name == *name) {
                 let users = users(&|service| {
                     let mut volumes = service.volumes.iter();
@@ -78,17 +80,18 @@ pub fn unset_variables(
     let mut errors = Vec::new();
     let services = model.services.iter();
     for (name, service) in services.filter(|(_, service)| service.replicas > 0) {
-        let variables = service.variables.iter();
-        for wanted in variables.filter(|wanted| !is_set(&wanted.variable)) {
+        let wanted = service.texts.iter();
+        let wanted = wanted.filter_map(|text| Some((text, text.variable.as_ref()?)));
+        for (text, variable) in wanted.filter(|(_, variable)| !is_set(variable)) {
             let mut found = error(format!(
-                "service {name}, `{}`: {} is to hold the variable {}, which is not set",
-                wanted.section, wanted.name, wanted.variable
+                "service {name}, `{}`: {} is to hold the variable {variable}, which is not set",
+                text.kind.word(),
+                text.name
             ));
             found.service = Some(name.clone());
             found.property = Some("recipe".to_owned());
             found.hint = Some(format!(
-                "set it in property `variables` (`{}: …`; an empty text is `\"\"`)",
-                wanted.variable
+                "set it in property `variables` (`{variable}: …`; an empty text is `\"\"`)"
             ));
             errors.push(found);
         }
@@ -148,12 +151,9 @@ mod tests {
         let dotenv = "# UNSET=1\nFILE=x\n  export EXPORTED='a'\nYAML: b\n";
         std::fs::write(directory.path().join(".env"), dotenv).unwrap();
         let environment = [("SET".to_owned(), String::new())];
-        let mut sections = String::new();
-        let names = ["SET", "FILE", "EXPORTED", "YAML", "UNSET"];
-        for name in names {
-            sections += &format!(r#""{name}":{{"environment":"{name}"}},"#);
-        }
-        let sections = sections.trim_end_matches(',');
+        let sections = ["SET", "FILE", "EXPORTED", "YAML", "UNSET"]
+            .map(|name| format!(r#""{name}":{{"environment":"{name}"}}"#))
+            .join(",");
         let text = format!(
             r#"{{"secrets":{{{sections}}},"configs":{{{sections}}},"services":{{
                 "a":{{"secrets":[{{"source":"SET"}},{{"source":"FILE"}},{{"source":"EXPORTED"}},{{"source":"YAML"}},{{"source":"UNSET"}}]}},

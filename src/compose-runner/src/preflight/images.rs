@@ -55,15 +55,26 @@ enum Pulled {
     TooLate(String),
 }
 
+/// What a recipe wants of images: by the image, the services that want it.
+#[derive(Default)]
+struct Wanted<'a> {
+    policies: PullPolicies,
+    missing: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// They are here, and the recipe asks for newer ones.
+    newer: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    findings: Findings,
+}
+
 impl Preflight<'_> {
-    /// Sees to the images, and says what of them is missing.
-    pub(super) fn images(&self, model: &Model, pulls: &Pulls<'_>) -> Outcome<PullPolicies> {
+    /// Sorts out which images are missing.
+    fn sort<'a>(&self, model: &'a Model, pulls: &Pulls<'_>) -> Outcome<Wanted<'a>> {
         let brought = ImageMap::read(&self.paths.image_map());
-        let mut policies = PullPolicies::default();
-        // by the image: what pulls it, and who wants it
-        let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let mut wanted_anew: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let mut findings = Findings::default();
+        let Wanted {
+            mut policies,
+            mut missing,
+            mut newer,
+            mut findings,
+        } = Wanted::default();
         for (name, service) in &model.services {
             if service.replicas == 0 {
                 // Compose would pull it all the same
@@ -83,7 +94,7 @@ impl Preflight<'_> {
             let by_map = |image: &str| self.is_there(brought.resolve(image));
             let is_here = match &service.image {
                 // those that are built have not been looked at
-                Some(image) if service.built => self.engine.inspect_image(image)?.is_some(),
+                Some(image) if service.is_built() => self.engine.inspect_image(image)?.is_some(),
                 Some(image) => !pulls.lacks(image) || by_map(image)?,
                 None => {
                     let built = format!("{}-{name}", self.recipe.project);
@@ -119,16 +130,32 @@ impl Preflight<'_> {
                     reference.is_some_and(|reference| reference.digested().is_some())
                 };
                 if !is_fixed(image) {
-                    wanted_anew.entry(image).or_default().insert(name);
+                    newer.entry(image).or_default().insert(name);
                 }
             }
         }
+        Ok(Wanted {
+            policies,
+            missing,
+            newer,
+            findings,
+        })
+    }
+
+    /// Sees to the images, and says what of them is missing.
+    pub(super) fn images(&self, model: &Model, pulls: &Pulls<'_>) -> Outcome<PullPolicies> {
+        let Wanted {
+            mut policies,
+            missing,
+            newer,
+            mut findings,
+        } = self.sort(model, pulls)?;
         let never: Vec<&str> = missing
             .iter()
             .filter(|(_, services)| services.iter().all(|name| is_never(&model.services[*name])))
             .map(|(image, _)| *image)
             .collect();
-        let to_pull = missing.iter().chain(&wanted_anew);
+        let to_pull = missing.iter().chain(&newer);
         let jobs: Vec<(&str, &str)> = to_pull
             .filter(|(image, _)| !never.contains(image))
             .filter_map(|(image, services)| {
@@ -160,7 +187,7 @@ impl Preflight<'_> {
                 findings.add(ExitCode::Failed, found);
             }
         }
-        for (image, services) in &wanted_anew {
+        for (image, services) in &newer {
             if let Some(Pulled::Failed(why) | Pulled::TooLate(why)) = pulled.get(image) {
                 let warnings = services.iter().map(|service| {
                     let policy = model.services[*service].pull_policy.as_deref();

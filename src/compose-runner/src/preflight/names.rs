@@ -30,7 +30,7 @@ pub fn check(
             found.hint = Some(hint);
             found
         };
-        let names = match &wanted.container_name {
+        let wished = match &wanted.container_name {
             Some(name) => {
                 let hint = "give each its own `container_name`, or leave it out";
                 if let Some(other) = named.insert(name, service) {
@@ -53,10 +53,10 @@ pub fn check(
                 .map(|number| format!("{project}-{service}-{number}"))
                 .collect(),
         };
-        for name in names {
+        for name in wished {
             let has_it = |container: &&ContainerSummary| {
-                let mut names = container.names.iter();
-                names.any(|held| held.trim_start_matches('/') == name)
+                let mut held = container.names.iter();
+                held.any(|held| held.trim_start_matches('/') == name)
             };
             let Some(holder) = all.iter().find(has_it) else {
                 continue;

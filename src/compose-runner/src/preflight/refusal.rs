@@ -43,13 +43,23 @@ pub fn refused_by_compose(stderr: &[String], place: Option<Position>) -> ErrorRe
     found
 }
 
-/// The lines of one message. What stands after the advice on `$` is the value at fault, which may be a secret.
+/// The lines of one message. Of a `$` too many the place is told and not the value, which may be a secret.
 fn in_one_line(lines: &[&str]) -> String {
-    const ADVICE: &str = "You may need to escape any $ with another $";
-    let end = lines.iter().position(|line| line.contains(ADVICE));
-    let shown = end.map_or(lines, |end| &lines[..=end]);
+    const INTERPOLATION: &str = "invalid interpolation format for ";
+    // newer ones tell it in one line, with the value in the middle
+    let of_place = |line: &&str| {
+        let (_, place) = line.split_once(INTERPOLATION)?;
+        let place = place.split_whitespace().next()?;
+        let place = place.trim_end_matches(['.', ':']);
+        Some(format!(
+            "{INTERPOLATION}{place}: a `$` that stands for itself is written `$$`"
+        ))
+    };
+    if let Some(told) = lines.iter().find_map(of_place) {
+        return told;
+    }
     let told = |line: &&str| line.trim_end_matches('.').to_owned();
-    shown.iter().map(told).collect::<Vec<_>>().join("; ")
+    lines.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
 /// `yaml: line 1: did not …` without the line.
@@ -137,6 +147,13 @@ mod tests {
             None,
         );
         assert_eq!(found.service.as_deref(), Some("web"));
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+        let found = refused(
+            &[
+                "error while interpolating services.web.environment.A: invalid interpolation format for services.web.environment.A: \"hunter2${\". You may need to escape any $ with another $",
+            ],
+            None,
+        );
         assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
     }
 }
