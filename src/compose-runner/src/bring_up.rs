@@ -97,7 +97,7 @@ impl BringUp<'_> {
         let mut found = error(format!("property `prep`: the script {what}"));
         found.property = Some("prep".to_owned());
         found.log_tail = tail;
-        let mut hint = "mend the script; it runs in the recipe's directory at each start and must then exit with 0".to_owned();
+        let mut hint = "fix the script; it runs in the recipe's directory at each start and must then exit with 0".to_owned();
         if self
             .recipe()
             .prep

@@ -7,8 +7,10 @@ use std::{
     collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
+
+use crate::mounts::without_dots;
 
 /// What belongs to the system, with all below it.
 const SYSTEM: [&str; 21] = [
@@ -89,7 +91,7 @@ pub fn store_is_mounted(root: &Path) -> bool {
 impl DataPlaces<'_> {
     /// Whether a source that containers may write to is data that ends with the VM.
     pub fn ends_with_vm(&self, source: &Path) -> bool {
-        let source = absolute(source);
+        let source = without_dots(source);
         let real = fs::canonicalize(&source).unwrap_or_else(|_| source.clone());
         let store = self.root.join("store");
         if source.starts_with(&store) || real.starts_with(&store) {
@@ -164,19 +166,6 @@ impl DataPlaces<'_> {
         let disks = [Path::new("/"), self.root, &self.root.join("data")].map(device);
         disks.contains(&Some(here))
     }
-}
-
-/// A path without `.` and `..`.
-fn absolute(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(clean.pop()),
-            other => clean.push(other),
-        }
-    }
-    clean
 }
 
 #[cfg(test)]

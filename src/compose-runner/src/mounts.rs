@@ -191,7 +191,7 @@ impl RecipeFiles<'_> {
 }
 
 /// The path with its `.` and `..` resolved as text; Compose leaves those of a long-form volume in.
-fn without_dots(path: &Path) -> PathBuf {
+pub fn without_dots(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {

@@ -78,7 +78,7 @@ impl fmt::Display for End {
 
 /// Starts dockerd on the `daemon.json` that is in place. Its output goes to the end of its log.
 pub fn start(paths: &Paths) -> anyhow::Result<Started> {
-    // dockerd does not start while a process of the number in it lives, whoever's that is
+    // dockerd does not start while any process of the number in it lives
     Pidfile::new(paths.dockerd_pidfile())
         .remove()
         .context("removing dockerd's own pidfile")?;
