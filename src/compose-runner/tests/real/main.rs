@@ -15,6 +15,7 @@ mod manifests;
 mod namespaces;
 mod networks;
 mod port_53;
+mod preflight_checks;
 mod pulls;
 mod recipes;
 mod rollback;
