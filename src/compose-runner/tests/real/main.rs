@@ -19,6 +19,7 @@ mod messages;
 mod namespaces;
 mod networks;
 mod port_53;
+mod preflight_checks;
 mod pulls;
 mod recipes;
 mod restarts;
