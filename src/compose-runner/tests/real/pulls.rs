@@ -106,11 +106,13 @@ fn what_the_recipe_pulled_goes_when_neither_this_deploy_nor_the_one_before_uses_
     for stays in ["test:1".to_owned(), format!("{REGISTRY}/by-hand:1")] {
         assert!(is_there(&stays), "{stays}\n{}", vm.log());
     }
-    assert!(
-        vm.log().contains("old images removed images="),
-        "{}",
+    // It is logged after the last of them has gone.
+    until(|| {
         vm.log()
-    );
+            .contains("old images removed images=")
+            .then_some(())
+    })
+    .unwrap_or_else(|| panic!("{}", vm.log()));
     // The registry has another image under the name by now; a rollback wants the one that ran.
     let moves = |command: &str| {
         json!({"services": {"moves": with(sleeper(), &json!({

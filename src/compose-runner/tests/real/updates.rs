@@ -157,7 +157,7 @@ fn refused() -> [(Value, Value, i64, &'static str, &'static str); 13] {
             json!({}),
             2,
             "recipe",
-            "yaml: line ",
+            "(line 4, column 4 of the recipe)",
         ),
         (
             web(json!({"imag": "x"})),
