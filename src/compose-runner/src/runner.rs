@@ -32,10 +32,12 @@ impl RunnerPlace {
                 forget_verdict(paths)?;
                 return Self::hold(paths, lock).map(Some);
             }
-            if !stops && !FileLock::is_held(&paths.compose_stop_lock()) {
+            thread::sleep(LOOK);
+            // Looked at again: anyone who looks at a lock has it for a moment.
+            let lives = FileLock::is_held(&paths.compose_lock());
+            if !stops && lives && !FileLock::is_held(&paths.compose_stop_lock()) {
                 return Ok(None);
             }
-            thread::sleep(LOOK);
         }
     }
 

@@ -43,25 +43,45 @@ pub fn stop(job: anyhow::Result<Job>, options: &Options) -> anyhow::Result<ExitC
         })
         .ok();
     let services = ServicesStop::new(job.as_ref(), &paths);
-    let Some(place) = after_runner(&paths, &services)? else {
+    let Some(taken) = after_runner(&paths, &services)? else {
         return Ok(ExitCode::Ok);
     };
     if Instant::now() >= services.deadline {
         // The runner has said which services still run.
         return Ok(ExitCode::Failed);
     }
-    take_over(place, job.as_ref(), &services).map(|()| ExitCode::Ok)
+    take_over(taken, job.as_ref(), &services).map(|()| ExitCode::Ok)
+}
+
+/// The runner's place, with the lock that says that the services are being stopped: a runner that starts meanwhile waits for
+/// both, and does not take this program for a runner that goes on. Given up in this order.
+struct TakenOver {
+    place: RunnerPlace,
+    _stopping: FileLock,
+}
+
+impl TakenOver {
+    fn try_take(paths: &Paths) -> anyhow::Result<Option<Self>> {
+        let Some(stopping) = FileLock::try_take(&paths.compose_stop_lock())? else {
+            return Ok(None);
+        };
+        let place = RunnerPlace::try_take(paths)?;
+        Ok(place.map(|place| Self {
+            place,
+            _stopping: stopping,
+        }))
+    }
 }
 
 /// Tells the runner to stop the services, and waits for its end. The runner's place, if services are left to stop.
-fn after_runner(paths: &Paths, services: &ServicesStop) -> anyhow::Result<Option<RunnerPlace>> {
+fn after_runner(paths: &Paths, services: &ServicesStop) -> anyhow::Result<Option<TakenOver>> {
     let mut told: Option<(Process, Instant)> = None;
     loop {
-        if let Some(place) = RunnerPlace::try_take(paths)? {
+        if let Some(taken) = TakenOver::try_take(paths)? {
             // An engine that does not answer is told by the stop itself.
             let is_over =
                 told.is_some() && services.running().is_ok_and(|services| services.is_empty());
-            return Ok((!is_over).then_some(place));
+            return Ok((!is_over).then_some(taken));
         }
         let Some((process, since)) = &told else {
             // Nobody to tell: another stop has taken over.
@@ -114,9 +134,8 @@ fn replace_hanging(paths: &Paths, process: &Process) -> anyhow::Result<()> {
 }
 
 /// Stops the services in the runner's place.
-fn take_over(place: RunnerPlace, job: Option<&Job>, services: &ServicesStop) -> anyhow::Result<()> {
-    let paths = place.paths().clone();
-    let stopping = FileLock::take(&paths.compose_stop_lock(), RUNNER)?;
+fn take_over(taken: TakenOver, job: Option<&Job>, services: &ServicesStop) -> anyhow::Result<()> {
+    let paths = taken.place.paths().clone();
     end_leftovers(&paths);
     let cancel = Cancel::default();
     let collecting = job.and_then(|job| Collecting::start(job, &cancel));
@@ -128,9 +147,7 @@ fn take_over(place: RunnerPlace, job: Option<&Job>, services: &ServicesStop) -> 
     HealthSocket::new(paths.health_socket())
         .close()
         .context("removing the health socket")?;
-    // In this order: anyone who waits for the stop finds the place free after it.
-    drop(place);
-    drop(stopping);
+    drop(taken);
     stopped
 }
 
