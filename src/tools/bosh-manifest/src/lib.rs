@@ -17,4 +17,4 @@ pub use json::{JsonError, to_json};
 pub use report::Report;
 pub use value::{Map, Value};
 pub use vars::ArgumentError;
-pub use yaml::{YamlError, parse, to_yaml};
+pub use yaml::{StreamDocument, Tagged, YamlError, parse, parse_stream, to_yaml};

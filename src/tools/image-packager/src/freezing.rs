@@ -12,7 +12,7 @@ use registry_client::Client;
 use crate::fetch::{Error, Fetcher, Image, original};
 use crate::image::Frozen;
 use crate::progress::Progress;
-use crate::release::{LockedImage, PutOptions, Release};
+use crate::release::{self, LockedImage, PutOptions, Release};
 use crate::source::{self, Location, Wanted, daemon, docker_archive, layout, platform, registry};
 
 /// What is asked for.
@@ -44,6 +44,20 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Layers that had to be fetched, or would have to be, each once, and their bytes.
     pub fetched: (usize, u64),
+}
+
+impl Outcome {
+    /// Makes failures of images that the release cannot take, by their place among the frozen.
+    pub fn take_out(&mut self, refused: Vec<(usize, release::Error)>) {
+        // From the end, so that the places hold.
+        for (place, error) in refused.into_iter().rev() {
+            let frozen = self.frozen.remove(place);
+            self.failures.push(Failure {
+                image: frozen.reference.familiar(),
+                error: Arc::new(error.into()),
+            });
+        }
+    }
 }
 
 /// What freezing needs.

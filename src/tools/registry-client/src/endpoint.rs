@@ -152,6 +152,11 @@ impl Endpoint {
         })
     }
 
+    /// Its host and port.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     /// The repository's name on this server.
     pub(crate) fn repository(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)

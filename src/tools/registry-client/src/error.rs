@@ -154,6 +154,18 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A token server where a registry in the internet can have none. It was not asked.
+    #[error(
+        "{registry} names a token server on this machine or in a private network, {realm}, which was not asked"
+    )]
+    Realm {
+        /// The token server's URL, without its query.
+        realm: String,
+        /// Its host and port.
+        host: String,
+        /// The registry that named it.
+        registry: String,
+    },
     /// A redirect that is not followed.
     #[error("{url} redirects to where it may not: {why}")]
     Redirect {

@@ -37,6 +37,11 @@ impl Error {
                 ));
             }
             Self::RateLimited { .. } => "try again later, or use a mirror",
+            Self::Realm { host, .. } => {
+                return Some(format!(
+                    "check that this is the registry that it should be; if the token server is right, name it as insecure: `{host}`"
+                ));
+            }
             Self::NotFound { .. } => {
                 "check the name and the tag; private repositories can look like this, too"
             }

@@ -100,7 +100,7 @@ fn in_range(entry: &str, host: &str) -> bool {
 }
 
 /// In lower case, an IPv6 address without its brackets.
-fn host(authority: &Authority) -> String {
+pub(crate) fn host(authority: &Authority) -> String {
     let host = authority.host().to_lowercase();
     host.trim_start_matches('[')
         .trim_end_matches(']')

@@ -43,7 +43,7 @@ impl Images {
     pub(crate) fn new(settings: Settings) -> Result<Self> {
         let directory = Directory::new(&settings)?;
         let transport = Transport::new(settings)?;
-        let doors = Doors::new(&transport.settings)?;
+        let doors = Doors::new(&transport.settings);
         Ok(Self {
             directory,
             conversation: Conversation { transport, doors },

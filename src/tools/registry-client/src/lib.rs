@@ -9,6 +9,7 @@
 
 mod answer;
 mod auth;
+mod auth_files;
 mod blob;
 mod cancel;
 mod client;

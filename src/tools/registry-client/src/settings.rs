@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::auth_files;
 use crate::secret::{Credentials, Secret};
 
 /// How to reach registries, and how patient to be.
@@ -13,6 +14,9 @@ use crate::secret::{Credentials, Secret};
 pub struct Settings {
     /// Docker's `config.json`, which must be there. `None`: no such file.
     pub docker_config: Option<PathBuf>,
+    /// More such files, asked after it in this order; one that is not there is passed over. One that is called `.dockercfg`
+    /// has the form of Docker before 1.7. All files are read only when a registry asks for credentials.
+    pub auth_files: Vec<PathBuf>,
     /// The contents of such a file, as the variable `DOCKER_AUTH_CONFIG` holds them; it goes before the file.
     pub docker_auth_config: Option<Secret>,
     /// By registry (`docker.io`, `registry.example:5000`); these go before whatever else there is.
@@ -122,8 +126,9 @@ impl Default for Limits {
 }
 
 impl Settings {
-    /// What Docker's own client would take from the environment: `DOCKER_CONFIG` or `~/.docker/config.json` (if the file
-    /// is there), `DOCKER_AUTH_CONFIG`, `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` (also in lower case).
+    /// What Docker's own client, podman and skopeo would take from the environment: `DOCKER_AUTH_CONFIG`, `config.json` in
+    /// `DOCKER_CONFIG` (if the file is there), the usual files with logins, `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`
+    /// (also in lower case).
     #[must_use]
     pub fn from_environment() -> Self {
         Self::from_variables(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
@@ -131,13 +136,9 @@ impl Settings {
 
     fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let either = |name: &str| variable(name).or_else(|| variable(&name.to_lowercase()));
-        let docker_config = variable("DOCKER_CONFIG")
-            .map(PathBuf::from)
-            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".docker")))
-            .map(|directory| directory.join("config.json"))
-            .filter(|file| file.exists());
         Self {
-            docker_config,
+            docker_config: auth_files::named(variable),
+            auth_files: auth_files::usual(variable),
             docker_auth_config: variable("DOCKER_AUTH_CONFIG").map(Secret::new),
             proxies: Proxies {
                 http: either("HTTP_PROXY").map(Secret::new),
@@ -164,7 +165,7 @@ mod tests {
             _ => None,
         };
         let settings = Settings::from_variables(&variables);
-        assert_eq!(settings.docker_config, None, "there is no such file");
+        assert_eq!(settings.docker_config, None, "nobody named one");
         assert_eq!(settings.docker_auth_config, Some(Secret::new("{}")));
         assert_eq!(
             settings.proxies.https,
@@ -172,10 +173,5 @@ mod tests {
         );
         assert_eq!(settings.proxies.http, None);
         assert_eq!(settings.proxies.none_for, "inside.example");
-        let directory = home.path().join(".docker");
-        std::fs::create_dir(&directory).unwrap();
-        std::fs::write(directory.join("config.json"), "{}").unwrap();
-        let settings = Settings::from_variables(&variables);
-        assert_eq!(settings.docker_config, Some(directory.join("config.json")));
     }
 }

@@ -65,7 +65,12 @@ impl Transport {
 
     /// Whether plain HTTP or any certificate will do.
     pub(crate) fn is_insecure(&self, authority: &Authority) -> bool {
-        is_loopback(authority) || is_listed(&self.settings.insecure, authority)
+        is_loopback(authority) || self.is_named_insecure(authority)
+    }
+
+    /// Whether somebody said so of this server.
+    pub(crate) fn is_named_insecure(&self, authority: &Authority) -> bool {
+        is_listed(&self.settings.insecure, authority)
     }
 
     /// Ends all connections, and lets no new ones come up.

@@ -21,6 +21,14 @@ impl Document {
             None => Ok(Value::Null),
         }
     }
+
+    /// The same, but keys are the texts that stand there: to readers of later YAML, `y` and `on` are no truth values.
+    pub(super) fn value_with_text_keys(&self) -> Result<Value, YamlError> {
+        let mut decoder = Decoder::new(self);
+        decoder.text_keys = true;
+        self.root()
+            .map_or(Ok(Value::Null), |root| decoder.value(root))
+    }
 }
 
 /// A merged mapping: where it is named, and its entries.
@@ -33,6 +41,7 @@ pub(super) struct Decoder<'d> {
     depth: usize,
     decoded: u32,
     from_aliases: u32,
+    text_keys: bool,
 }
 
 impl<'d> Decoder<'d> {
@@ -43,6 +52,7 @@ impl<'d> Decoder<'d> {
             depth: 0,
             decoded: 0,
             from_aliases: 0,
+            text_keys: false,
         }
     }
 
@@ -98,7 +108,10 @@ impl<'d> Decoder<'d> {
                 }
                 continue;
             }
-            let key = self.value(*key)?;
+            let key = match &self.node(*key).kind {
+                NodeKind::Scalar { text, .. } if self.text_keys => Value::from(text.as_str()),
+                _ => self.value(*key)?,
+            };
             if matches!(key, Value::Map(_) | Value::Seq(_)) {
                 return Err(YamlError::Meaning(format!(
                     "invalid map key: {}",

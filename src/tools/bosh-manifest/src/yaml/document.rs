@@ -50,6 +50,15 @@ pub(crate) struct Document {
 impl Document {
     /// Reads the first document; what follows it is not read, as in the CLI.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, YamlError> {
+        Ok(Self::read(text, false)?.pop().unwrap_or_default())
+    }
+
+    /// Reads all documents.
+    pub(super) fn parse_all(text: &[u8]) -> Result<Vec<Self>, YamlError> {
+        Self::read(text, true)
+    }
+
+    fn read(text: &[u8], all: bool) -> Result<Vec<Self>, YamlError> {
         let text = std::str::from_utf8(text)
             .map_err(|error| YamlError::not_utf8(text, error.valid_up_to()))?;
         let source = Source::new(text);
@@ -63,8 +72,16 @@ impl Document {
             document: Self::default(),
             anchors: HashMap::new(),
         };
-        builder.document()?;
-        Ok(builder.document)
+        builder.parser.parse()?;
+        let mut documents = Vec::new();
+        while builder.document()? {
+            documents.push(std::mem::take(&mut builder.document));
+            builder.anchors.clear();
+            if !all {
+                break;
+            }
+        }
+        Ok(documents)
     }
 
     pub(crate) fn root(&self) -> Option<NodeId> {
@@ -124,17 +141,17 @@ struct Builder<'s, 'r, 'b> {
 }
 
 impl Builder<'_, '_, '_> {
-    fn document(&mut self) -> Result<(), YamlError> {
-        self.parser.parse()?;
+    /// Reads the next document; false if there is none.
+    fn document(&mut self) -> Result<bool, YamlError> {
         let start = self.parser.parse()?;
         if matches!(start.data, EventData::StreamEnd) {
-            return Ok(());
+            return Ok(false);
         }
         let first = self.parser.parse()?;
         self.document.root = Some(self.node(first, 0)?);
         // The end of the document: what breaks between its last node and there is an error too.
         self.parser.parse()?;
-        Ok(())
+        Ok(true)
     }
 
     fn node(&mut self, event: Event, depth: usize) -> Result<NodeId, YamlError> {

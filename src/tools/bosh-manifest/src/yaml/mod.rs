@@ -14,6 +14,7 @@ mod gosyntax;
 mod key_order;
 mod number;
 mod resolve;
+mod stream;
 mod timestamp;
 
 pub(crate) use document::{Document, NodeId};
@@ -22,6 +23,7 @@ pub use error::YamlError;
 pub(crate) use fields::Fields;
 pub(crate) use gosyntax::{plain_text, redacted_text};
 pub(crate) use number::{float_text, resolved_float};
+pub use stream::{StreamDocument, Tagged, parse_stream};
 
 use crate::Value;
 

@@ -9,7 +9,7 @@ use registry_client::{Client, Credentials, Secret, Settings};
 
 use crate::source;
 
-/// How to reach registries; beside these flags count Docker's `config.json` with its credential helpers,
+/// How to reach registries; beside these flags count the logins of Docker, with its credential helpers, podman and skopeo,
 /// `DOCKER_AUTH_CONFIG`, and `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Access {
@@ -24,7 +24,7 @@ pub struct Access {
     /// Read the password, or a token in its place, from standard input
     #[arg(long, requires = "username", help_heading = "Registries")]
     pub password_stdin: bool,
-    /// Take the logins from this file instead of Docker's config.json [env: `REGISTRY_AUTH_FILE`]
+    /// Take the logins from this file instead of those of Docker, podman and skopeo [env: `REGISTRY_AUTH_FILE`]
     #[arg(long, value_name = "FILE", help_heading = "Registries")]
     pub authfile: Option<PathBuf>,
     /// Trust the certificate authorities in this PEM file, too
@@ -56,6 +56,12 @@ pub enum Error {
     /// What came is no password.
     #[error("standard input holds no password")]
     NoPassword,
+    /// A file of logins that is named and not there.
+    #[error("there is no file {} with logins", path.display())]
+    NoAuthfile {
+        /// The file.
+        path: PathBuf,
+    },
     /// The client does not take the settings.
     #[error(transparent)]
     Client(#[from] source::Error),
@@ -66,7 +72,7 @@ impl Error {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Registries { .. } | Self::NoPassword => true,
+            Self::Registries { .. } | Self::NoPassword | Self::NoAuthfile { .. } => true,
             Self::Password(_) => false,
             Self::Client(error) => error.is_usage(),
         }
@@ -80,6 +86,9 @@ impl Error {
                 "freeze the images of that registry by themselves, or log in with `docker login` or `skopeo login`".to_owned(),
             ),
             Self::NoPassword => Some("write it as `… --password-stdin < FILE`".to_owned()),
+            Self::NoAuthfile { .. } => Some(
+                "name another with --authfile, or make it with `podman login --authfile FILE`".to_owned(),
+            ),
             Self::Password(_) => None,
             Self::Client(error) => error.hint(),
         }
@@ -95,8 +104,12 @@ impl Access {
             .authfile
             .clone()
             .or_else(|| variable().map(PathBuf::from));
+        if let Some(path) = self.authfile.as_ref().filter(|path| !path.exists()) {
+            return Err(Error::NoAuthfile { path: path.clone() });
+        }
         if authfile.is_some() {
             settings.docker_config = authfile;
+            settings.auth_files.clear();
         }
         settings.ca_files.clone_from(&self.ca);
         settings.insecure.clone_from(&self.insecure);

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::access::Access;
 use super::interrupt;
+use super::named_images::PassedOver;
 use crate::cli::Global;
 use crate::{output, report};
 
@@ -48,7 +49,7 @@ struct Report<'a> {
     changes: &'a Changes,
     fetched: Fetched,
     failed: Vec<Failed>,
-    passed_over: &'a [String],
+    passed_over: &'a [PassedOver],
 }
 
 #[derive(Serialize)]
@@ -105,7 +106,7 @@ pub fn freeze(
     requests: &[Request],
     how: &How,
     name: Option<String>,
-    passed_over: &[String],
+    passed_over: &[PassedOver],
 ) -> Result<ExitCode> {
     let client = how
         .access
@@ -128,11 +129,13 @@ pub fn freeze(
         progress: &progress,
         stop: &stop,
     };
-    let outcome = freezing.run(requests);
+    let mut outcome = freezing.run(requests);
     release.remember_layers();
     if stop.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(interrupt::CODE));
     }
+    let refused = release.refused(&outcome.frozen, &options);
+    outcome.take_out(refused.context("changing the release")?);
     let put = outcome.failures.is_empty() || how.keep_going;
     let changes = if put && !outcome.frozen.is_empty() {
         let mut changes = release
@@ -184,10 +187,10 @@ fn tell(
     release: &Release,
     changes: &Changes,
     outcome: &Outcome,
-    passed_over: &[String],
+    passed_over: &[PassedOver],
 ) -> Result<()> {
-    for service in passed_over {
-        output::remark(&format!("passed over, since its image is built: {service}"));
+    for PassedOver { what, why } in passed_over {
+        output::remark(&format!("passed over, since {why}: {what}"));
     }
     let failed: Vec<Failed> = outcome.failures.iter().map(Failed::new).collect();
     let (layers, bytes) = outcome.fetched;
@@ -238,7 +241,8 @@ fn tell(
     Ok(())
 }
 
-/// 4 if something came that was not what it should have been, else 1.
+/// 4 if something came that was not what it should have been, 2 if the command line or files that people write are at fault
+/// for all of it, else 1.
 pub fn exit_code(failures: &[Failure]) -> ExitCode {
     if failures.is_empty() {
         ExitCode::SUCCESS
@@ -247,6 +251,8 @@ pub fn exit_code(failures: &[Failure]) -> ExitCode {
         .any(|failure| failure.error.is_verification())
     {
         ExitCode::from(report::DAMAGED)
+    } else if failures.iter().all(|failure| failure.error.is_usage()) {
+        ExitCode::from(report::USAGE)
     } else {
         ExitCode::from(report::FAILED)
     }

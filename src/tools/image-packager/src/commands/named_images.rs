@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bosh_manifest::InterpolateOptions;
 use clap::{ArgGroup, Args};
+use serde::Serialize;
 
 use crate::source::variables::Variables;
 use crate::source::{self, Location, env_file, manifest, recipe};
@@ -50,13 +51,29 @@ pub struct NamedImages {
 #[error("{}", .0.join("\n"))]
 pub struct Problems(pub Vec<String>);
 
-/// The images, each once, with who names it, and the services that were passed over.
+/// The images, each once, with who names it, and what was passed over.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     /// In the order of the command line.
     pub images: Vec<(Location, Vec<String>)>,
-    /// `service … of …`
-    pub passed_over: Vec<String>,
+    /// Services and models without an image to freeze.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Something that a recipe names and that has no image to freeze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub struct PassedOver {
+    /// `FILE, service …`
+    pub what: String,
+    /// Why, to go on after `since`.
+    pub why: &'static str,
+}
+
+impl From<PassedOver> for String {
+    fn from(passed_over: PassedOver) -> Self {
+        passed_over.what
+    }
 }
 
 impl NamedImages {
@@ -105,7 +122,7 @@ impl NamedImages {
             }
         }
         if problems.is_empty() && asked.images.is_empty() {
-            problems.push("no image is left to freeze: every service's image is built".to_owned());
+            problems.push("no image is left to freeze: every service was passed over, since its image is built or a provider runs it".to_owned());
         }
         if problems.is_empty() {
             Ok(asked)
@@ -117,32 +134,40 @@ impl NamedImages {
     fn read_recipe(&self, file: &Path) -> Result<recipe::Images, Vec<String>> {
         let text =
             std::fs::read(file).map_err(|error| vec![format!("it cannot be read: {error}")])?;
-        let variables = self.variables(file).map_err(|problem| vec![problem])?;
+        let variables = self.variables(file)?;
         recipe::read(&text, &variables, self.skip_build)
     }
 
-    /// What Compose would know: the environment, then the env files, a later one winning.
-    fn variables(&self, recipe: &Path) -> Result<Variables, String> {
+    /// What Compose would know: the environment, then the env files, a later one winning. What is wrong with the file beside
+    /// the recipe, which nobody named, matters only if an image's name needs it.
+    fn variables(&self, recipe: &Path) -> Result<Variables, Vec<String>> {
         let mut variables: Variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
+        let mut problems = Vec::new();
         let beside = recipe.parent().unwrap_or(Path::new("")).join(".env");
-        let files: Vec<PathBuf> = if self.env_file.is_empty() {
-            Some(beside)
-                .filter(|file| file.is_file())
-                .into_iter()
-                .collect()
+        let files = if self.env_file.is_empty() && beside.is_file() {
+            std::slice::from_ref(&beside)
         } else {
-            self.env_file.iter().rev().cloned().collect()
+            &self.env_file
         };
         for file in files {
-            let shown = file.display();
-            let text = std::fs::read_to_string(&file)
-                .map_err(|error| format!("{shown} cannot be read: {error}"))?;
-            env_file::read(&text, &mut variables)
-                .map_err(|problem| format!("{shown}, {problem}"))?;
+            let shown = file.display().to_string();
+            match std::fs::read(file) {
+                Ok(text) => {
+                    env_file::read(&String::from_utf8_lossy(&text), &shown, &mut variables);
+                }
+                Err(error) if self.env_file.is_empty() => {
+                    variables.unread(format!("{shown}, which cannot be read: {error}"));
+                }
+                Err(error) => problems.push(format!("{shown} cannot be read: {error}")),
+            }
         }
-        Ok(variables)
+        if problems.is_empty() {
+            Ok(variables)
+        } else {
+            Err(problems)
+        }
     }
 }
 
@@ -166,11 +191,25 @@ impl Asked {
                 Err(error) => problems.push(format!("{place}, service `{service}`: {error}")),
             }
         }
-        let passed_over = images
-            .built
-            .iter()
-            .map(|service| format!("{place}, service `{service}`"));
-        self.passed_over.extend(passed_over);
+        for (names, kind, why) in [
+            (&images.built, "service", "its image is built"),
+            (
+                &images.provided,
+                "service",
+                "a provider runs it, and no container",
+            ),
+            (
+                &images.models,
+                "model",
+                "a model is no image: Docker Model Runner fetches it",
+            ),
+        ] {
+            let passed_over = names.iter().map(|name| PassedOver {
+                what: format!("{place}, {kind} `{name}`"),
+                why,
+            });
+            self.passed_over.extend(passed_over);
+        }
     }
 }
 

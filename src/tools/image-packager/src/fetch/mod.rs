@@ -39,6 +39,16 @@ impl Error {
         }
     }
 
+    /// Whether what people write is at fault, rather than what a source has: settings, logins, names.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Source(source::Error::Registry(error)) => error.is_settings(),
+            Self::Source(_) => false,
+            Self::Release(error) => error.is_usage(),
+        }
+    }
+
     /// Whether this is the end that somebody wanted.
     #[must_use]
     pub fn is_interruption(&self) -> bool {

@@ -214,7 +214,10 @@ impl Error {
             Self::Link { .. } => {
                 "put the directory itself there: BOSH does not follow links in a release"
             }
-            Self::BadName { .. } | Self::NameTaken { .. } => "choose another name with --name",
+            Self::BadName { .. } | Self::NameTaken { .. } => {
+                "freeze this image by itself with another name, `--name NAME`; it keeps that name, and the others can be frozen together"
+            }
+            Self::Twice { .. } => "leave out one of the two, or name one otherwise with --as",
             Self::OneNameForMany { .. } => "freeze the images one by one to name each",
             Self::NotFrozen { .. } => "see what is there with `image-packager list`",
             Self::MissingLayer { .. } => {
@@ -228,7 +231,6 @@ impl Error {
             Self::Read { .. }
             | Self::Write { .. }
             | Self::BadReleaseName { .. }
-            | Self::Twice { .. }
             | Self::Contradiction { .. } => return None,
         };
         Some(hint.to_owned())

@@ -23,6 +23,7 @@ mod layers;
 mod names;
 mod next_steps;
 mod put;
+mod refusal;
 mod remake;
 mod remove;
 mod scaffold;

@@ -5,6 +5,7 @@ pub mod chain;
 mod copy;
 pub mod daemon;
 pub mod docker_archive;
+pub mod documents;
 pub mod env_file;
 pub mod error;
 pub mod layout;
@@ -13,6 +14,7 @@ pub mod manifest;
 pub mod platform;
 pub mod recipe;
 pub mod registry;
+mod service_images;
 pub mod variables;
 
 use std::path::Path;

@@ -2,6 +2,8 @@
 
 use bosh_manifest::Value;
 
+use super::documents;
+use super::service_images::{self, Named};
 use super::variables::{Variables, substitute};
 
 /// What a recipe names.
@@ -11,15 +13,20 @@ pub struct Images {
     pub named: Vec<(String, String)>,
     /// Services that were passed over because their images are built.
     pub built: Vec<String>,
+    /// Services that were passed over because a provider stands behind them, and no container.
+    pub provided: Vec<String>,
+    /// Models, which are no images.
+    pub models: Vec<String>,
 }
 
-/// Reads a recipe's text.
+/// Reads a recipe's text, of one or several YAML documents.
 ///
 /// # Errors
 /// All that is wrong, a message each.
 pub fn read(text: &[u8], variables: &Variables, skip_build: bool) -> Result<Images, Vec<String>> {
-    let recipe =
-        bosh_manifest::parse(text).map_err(|error| vec![format!("it is not YAML: {error}")])?;
+    let documents = bosh_manifest::parse_stream(text)
+        .map_err(|error| vec![format!("it is not YAML: {error}")])?;
+    let recipe = documents::merged(documents)?;
     images(&recipe, variables, skip_build)
 }
 
@@ -46,64 +53,37 @@ pub fn images(
     let mut images = Images::default();
     for (name, service) in services {
         let name = name.as_str().unwrap_or("?");
-        match texts(name, service, skip_build) {
-            Ok(texts) if texts.is_empty() => images.built.push(name.to_owned()),
-            Ok(texts) => {
-                for text in texts {
-                    match resolved(text, variables) {
-                        Ok(image) => images.named.push((name.to_owned(), image)),
-                        Err(why) => {
-                            problems.push(format!("service `{name}`, image `{text}`: {why}"));
-                        }
-                    }
-                }
+        let texts = match service_images::named(name, service, services, variables, skip_build) {
+            Ok(Named::Images(texts)) => texts,
+            Ok(Named::Built(texts)) => {
+                images.built.push(name.to_owned());
+                texts
             }
-            Err(why) => problems.push(format!("service `{name}` {why}")),
+            Ok(Named::Provided) => {
+                images.provided.push(name.to_owned());
+                continue;
+            }
+            Err(why) => {
+                problems.push(format!("service `{name}` {why}"));
+                continue;
+            }
+        };
+        for text in texts {
+            match resolved(&text, variables) {
+                Ok(image) => images.named.push((name.to_owned(), image)),
+                Err(why) => problems.push(format!("service `{name}`, image `{text}`: {why}")),
+            }
         }
     }
+    let models = recipe.get("models").and_then(Value::as_map);
+    images.models = (models.into_iter().flatten())
+        .map(|(name, _)| name.as_str().unwrap_or("?").to_owned())
+        .collect();
     if problems.is_empty() {
         Ok(images)
     } else {
         Err(problems)
     }
-}
-
-/// The images of a service as they are written; none if its image is built, and that may be passed over.
-fn texts<'r>(name: &str, service: &'r Value, skip_build: bool) -> Result<Vec<&'r str>, String> {
-    let mut texts = Vec::new();
-    match service.get("image") {
-        Some(Value::String(text)) => texts.push(text.as_str()),
-        None | Some(Value::Null) => {}
-        Some(_) => return Err("has an image that is not a text".to_owned()),
-    }
-    // compose-spec, `05-services.md`: a volume of type image mounts an image's files.
-    let volumes = service
-        .get("volumes")
-        .and_then(Value::as_seq)
-        .unwrap_or_default();
-    let mounted = volumes
-        .iter()
-        .filter(|volume| volume.get("type").and_then(Value::as_str) == Some("image"));
-    for volume in mounted {
-        let source = volume.get("source").and_then(Value::as_str);
-        texts.push(source.ok_or("mounts an image without naming it")?);
-    }
-    if service.get("image").and_then(Value::as_str).is_some() {
-        return Ok(texts);
-    }
-    if service.get("build").is_some() {
-        return if skip_build {
-            Ok(texts)
-        } else {
-            Err(format!(
-                "has its image built, and there is nothing to freeze; build it, then freeze docker-daemon:NAME and name it under services.{name}.image, or leave it out with --skip-build"
-            ))
-        };
-    }
-    if service.get("extends").is_some() {
-        return Err("takes its image by `extends`, which is not followed; freeze the output of `docker compose config` instead".to_owned());
-    }
-    Err("names no image".to_owned())
 }
 
 fn resolved(text: &str, variables: &Variables) -> Result<String, String> {

@@ -6,8 +6,63 @@ use std::collections::BTreeMap;
 /// `${A:-${B:-${C}}}`: deeper than anybody nests.
 const DEEPEST: usize = 20;
 
-/// Names and values.
-pub type Variables = BTreeMap<String, String>;
+/// Names and values. What is wrong with a value, or with a file of them, matters when an image's name needs it.
+#[derive(Clone, Default)]
+pub struct Variables {
+    /// These win.
+    environment: BTreeMap<String, String>,
+    /// From files of variables; an error says what is wrong with the value.
+    filed: BTreeMap<String, Result<String, String>>,
+    /// What is wrong with files that cannot be read: any variable may be in them.
+    unread: Vec<String>,
+}
+
+impl Variables {
+    /// The value of a variable, if it has one.
+    ///
+    /// # Errors
+    /// Why it cannot be told, without the value, which may be secret.
+    pub fn get(&self, name: &str) -> Result<Option<&str>, String> {
+        if let Some(value) = self.environment.get(name) {
+            return Ok(Some(value));
+        }
+        if let Some(why) = self.unread.first() {
+            return Err(format!(
+                "variable {name} has no value but may have one in {why}"
+            ));
+        }
+        match self.filed.get(name) {
+            Some(Ok(value)) => Ok(Some(value)),
+            Some(Err(why)) => Err(format!("variable {name} has no usable value: {why}")),
+            None => Ok(None),
+        }
+    }
+
+    /// Puts in a variable of a file. The environment wins over files, and a later file over an earlier one.
+    pub fn file(&mut self, name: String, value: Result<String, String>) {
+        self.filed.insert(name, value);
+    }
+
+    /// Notes that a file cannot be read.
+    pub fn unread(&mut self, why: String) {
+        self.unread.push(why);
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
+        Self {
+            environment: variables.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl<const N: usize> From<[(String, String); N]> for Variables {
+    fn from(variables: [(String, String); N]) -> Self {
+        variables.into_iter().collect()
+    }
+}
 
 /// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `${NAME:?message}`, `${NAME?message}`,
 /// `${NAME:+other}`, `${NAME+other}`, nested ones too, and `$$` by `$`.
@@ -36,10 +91,11 @@ fn substitute_at(text: &str, variables: &Variables, depth: usize) -> Result<Stri
             &inside[end + 1..]
         } else {
             let length = name_length(after);
-            if length == 0 {
-                return Err("a `$` stands alone; write `$$` for a dollar".to_owned());
-            }
-            out.push_str(value(&after[..length], variables)?);
+            // One that stands alone stays.
+            out.push_str(match length {
+                0 => "$",
+                _ => value(&after[..length], variables)?,
+            });
             &after[length..]
         };
     }
@@ -68,7 +124,7 @@ fn braced(inside: &str, variables: &Variables, depth: usize) -> Result<String, S
     if name.is_empty() {
         return Err("a `${…}` names no variable".to_owned());
     }
-    let set = variables.get(name);
+    let set = variables.get(name)?;
     let filled = set.filter(|value| !value.is_empty());
     let other = |text: &str| substitute_at(text, variables, depth + 1);
     let required = |text: &str| -> Result<String, String> {
@@ -86,10 +142,10 @@ fn braced(inside: &str, variables: &Variables, depth: usize) -> Result<String, S
             continue;
         };
         if let Some(default) = operation.strip_prefix('-') {
-            return known.map_or_else(|| other(default), |value| Ok(value.clone()));
+            return known.map_or_else(|| other(default), |value| Ok(value.to_owned()));
         }
         if let Some(message) = operation.strip_prefix('?') {
-            return known.map_or_else(|| required(message), |value| Ok(value.clone()));
+            return known.map_or_else(|| required(message), |value| Ok(value.to_owned()));
         }
         if let Some(replacement) = operation.strip_prefix('+') {
             return known.map_or_else(|| Ok(String::new()), |_| other(replacement));
@@ -104,7 +160,7 @@ fn braced(inside: &str, variables: &Variables, depth: usize) -> Result<String, S
 }
 
 fn value<'a>(name: &str, variables: &'a Variables) -> Result<&'a str, String> {
-    (variables.get(name).map(String::as_str)).ok_or_else(|| format!("variable {name} has no value"))
+    (variables.get(name)?).ok_or_else(|| format!("variable {name} has no value"))
 }
 
 /// How many bytes of `text` belong to a variable's name.
@@ -148,6 +204,8 @@ mod tests {
             ("${A:+b}${NO:+c}${EMPTY:+d}${EMPTY+e}", "be"),
             ("${A:?gone}${EMPTY?gone}", "a"),
             ("$$A$${A}", "$A${A}"),
+            ("$", "$"),
+            ("a$ b$1$(c)$", "a$ b$1$(c)$"),
         ] {
             assert_eq!(with(text).as_deref(), Ok(expected), "{text}");
         }
@@ -168,9 +226,7 @@ mod tests {
 
     #[test]
     fn refuses_what_compose_refuses() {
-        for text in [
-            "$", "a$ b", "${A", "${}", "${-x}", "${A!x}", "${1}", "$1", "${A:}",
-        ] {
+        for text in ["${", "${A", "${}", "${-x}", "${A!x}", "${1}", "${A:}"] {
             assert!(with(text).is_err(), "{text}");
         }
         let deep = "${N:-".repeat(1000) + &"}".repeat(1000);

@@ -4,6 +4,8 @@ mod challenge;
 mod credentials;
 mod docker_config;
 mod helper;
+mod keys;
+mod realm;
 mod token;
 
 use std::collections::HashMap;
@@ -17,7 +19,6 @@ use ureq::http::header::WWW_AUTHENTICATE;
 
 use crate::answer::Answer;
 use crate::endpoint::Endpoint;
-use crate::error::Result;
 use crate::retry::Failure;
 use crate::secret::{Credentials, Secret};
 use crate::settings::Settings;
@@ -26,7 +27,7 @@ use crate::transport::Transport;
 use challenge::Challenge;
 use credentials::Keyring;
 
-pub(crate) use docker_config::normal_name;
+pub(crate) use keys::normal_name;
 
 /// What lets requests in, by server and repository.
 pub(crate) struct Doors {
@@ -52,16 +53,16 @@ struct Key {
 }
 
 impl Doors {
-    pub(crate) fn new(settings: &Settings) -> Result<Self> {
-        Ok(Self {
-            keyring: Keyring::new(settings)?,
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            keyring: Keyring::new(settings),
             doors: Mutex::default(),
-        })
+        }
     }
 
     /// Whether there are no credentials for this server (or it has not been asked for any).
     pub(crate) fn is_anonymous(&self, endpoint: &Endpoint) -> bool {
-        self.keyring.known(&endpoint.registry).is_none()
+        self.keyring.known(&endpoint.registry).is_empty()
     }
 
     /// All that a request sends and that nobody may see: the header's value, and what it was made of.
@@ -74,6 +75,7 @@ impl Doors {
         secrets.extend(
             self.keyring
                 .known(&endpoint.registry)
+                .into_iter()
                 .map(Credentials::into_secret),
         );
         secrets
@@ -137,7 +139,11 @@ impl Doors {
         repository: &str,
         challenge: &Challenge,
     ) -> Result<Option<Key>, Failure> {
-        let credentials = self.keyring.find(&endpoint.registry)?;
+        // Before any credentials are looked up for it.
+        if let Challenge::Bearer(bearer) = challenge {
+            realm::check(transport, endpoint, bearer)?;
+        }
+        let credentials = self.keyring.find(&endpoint.registry, repository)?;
         match challenge {
             Challenge::Basic => Ok(credentials.as_ref().and_then(basic).map(|header| Key {
                 header,
