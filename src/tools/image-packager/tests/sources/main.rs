@@ -7,12 +7,14 @@
 )]
 
 mod archives;
+mod choosing;
 mod common;
 mod daemon;
 mod gate;
 mod interruption;
 mod layouts;
 mod named;
+mod pins;
 mod platforms;
 mod recompression;
 mod refusals;
