@@ -137,6 +137,7 @@ fn read_item<F: Files + 'static>(
         name: item.config.clone(),
         digest,
         size,
+        platform: None,
     };
     Ok(Image::new(
         files.clone(),

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::compression::{Compression, MAGIC_LENGTH};
+use crate::compression::{self, Compression, MAGIC_LENGTH};
 use crate::digest::{Digest, abridge};
 use crate::error::{Error, Result};
 
@@ -170,8 +170,14 @@ pub(crate) fn check_blob(
     Ok(())
 }
 
-/// Tells damaged data from a file system that refuses.
+/// Tells damaged data from a file system that refuses, and from what no engine would take either.
 pub(crate) fn damaged(path: &Path, name: &str, offset: u64, error: io::Error) -> Error {
+    if let Some(why) = compression::window_too_large(&error) {
+        return Error::Unsupported {
+            path: path.to_owned(),
+            what: format!("`{}`: {why}", abridge(name)),
+        };
+    }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Error::Damaged {
             path: path.to_owned(),

@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub name: String,
     pub digest: Digest,
     pub size: u64,
+    /// What an index says that the image is for, which goes before what the config says.
+    pub platform: Option<Platform>,
 }
 
 /// A layer as it is stored.
@@ -199,7 +201,7 @@ impl Image {
                 diff_ids,
             });
         }
-        if !config.platform.runs_on(&self.inner.platform) {
+        if wanted.platform.is_none() && !config.platform.may_be(&self.inner.platform) {
             return Err(Error::WrongPlatform {
                 path: self.path().to_owned(),
                 wanted: self.inner.platform.clone(),

@@ -1,5 +1,6 @@
 //! Images that an OCI `index.json` lists, in a layout or in a tarball that holds one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -9,9 +10,10 @@ use crate::error::{Error, Result};
 use crate::files::{Documents, Files};
 use crate::image::{Config, Document, Image, Layer};
 use crate::limits::Limits;
-use crate::manifest::{Descriptor, Index, Manifest, MediaType};
+use crate::manifest::{Descriptor, MediaType};
 use crate::platform::Platform;
 use crate::reference::Reference;
+use crate::selection::{Blobs, Entries, Entry, Refused, Selected, select};
 
 /// The index of a layout.
 pub(crate) const INDEX: &str = "index.json";
@@ -21,8 +23,6 @@ pub(crate) const LAYOUT: &str = "oci-layout";
 pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// The name, or sometimes the tag alone.
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Indexes within indexes that are followed.
-const DEEPEST: usize = 3;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,38 +66,80 @@ pub(crate) fn images<F: Files + 'static>(
         });
     }
     let bytes = documents.read(INDEX)?;
-    let index: Index = documents.parse(INDEX, &bytes)?;
+    let index: Entries = documents.parse(INDEX, &bytes)?;
+    let (entries, others): (Vec<Entry>, Vec<Entry>) = index
+        .into_list()
+        .into_iter()
+        .partition(|entry| entry.may_be_image);
+    // Beside images, what is none is passed over; alone, it is a mistake to name it.
+    if let (true, Some(other)) = (entries.is_empty(), others.first()) {
+        let refused = Refused::NoImage(other.shown().to_owned());
+        return Err(refusal(files.as_ref(), platform, refused));
+    }
     let mut images = Vec::new();
-    for (descriptor, names) in group(index.manifests, platform) {
+    let (mut wanted, mut strange) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match &entry.descriptor {
+            Ok(descriptor) => wanted.push((descriptor.clone(), entry.rank(platform))),
+            // What is for another platform harms nobody.
+            Err(why) if entry.rank(platform).is_some() => strange.push(why.clone()),
+            Err(_) => {}
+        }
+    }
+    for why in strange {
+        images.push(Err(Error::Document {
+            path: files.path().to_owned(),
+            name: INDEX.into(),
+            why,
+        }));
+    }
+    let mut artifacts = Vec::new();
+    for (descriptor, names) in group(wanted) {
         let shown = names
             .first()
             .cloned()
             .unwrap_or_else(|| descriptor.digest.to_string());
-        let image = image(files, documents, platform, limits, descriptor, &names);
-        images.push(image.map_err(|error| error.of_image(shown)));
+        let mut blobs = InFiles {
+            files: files.as_ref(),
+            documents,
+        };
+        match select(&mut blobs, &descriptor, platform) {
+            Ok(selected) => {
+                let image = image(files, platform, limits, selected, &names);
+                images.push(image.map_err(|error| error.of_image(shown)));
+            }
+            Err(refused) => {
+                let is_artifact = matches!(refused, Refused::NoImage(_));
+                let error = refusal(files.as_ref(), platform, refused).of_image(shown);
+                if is_artifact {
+                    artifacts.push(Err(error));
+                } else {
+                    images.push(Err(error));
+                }
+            }
+        }
+    }
+    // cosign keeps signatures beside the images that they are of.
+    if images.is_empty() {
+        images = artifacts;
     }
     Ok(images)
 }
 
-/// One entry an image, with all the names it has; without attestations, and without what is for another platform if
-/// the same name stands for this one too.
-fn group(descriptors: Vec<Descriptor>, platform: &Platform) -> Vec<(Descriptor, Vec<String>)> {
-    let fits = |descriptor: &Descriptor| {
-        descriptor
-            .platform
-            .as_ref()
-            .is_none_or(|found| found.runs_on(platform))
-    };
-    let fitting: Vec<Option<String>> = descriptors
-        .iter()
-        .filter(|descriptor| fits(descriptor))
-        .map(name_of)
-        .collect();
+/// One entry an image, with all the names it has; without those for which the same name stands for a better one.
+fn group(entries: Vec<(Descriptor, Option<u32>)>) -> Vec<(Descriptor, Vec<String>)> {
+    let mut best: HashMap<Option<String>, u32> = HashMap::new();
+    for (descriptor, rank) in &entries {
+        if let Some(rank) = *rank {
+            let best = best.entry(name_of(descriptor)).or_insert(rank);
+            *best = rank.min(*best);
+        }
+    }
     let mut groups: Vec<(Descriptor, Vec<String>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for descriptor in descriptors {
+    let mut places = HashMap::new();
+    for (descriptor, rank) in entries {
         let name = name_of(&descriptor);
-        if descriptor.is_attestation() || (!fits(&descriptor) && fitting.contains(&name)) {
+        if best.get(&name).is_some_and(|best| rank != Some(*best)) {
             continue;
         }
         let place = *places.entry(descriptor.digest).or_insert_with(|| {
@@ -118,35 +160,25 @@ fn name_of(descriptor: &Descriptor) -> Option<String> {
 
 fn image<F: Files + 'static>(
     files: &Arc<F>,
-    documents: &mut Documents<'_>,
     platform: &Platform,
     limits: Limits,
-    descriptor: Descriptor,
+    selected: Selected,
     names: &[String],
 ) -> Result<Image> {
-    let chain = chain(files.as_ref(), documents, platform, descriptor)?;
+    let chain: Vec<Document> = (selected.documents.into_iter())
+        .map(|(descriptor, bytes)| Document { descriptor, bytes })
+        .collect();
     let references = names
         .iter()
         .map(|name| reference(files.as_ref(), name, &chain))
         .collect::<Result<Vec<_>>>()?;
-    let Some(last) = chain.last() else {
-        return Err(files.missing(INDEX));
-    };
-    let manifest: Manifest = documents.parse(&last.descriptor.digest.blob_path(), &last.bytes)?;
-    if manifest.config.kind() != MediaType::Config {
-        let what = format!(
-            "an artifact of type `{}` instead of an image",
-            abridge(&manifest.config.media_type)
-        );
-        return Err(Error::Unsupported {
-            path: files.path().to_owned(),
-            what,
-        });
-    }
+    let chain = without_odd_indexes(chain, &references);
+    let manifest = selected.manifest;
     let config = Config {
         name: manifest.config.digest.blob_path(),
         digest: manifest.config.digest,
         size: manifest.config.size,
+        platform: selected.platform,
     };
     let layers = manifest
         .layers
@@ -164,76 +196,82 @@ fn image<F: Files + 'static>(
     ))
 }
 
-/// The documents from what `index.json` names down to the manifest for `platform`.
-fn chain(
-    files: &dyn Files,
-    documents: &mut Documents<'_>,
-    platform: &Platform,
-    target: Descriptor,
-) -> Result<Vec<Document>> {
-    let mut chain = Vec::new();
-    let mut next = target;
-    while chain.len() <= DEEPEST {
-        let kind = next.kind();
-        if !matches!(kind, MediaType::Index | MediaType::Manifest) {
-            let what = format!("a manifest of type `{}`", abridge(&next.media_type));
-            return Err(Error::Unsupported {
-                path: files.path().to_owned(),
-                what,
-            });
-        }
-        if let Some(found) = next
-            .platform
-            .as_ref()
-            .filter(|found| !found.runs_on(platform))
-        {
-            return Err(wrong_platform(files, platform, found.to_string()));
-        }
-        let bytes = documents.blob(next.digest, next.size)?;
-        let index: Option<Index> = match kind {
-            MediaType::Index => Some(documents.parse(&next.digest.blob_path(), &bytes)?),
-            _ => None,
-        };
-        chain.push(Document {
-            descriptor: next,
-            bytes,
-        });
-        match index {
-            Some(index) => next = choose(files, platform, index)?,
-            None => return Ok(chain),
-        }
+/// The manifest alone where an engine would not find it by itself: below an index in an index, which the containerd store
+/// of Docker 26 does not enter, or for a platform that is not the machine's first choice. Not where a name asks for an
+/// index by its digest.
+fn without_odd_indexes(mut chain: Vec<Document>, references: &[Reference]) -> Vec<Document> {
+    let named = chain
+        .first()
+        .and_then(|first| first.descriptor.platform.as_ref());
+    let is_odd = chain.len() > 2
+        || (chain.len() == 2 && named.is_some_and(|platform| !platform.is_a_machines_own()));
+    let digests: Vec<_> = chain
+        .iter()
+        .map(|document| document.descriptor.digest)
+        .collect();
+    let asks_for_index = references
+        .iter()
+        .filter_map(Reference::digest)
+        .any(|digest| Some(&digest) != digests.last());
+    if is_odd && !asks_for_index {
+        let indexes = chain.len() - 1;
+        chain.drain(..indexes);
     }
-    Err(Error::Document {
-        path: files.path().to_owned(),
-        name: INDEX.into(),
-        why: "indexes lie in indexes".into(),
-    })
+    chain
 }
 
-fn choose(files: &dyn Files, platform: &Platform, index: Index) -> Result<Descriptor> {
-    let mut found = Vec::new();
-    for descriptor in index
-        .manifests
-        .into_iter()
-        .filter(|descriptor| !descriptor.is_attestation())
-    {
-        match &descriptor.platform {
-            Some(other) if !other.runs_on(platform) => found.push(other.to_string()),
-            _ => return Ok(descriptor),
+/// The documents of a layout or tarball.
+struct InFiles<'a, 'd> {
+    files: &'a dyn Files,
+    documents: &'a mut Documents<'d>,
+}
+
+impl Blobs for InFiles<'_, '_> {
+    type Error = Error;
+
+    fn document(&mut self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
+        if self.files.size(&descriptor.digest.blob_path())?.is_none() {
+            return Ok(None);
         }
+        self.documents
+            .blob(descriptor.digest, descriptor.size)
+            .map(Some)
     }
-    found.sort();
-    found.dedup();
-    found.truncate(20);
-    Err(wrong_platform(
-        files,
-        platform,
-        if found.is_empty() {
-            "no platform".into()
-        } else {
-            found.join(", ")
+}
+
+fn refusal(files: &dyn Files, wanted: &Platform, refused: Refused<Error>) -> Error {
+    const SHOWN: usize = 20;
+    let unsupported = |what: String| Error::Unsupported {
+        path: files.path().to_owned(),
+        what,
+    };
+    match refused {
+        Refused::Blobs(error) => error,
+        Refused::Missing(descriptor) => files.missing(&descriptor.digest.blob_path()),
+        Refused::Platform(mut found) => {
+            found.truncate(SHOWN);
+            let found = if found.is_empty() {
+                "no platform".to_owned()
+            } else {
+                found.join(", ")
+            };
+            wrong_platform(files, wanted, found)
+        }
+        Refused::NoImage(what) => {
+            unsupported(format!("an artifact of type `{what}` instead of an image"))
+        }
+        Refused::Schema1 => unsupported("a manifest of schema 1".to_owned()),
+        Refused::Document {
+            descriptor, why, ..
+        } => Error::Document {
+            path: files.path().to_owned(),
+            name: descriptor.map_or_else(
+                || INDEX.to_owned(),
+                |descriptor| descriptor.digest.blob_path(),
+            ),
+            why,
         },
-    ))
+    }
 }
 
 fn wrong_platform(files: &dyn Files, wanted: &Platform, found: String) -> Error {

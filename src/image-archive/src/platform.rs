@@ -2,20 +2,31 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Operating system and architecture in Go's words, as image manifests and configs name them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
     /// `linux`, `windows`, …
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub os: String,
     /// `amd64`, `arm64`, …
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub architecture: String,
     /// `v8` of arm64, `v7` of arm; mostly absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+    /// What the image needs of the machine beyond that (`erofs`): mostly absent.
+    #[serde(
+        default,
+        rename = "os.features",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub os_features: Option<Vec<String>>,
+}
+
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Platform {
@@ -32,19 +43,14 @@ impl Platform {
             os: "linux".into(),
             architecture: architecture.into(),
             variant: None,
+            os_features: None,
         }
-    }
-
-    /// Whether an image for `self` runs where `host` is wanted. The variant is the engine's business.
-    #[must_use]
-    pub fn runs_on(&self, host: &Self) -> bool {
-        self.os == host.os && self.architecture == host.architecture
     }
 
     /// Build attestations hide among the manifests of an index under the platform `unknown/unknown`.
     #[must_use]
     pub(crate) fn is_unknown(&self) -> bool {
-        self.os == "unknown" && self.architecture == "unknown"
+        self.os == "unknown" || self.architecture == "unknown"
     }
 }
 

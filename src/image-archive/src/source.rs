@@ -10,6 +10,7 @@ use crate::image::Image;
 use crate::layout::{Layout, Layouts};
 use crate::limits::Limits;
 use crate::oci;
+use crate::pieces::Pieces;
 use crate::platform::Platform;
 use crate::tar_archive::TarArchive;
 
@@ -35,6 +36,17 @@ impl Source {
         limits: Limits,
     ) -> Result<Self> {
         Self::open_with(path, layouts, platform, limits, None)
+    }
+
+    /// Opens a layout that is no directory.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn of_pieces(pieces: Pieces, platform: &Platform, limits: Limits) -> Result<Self> {
+        Ok(Self {
+            path: pieces.path.clone(),
+            images: oci::images_of_layout(&Arc::new(pieces), platform, limits)?,
+        })
     }
 
     /// As [`Source::open`], but what is in a compressed tarball is remembered in the directory `indexes`, so that it has

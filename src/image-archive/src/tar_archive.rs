@@ -159,9 +159,8 @@ impl TarArchive {
                 Kind::File => return Ok(Some(entry)),
                 Kind::Directory => return Ok(None),
                 Kind::Hardlink(target) => target.clone(),
-                Kind::Symlink(target) if target.starts_with('/') => {
-                    return Err(self.leads_out(name));
-                }
+                // Docker takes the root of the tarball for the root of such names.
+                Kind::Symlink(target) if target.starts_with('/') => target.clone(),
                 Kind::Symlink(target) => {
                     let directory = wanted.rfind('/').map_or("", |slash| &wanted[..slash]);
                     format!("{directory}/{target}")
@@ -247,11 +246,9 @@ impl Files for TarArchive {
     }
 }
 
-/// A name within the tarball without `.` and `..`; nothing for the root itself, an error for what leads out.
+/// A name within the tarball without `.` and `..`; nothing for the root itself, an error for what leads out. The root of
+/// an absolute name is that of the tarball.
 fn clean(name: &str) -> std::result::Result<Option<String>, ()> {
-    if name.starts_with('/') {
-        return Err(());
-    }
     let mut parts: Vec<&str> = Vec::new();
     for part in name.split('/') {
         match part {

@@ -198,9 +198,28 @@ fn what_an_image_of_an_old_tarball_is_called_in_the_containerd_store_never_chang
         os: "linux".into(),
         architecture: "amd64".into(),
         variant: None,
+        os_features: None,
     };
     let source = Source::open(&path, &Layouts::default(), &amd64, Limits::DEFAULT).unwrap();
     let found = source.images()[0].as_ref().unwrap();
     let golden = "sha256:c049559ab4f0060c21118789152c86b2135e70922391a45095f6bdb834a7e727";
     assert_eq!(found.target().unwrap().to_string(), golden);
+}
+
+#[test]
+fn names_in_a_tarball_may_be_absolute_as_docker_takes_them() {
+    let place = Place::new();
+    let image = TestImage::small(1);
+    let mut files = Files::old_archive(&[(&image, &["a:1"])]);
+    let mut manifest: serde_json::Value =
+        serde_json::from_slice(files.get("manifest.json")).unwrap();
+    let layer = manifest[0]["Layers"][0].as_str().unwrap().to_owned();
+    manifest[0]["Layers"][0] = "/linked/layer.tar".into();
+    manifest[0]["Config"] = format!("/{}", manifest[0]["Config"].as_str().unwrap()).into();
+    *files.get_mut("manifest.json") = manifest.to_string().into_bytes();
+    files
+        .links
+        .push(("linked/layer.tar".into(), format!("/{layer}")));
+    let image = only(&place.file("x.tar", &files.tarball()));
+    verified(&image);
 }

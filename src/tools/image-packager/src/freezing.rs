@@ -13,7 +13,7 @@ use crate::fetch::{Error, Fetcher, Image, original};
 use crate::image::Frozen;
 use crate::progress::Progress;
 use crate::release::{self, LockedImage, PutOptions, Release};
-use crate::source::{self, Location, Wanted, daemon, docker_archive, layout, platform, registry};
+use crate::source::{self, Location, Wanted, daemon, docker_archive, layout, registry};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -129,6 +129,15 @@ impl Freezing<'_> {
         outcome
             .frozen
             .retain(|frozen| seen.insert((frozen.reference.clone(), frozen.digest)));
+        // A pin has the tag as well: `app:1@sha256:…` stands for `app:1` too, where that is the same image.
+        let pinned: BTreeSet<(Option<Reference>, Digest)> = (outcome.frozen.iter())
+            .filter(|frozen| frozen.reference.digest().is_some())
+            .map(|frozen| (frozen.reference.tagged(), frozen.digest))
+            .collect();
+        outcome.frozen.retain(|frozen| {
+            frozen.reference.digest().is_some()
+                || !pinned.contains(&(frozen.reference.tagged(), frozen.digest))
+        });
         outcome
     }
 
@@ -246,7 +255,8 @@ fn fits(locked: &LockedImage, request: &Request) -> bool {
         .named
         .as_ref()
         .map(|_| note_of(&request.wanted.location));
-    platform::fits(&locked.platform, &request.platform)
+    // Of another platform than asked for, it may be the best that there was: then there may be a better one now.
+    locked.platform.normalized() == request.platform.normalized()
         // An image all of whose layers were zstd already is not noted as recompressed.
         && (recompressed == request.recompress || (request.recompress && is_all_zstd(locked)))
         && locked.source.as_deref().is_none_or(|source| {

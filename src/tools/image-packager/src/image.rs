@@ -12,7 +12,7 @@ pub struct Frozen {
     pub digest: Digest,
     /// The platform that was chosen.
     pub platform: Platform,
-    /// The index, if the registry has one, and then the platform's manifest, each with its exact bytes.
+    /// The indexes, if the registry has any, and then the platform's manifest, each with its exact bytes.
     pub documents: Vec<(Descriptor, Vec<u8>)>,
     /// The image config with its exact bytes.
     pub config: (Descriptor, Vec<u8>),

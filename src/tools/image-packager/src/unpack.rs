@@ -5,8 +5,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-use image_archive::{Descriptor, Digest, HashingReader, Limits, MediaType};
+use image_archive::{
+    Compression, Descriptor, Digest, HashingReader, Limits, MediaType, window_too_large,
+};
 
 use crate::source::{Error, Result};
 
@@ -23,7 +24,7 @@ pub fn diff_id(path: &Path, layer: &Descriptor, stop: &AtomicBool) -> Result<Dig
     File::open(path)
         .and_then(|file| file.take(MAGIC).read_to_end(&mut start))
         .map_err(Error::file("reading", path))?;
-    if Compression::detect(&start) == Compression::None {
+    if Compression::detect(&start) == Ok(Compression::None) {
         return Ok(layer.digest);
     }
     unpack(path, layer, &mut io::sink(), stop)
@@ -43,11 +44,11 @@ pub fn unpack(
     let file = File::open(path).map_err(Error::file("opening", path))?;
     let mut stored = BufReader::with_capacity(CHUNK, file);
     let start = stored.fill_buf().map_err(Error::file("reading", path))?;
-    let compression = Compression::detect(start);
     let refuse = |why: String| Error::Unpack {
         digest: layer.digest,
         why,
     };
+    let compression = Compression::detect(start).map_err(|what| refuse(format!("it is {what}")))?;
     if layer.kind() == MediaType::Layer && compression != Compression::None {
         return Err(refuse(format!(
             "it is compressed, but its media type is {}",
@@ -60,13 +61,9 @@ pub fn unpack(
     };
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::UnexpectedEof => refuse("it ends early".to_owned()),
-        _ => refuse(error.to_string()),
+        _ => refuse(window_too_large(&error).unwrap_or_else(|| error.to_string())),
     };
-    let reader: Box<dyn Read> = match compression {
-        Compression::None => Box::new(stored),
-        Compression::Gzip => Box::new(MultiGzDecoder::new(stored)),
-        Compression::Zstd => Box::new(zstd::Decoder::with_buffer(stored).map_err(failed)?),
-    };
+    let reader = compression.reader(stored).map_err(failed)?;
     let mut reader = HashingReader::new(reader.take(limit.saturating_add(1)));
     let mut buffer = vec![0; CHUNK];
     let mut count: u64 = 0;
@@ -86,24 +83,6 @@ pub fn unpack(
             .map_err(|error| refuse(error.to_string()))?;
     }
     Ok(reader.finish().0)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// By the first bytes, as engines tell.
-    fn detect(start: &[u8]) -> Self {
-        match start {
-            [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            _ => Self::None,
-        }
-    }
 }
 
 #[cfg(test)]

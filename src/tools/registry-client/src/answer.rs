@@ -150,6 +150,25 @@ impl Answer {
         }
     }
 
+    /// What a status other than the hoped-for means where a blob was asked for: registries send to object stores, by URLs
+    /// that hold only for a while. The next attempt gets a fresh one.
+    pub(crate) fn refusal_of_blob(mut self, subject: Subject) -> Failure {
+        let refuses = (400..500).contains(&self.status) && !matches!(self.status, 408 | 429);
+        if self.is_first_hand || !refuses {
+            return self.refusal(subject);
+        }
+        let message = store_message(&self.start_of_body(), &self.hidden);
+        let error = Error::Store {
+            registry: subject.registry,
+            store: self.url,
+            what: subject.what,
+            status: self.status,
+            attempts: 0,
+            message,
+        };
+        Failure::passing(error, rate_limit::retry_after(&self.headers))
+    }
+
     /// What a status other than the hoped-for means.
     pub(crate) fn refusal(mut self, subject: Subject) -> Failure {
         let message = message(&self.start_of_body(), &self.hidden);
@@ -219,6 +238,24 @@ pub(crate) fn message(body: &[u8], hidden: &[Secret]) -> Option<String> {
         .or_else(|| text(&document, "message"))
         .or_else(|| text(&document, "error_description"))
         .or_else(|| text(&document, "error"))?;
+    let said = hidden
+        .iter()
+        .fold(said, |said, secret| secret.hide_in(&said));
+    Some(clean(&said))
+}
+
+/// What an object store says: `<Error><Code>AccessDenied</Code><Message>Request has expired</Message>…`.
+fn store_message(body: &[u8], hidden: &[Secret]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let of = |tag: &str| {
+        let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+        let (inner, _) = rest.split_once(&format!("</{tag}>"))?;
+        Some(inner.to_owned()).filter(|inner| !inner.is_empty())
+    };
+    let said = of("Message").or_else(|| of("Code"));
+    let Some(said) = said else {
+        return message(body, hidden);
+    };
     let said = hidden
         .iter()
         .fold(said, |said, secret| secret.hide_in(&said));

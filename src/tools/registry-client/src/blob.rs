@@ -109,7 +109,10 @@ impl Download<'_> {
                     None,
                 ));
             }
-            _ => return Err(answer.refusal(self.conversation.subject(self.endpoint, self.what()))),
+            _ => {
+                let subject = self.conversation.subject(self.endpoint, self.what());
+                return Err(answer.refusal_of_blob(subject));
+            }
         };
         let whole = self.blob.size - part.length() + skip;
         if let Some(length) = answer.length()

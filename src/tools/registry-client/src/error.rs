@@ -144,6 +144,25 @@ pub enum Error {
         /// What the server said.
         message: Option<String>,
     },
+    /// The server that a registry sends to for its blobs does not give one out.
+    #[error(
+        "{registry} sends to {store} for {what}, which refuses with status {status} (attempts: {attempts}){}",
+        said(message.as_deref())
+    )]
+    Store {
+        /// The registry or mirror.
+        registry: String,
+        /// The server's URL, without its query.
+        store: String,
+        /// Repository with digest.
+        what: String,
+        /// The status.
+        status: u16,
+        /// How often it was tried, each time by a URL of its own.
+        attempts: u32,
+        /// What the server said.
+        message: Option<String>,
+    },
     /// The token server gave no token.
     #[error("{realm} gave no token for {registry}: {why}")]
     Token {
@@ -272,7 +291,8 @@ impl Error {
     pub(crate) fn after(mut self, made: u32) -> Self {
         if let Self::Connection { attempts, .. }
         | Self::Stalled { attempts, .. }
-        | Self::Status { attempts, .. } = &mut self
+        | Self::Status { attempts, .. }
+        | Self::Store { attempts, .. } = &mut self
         {
             *attempts = made;
         }

@@ -51,6 +51,9 @@ impl Error {
             Self::Connection { .. } => {
                 "check the name, the network and the proxy settings; what has come is kept, and the next run goes on from there"
             }
+            Self::Store { .. } => {
+                "the registry itself let it through: check this machine's clock, and whether a proxy or firewall keeps it from that server; else its operator has to look"
+            }
             Self::Stalled { .. } => {
                 "try again: what has come is kept, and the next run goes on from there"
             }

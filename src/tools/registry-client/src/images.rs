@@ -174,7 +174,11 @@ impl Images {
                     None,
                 )?;
                 if answer.status != 200 {
-                    return Err(answer.refusal(self.conversation.subject(endpoint, what.clone())));
+                    let subject = self.conversation.subject(endpoint, what.clone());
+                    return Err(match place {
+                        "blobs" => answer.refusal_of_blob(subject),
+                        _ => answer.refusal(subject),
+                    });
                 }
                 let bytes =
                     self.read(answer, descriptor.size, &|actual| wrong_size(actual, true))?;

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use image_archive::Reference;
 use registry_client::{Client, Credentials, Error, Result, Secret, Settings};
 
-use common::server::{Reply, Server};
+use common::server::{Body, Reply, Server};
 use common::{LAYER, bytes, descriptor, everything_of, fast};
 
 fn fetch(server: &Server, settings: Settings, blob: &[u8]) -> Result<Vec<u8>> {
@@ -103,9 +103,58 @@ fn a_server_that_was_redirected_to_gets_no_credentials_by_asking_for_them() {
         ..fast()
     };
     let error = fetch(&registry, settings, b"x").unwrap_err();
-    assert!(matches!(error, Error::Unauthorized { .. }), "{error:?}");
-    assert_eq!(thief.asked().len(), 1);
-    assert_eq!(thief.asked()[0].header("authorization"), None);
+    assert!(
+        matches!(error, Error::Store { status: 401, .. }),
+        "{error:?}"
+    );
+    for asked in thief.asked() {
+        assert_eq!(asked.header("authorization"), None);
+    }
+}
+
+#[test]
+fn a_store_that_refuses_is_asked_again_by_a_fresh_url() {
+    let blob = bytes(1000);
+    let source = blob.clone();
+    let store = Server::start(move |asked| match asked.path.as_str() {
+        "/x?signature=fresh" => Reply::blob(asked, &source),
+        _ => Reply::new(403),
+    });
+    let url = store.url();
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let registry = Server::start(move |_| {
+        let is_first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        let signature = if is_first { "expired" } else { "fresh" };
+        redirect(307, &format!("{url}/x?signature={signature}"))
+    });
+    assert_eq!(fetch(&registry, fast(), &blob).unwrap(), blob);
+    assert_eq!(store.asked().len(), 2);
+}
+
+#[test]
+fn a_store_that_goes_on_refusing_is_named_with_what_it_says_and_no_login_is_asked_for() {
+    for status in [400, 401, 403, 404] {
+        let body = b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+        let store = Server::start(move |_| Reply::new(status).body(Body::Whole(body.to_vec())));
+        let location = format!("{}/bucket/x?X-Amz-Signature=verborgen", store.url());
+        let registry = Server::start(move |_| redirect(307, &location));
+        let error = fetch(&registry, fast(), b"x").unwrap_err();
+        let text = everything_of(&error);
+        let place = format!("{}/bucket/x", store.url());
+        for part in [
+            registry.address(),
+            &place,
+            &format!("status {status}"),
+            "Request has expired",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in: {text}");
+        }
+        let hint = error.hint().unwrap_or_default();
+        assert!(!hint.contains("login") && hint.contains("clock"), "{hint}");
+        assert!(!text.contains("verborgen"), "{text}");
+        assert!(!error.is_not_found() && !error.is_verification());
+        assert!(registry.asked().len() > 1);
+    }
 }
 
 #[test]

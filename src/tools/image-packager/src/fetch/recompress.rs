@@ -142,11 +142,13 @@ pub(super) fn rewrite(mut frozen: Frozen, before: &[Layer]) -> Result<Frozen, so
         }
     }
     let bytes = serde_json::to_vec(&manifest).map_err(|error| cannot(error.to_string()))?;
+    let mut named = frozen.documents.iter().rev();
     let descriptor = Descriptor {
         media_type: MANIFEST.to_owned(),
         digest: Digest::of(&bytes),
         size: bytes.len() as u64,
-        platform: None,
+        // The index, which goes, said this; the config may say something else.
+        platform: named.find_map(|(document, _)| document.platform.clone()),
         annotations: None,
     };
     let from = format!("{NOTE}{}", frozen.digest);

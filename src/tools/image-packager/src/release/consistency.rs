@@ -14,21 +14,18 @@ pub(crate) fn check(image: &Frozen) -> Result<()> {
 }
 
 fn contradiction(image: &Frozen) -> std::result::Result<(), String> {
-    let (first, last) = match image.documents.as_slice() {
-        [manifest] => (manifest, manifest),
-        [index, manifest] => (index, manifest),
-        others => {
-            return Err(format!(
-                "it has {} documents instead of 1 or 2",
-                others.len()
-            ));
-        }
+    let (Some(first), Some(last)) = (image.documents.first(), image.documents.last()) else {
+        return Err("it has no documents".into());
     };
-    for (what, (descriptor, bytes)) in [
-        ("the first document", first),
-        ("the manifest", last),
-        ("the config", &image.config),
-    ] {
+    let documents = image.documents.iter().map(|document| {
+        let what = if document.0.digest == last.0.digest {
+            "the manifest"
+        } else {
+            "the index"
+        };
+        (what, document)
+    });
+    for (what, (descriptor, bytes)) in documents.chain([("the config", &image.config)]) {
         let actual = Digest::of(bytes);
         if actual != descriptor.digest || bytes.len() as u64 != descriptor.size {
             return Err(format!(
@@ -45,15 +42,20 @@ fn contradiction(image: &Frozen) -> std::result::Result<(), String> {
             image.digest, first.0.digest
         ));
     }
-    if image.documents.len() == 2 {
-        let index: Index = parse("the index", &first.1)?;
-        if !index
-            .manifests
-            .iter()
-            .any(|listed| listed.digest == last.0.digest)
-        {
-            return Err("the index does not list the manifest".into());
-        }
+    let mut named = vec![first.0.platform.clone()];
+    for pair in image.documents.windows(2) {
+        let index: Index = parse("the index", &pair[0].1)?;
+        let next = pair[1].0.digest;
+        let mut listed = index.manifests.into_iter();
+        let Some(listed) = listed.find(|listed| listed.digest == next) else {
+            let what = if next == last.0.digest {
+                "manifest"
+            } else {
+                "next index"
+            };
+            return Err(format!("the index does not list the {what}"));
+        };
+        named.push(listed.platform);
     }
     let manifest: Manifest = parse("the manifest", &last.1)?;
     if manifest.config.digest != image.config.0.digest {
@@ -85,7 +87,10 @@ fn contradiction(image: &Frozen) -> std::result::Result<(), String> {
             config.diff_ids().len()
         ));
     }
-    if !config.platform.runs_on(&image.platform) {
+    // What an index says goes before what the config says.
+    let mut named = named.iter().flatten();
+    let is_said = named.any(|named| image.platform.preference(named).is_some());
+    if !is_said && !config.platform.may_be(&image.platform) {
         return Err(format!(
             "its config is for {}, not for {}",
             config.platform, image.platform

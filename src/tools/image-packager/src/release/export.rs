@@ -85,7 +85,7 @@ pub(crate) fn build_archive(
     frozen: &Frozen,
 ) -> Result<PathBuf> {
     let scratch = Scratch::new(&release.root)?;
-    let verified = stored::assemble(release, image, frozen, scratch.path())?.verify()?;
+    let verified = stored::assemble(release, image, frozen)?.verify()?;
     let path = scratch.path().with_extension("tar");
     let mut out =
         BufWriter::with_capacity(1 << 20, File::create(&path).map_err(Error::write(&path))?);

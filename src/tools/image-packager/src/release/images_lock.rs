@@ -53,6 +53,9 @@ pub struct LockedImage {
     pub reference: Reference,
     /// What the reference resolved to: an index or a manifest.
     pub digest: Digest,
+    /// The indexes between that and the manifest, where indexes lie in indexes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nested: Vec<Digest>,
     /// The manifest of the platform.
     pub manifest: Digest,
     /// The image config.
@@ -173,10 +176,12 @@ impl ImagesLock {
 }
 
 impl LockedImage {
-    /// The documents as they lie in `src/images/<package>/blobs/sha256`: index, manifest, config.
+    /// The documents as they lie in `src/images/<package>/blobs/sha256`: indexes, manifest, config.
     #[must_use]
     pub fn documents(&self) -> Vec<Digest> {
-        let mut documents = vec![self.digest, self.manifest, self.config];
+        let mut documents = vec![self.digest];
+        documents.extend(&self.nested);
+        documents.extend([self.manifest, self.config]);
         documents.dedup();
         documents
     }
@@ -267,6 +272,7 @@ mod as_platform {
             os: parts[0].to_owned(),
             architecture: parts[1].to_owned(),
             variant: parts.get(2).map(|variant| (*variant).to_owned()),
+            os_features: None,
         })
     }
 }

@@ -22,6 +22,7 @@ mod layer_package;
 mod layers;
 mod names;
 mod next_steps;
+mod pins;
 mod put;
 mod refusal;
 mod remake;

@@ -37,6 +37,14 @@ pub(crate) fn of_image(reference: &Reference) -> String {
     format!("{}{SUFFIX}", name.trim_matches('-'))
 }
 
+/// The same with the beginning of a digest, for an image whose own name another one has.
+pub(crate) fn with_digest(reference: &Reference, digest: Digest) -> String {
+    let own = of_image(reference);
+    let own = own.strip_suffix(SUFFIX).unwrap_or(&own);
+    let digest = digest.hex();
+    format!("{own}-{}{SUFFIX}", digest.get(..12).unwrap_or_default())
+}
+
 /// Whether a name can be that of a package and a job.
 pub(crate) fn check(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > LONGEST {

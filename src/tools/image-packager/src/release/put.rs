@@ -8,7 +8,7 @@ use image_archive::{Digest, Reference};
 use super::change::{Change, Changes, ImageChange};
 use super::error::{Error, Result};
 use super::images_lock::{ImagesLock, Layout, LockedImage, LockedLayer};
-use super::{Release, consistency, names, remake, tree};
+use super::{Release, consistency, names, pins, remake, tree};
 use crate::image::Frozen;
 
 /// How images are put into a release.
@@ -64,6 +64,7 @@ impl Release {
         }
         let mut asked = BTreeSet::new();
         let mut new: Vec<LockedImage> = self.lock.images().to_vec();
+        let replaced = pins::replaced(&mut new, images);
         for image in images {
             consistency::check(image)?;
             if !asked.insert(&image.reference) {
@@ -72,7 +73,13 @@ impl Release {
                 });
             }
             new.retain(|known| known.reference != image.reference);
-            new.push(locked(image, self.lock.find(&image.reference), options));
+            let known = self.lock.find(&image.reference);
+            let before = known.or_else(|| pins::predecessor(&replaced, image, &new));
+            let mut locked = locked(image, before, options);
+            if known.is_none() && options.name.is_none() {
+                pins::tell_apart(&mut locked, &new);
+            }
+            new.push(locked);
         }
         self.check_names(&new)?;
         tree::assign_packages(&mut new);
@@ -98,9 +105,15 @@ impl Release {
                 changes
                     .warnings
                     .extend(size_warning(now, options.warn_size));
+                changes.warnings.extend(depth_warning(now));
+                changes.warnings.extend(zstd_warning(now));
             }
             changes.images.push(ImageChange::new(now, change));
         }
+        let gone = replaced.iter();
+        changes
+            .images
+            .extend(gone.map(|image| ImageChange::new(image, Change::Removed)));
         let asked: Vec<&Frozen> = images.iter().collect();
         remake::remake(self, new, &asked, changes)
     }
@@ -188,6 +201,7 @@ fn locked(image: &Frozen, before: Option<&LockedImage>, options: &PutOptions) ->
     LockedImage {
         reference: image.reference.clone(),
         digest: image.digest,
+        nested: nested(image),
         manifest,
         config: image.config.0.digest,
         platform: image.platform.clone(),
@@ -212,6 +226,13 @@ fn locked(image: &Frozen, before: Option<&LockedImage>, options: &PutOptions) ->
             .collect(),
         source: image.note.clone(),
     }
+}
+
+/// The documents between the first and the last.
+fn nested(image: &Frozen) -> Vec<Digest> {
+    let between = image.documents.len().saturating_sub(2);
+    let documents = image.documents.iter().skip(1).take(between);
+    documents.map(|(descriptor, _)| descriptor.digest).collect()
 }
 
 /// Which layers have packages may depend on other images.
@@ -243,6 +264,34 @@ fn size_warning(image: &LockedImage, limit: u64) -> Option<String> {
         megabytes(limit),
         named.join(", ")
     ))
+}
+
+/// Layers that Docker's graph drivers stack (moby, `layer/layer_store.go`, `maxLayerDepth`).
+const DEEPEST: usize = 125;
+
+fn depth_warning(image: &LockedImage) -> Option<String> {
+    let count = image.layers.len();
+    (count > DEEPEST).then(|| {
+        format!(
+            "{} has {count} layers, and engines with a graph driver (overlay2) take {DEEPEST} at most: it can be \
+             imported into the containerd image store alone, or has to be built with fewer layers",
+            image.reference.familiar()
+        )
+    })
+}
+
+/// What Docker calls a layer in Zstandard: containerd 1.7 knows only OCI's name for it.
+const DOCKER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
+
+fn zstd_warning(image: &LockedImage) -> Option<String> {
+    let is_one = |layer: &LockedLayer| layer.media_type == DOCKER_ZSTD;
+    image.layers.iter().any(is_one).then(|| {
+        format!(
+            "{} has layers in Zstandard under Docker's name for them, which the containerd image store of Docker 26 \
+             does not take; `freeze --recompress zstd` stores them under OCI's name",
+            image.reference.familiar()
+        )
+    })
 }
 
 /// Megabytes with one decimal, as registries count them.

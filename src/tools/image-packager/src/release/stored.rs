@@ -1,22 +1,20 @@
 //! A stored image as a whole again: its documents from `src/images`, its layers from the blobs.
 
-use std::fs;
 use std::path::Path;
 
 use image_archive::{
-    Descriptor, Digest, Image, Index, Layouts, Limits, Manifest, Source, VerifiedImage,
+    Descriptor, Digest, Image, Index, Layouts, Limits, Manifest, Piece, Pieces, Source,
+    VerifiedImage,
 };
 
 use super::error::{Error, Result};
 use super::images_lock::{FILE as LOCK_FILE, LockedImage};
-use super::scratch::Scratch;
 use super::{Release, blobs, consistency, files, tree};
 use crate::image::Frozen;
 
-/// An image whose every byte was checked, with the directory that it is read from.
+/// An image whose every byte was checked.
 pub(crate) struct Stored {
     pub(crate) image: VerifiedImage,
-    _scratch: Scratch,
 }
 
 /// Reads an image's documents, and checks that they are those that the lock names.
@@ -55,16 +53,16 @@ pub(crate) fn read_documents(release: &Release, image: &LockedImage) -> Result<F
         let (_, bytes) = read(image.digest)?;
         documents.push((first.clone(), bytes));
     }
+    for digest in &image.nested {
+        let (_, bytes) = read(*digest)?;
+        let path = directory.join(digest.blob_path());
+        let index: Index = parse(&path, &bytes)?;
+        documents.push((described(index.media_type, *digest, &bytes), bytes));
+    }
     let own = if image.digest == image.manifest {
         first.clone()
     } else {
-        Descriptor {
-            media_type: parsed.media_type.clone().unwrap_or_default(),
-            digest: image.manifest,
-            size: manifest.len() as u64,
-            platform: None,
-            annotations: None,
-        }
+        described(parsed.media_type.clone(), image.manifest, &manifest)
     };
     documents.push((own, manifest));
     let frozen = Frozen {
@@ -91,64 +89,71 @@ pub(crate) fn read_documents(release: &Release, image: &LockedImage) -> Result<F
     Ok(frozen)
 }
 
+fn described(media_type: Option<String>, digest: Digest, bytes: &[u8]) -> Descriptor {
+    Descriptor {
+        media_type: media_type.unwrap_or_default(),
+        digest,
+        size: bytes.len() as u64,
+        platform: None,
+        annotations: None,
+    }
+}
+
 impl Stored {
     /// Opens and verifies an image: every digest, size and diff ID.
     pub(crate) fn open(release: &Release, image: &LockedImage) -> Result<Self> {
-        let scratch = Scratch::new(&release.root)?;
         let found = if let Some(blob) = tree::archive_blob(image) {
             let path = release.root.join(blobs::DIRECTORY).join(blob);
-            only_image(&path, image)?
+            let layouts = Layouts::default();
+            let source = Source::open(&path, &layouts, &image.platform, Limits::DEFAULT)?;
+            only_image(source, image)?
         } else {
             let frozen = read_documents(release, image)?;
-            assemble(release, image, &frozen, scratch.path())?
+            assemble(release, image, &frozen)?
         };
         Ok(Self {
             image: found.verify()?,
-            _scratch: scratch,
         })
     }
 }
 
-/// Puts an image together as one layout: layers are linked rather than copied.
-pub(crate) fn assemble(
-    release: &Release,
-    image: &LockedImage,
-    frozen: &Frozen,
-    directory: &Path,
-) -> Result<Image> {
-    let blobs = directory.join("blobs/sha256");
-    fs::create_dir_all(&blobs).map_err(Error::write(&blobs))?;
+/// Puts an image together as one layout, whose layers stay where they are: nothing is written for that.
+pub(crate) fn assemble(release: &Release, image: &LockedImage, frozen: &Frozen) -> Result<Image> {
+    let mut pieces = Pieces {
+        path: release.root.join(tree::documents_directory(image)),
+        ..Pieces::default()
+    };
     for layer in image.unique_layers() {
-        let (from, to) = (
-            release.layer_path(&layer.digest),
-            blobs.join(layer.digest.hex()),
-        );
-        if !from.is_file() {
+        let path = release.layer_path(&layer.digest);
+        if !path.is_file() {
             return Err(Error::MissingLayer {
                 reference: image.reference.familiar(),
                 digest: layer.digest,
-                path: from,
+                path,
             });
         }
-        // Not every file system has hard links.
-        if fs::hard_link(&from, &to).is_err() {
-            fs::copy(&from, &to).map_err(Error::write(&to))?;
-        }
+        let name = layer.digest.blob_path();
+        pieces.files.insert(name, Piece::File(path));
     }
+    let mut add = |name: String, bytes: &[u8]| {
+        pieces.files.insert(name, Piece::Bytes(bytes.to_vec()));
+    };
     for (descriptor, bytes) in frozen.documents.iter().chain([&frozen.config]) {
-        files::write(&blobs.join(descriptor.digest.hex()), bytes)?;
+        add(descriptor.digest.blob_path(), bytes);
     }
     if let Some((first, _)) = frozen.documents.first() {
         let index = tree::index(&image.reference, first);
-        files::write(&directory.join("index.json"), index.as_bytes())?;
+        add("index.json".to_owned(), index.as_bytes());
     }
     let layout = br#"{"imageLayoutVersion":"1.0.0"}"#;
-    files::write(&directory.join("oci-layout"), layout)?;
-    only_image(directory, image)
+    add("oci-layout".to_owned(), layout);
+    let source = Source::of_pieces(pieces, &image.platform, Limits::DEFAULT)?;
+    only_image(source, image)
 }
 
-fn only_image(path: &Path, image: &LockedImage) -> Result<Image> {
-    let source = Source::open(path, &Layouts::default(), &image.platform, Limits::DEFAULT)?;
+fn only_image(source: Source, image: &LockedImage) -> Result<Image> {
+    let path = source.path().to_owned();
+    let path = path.as_path();
     let mut images = source.into_images().into_iter();
     let found = match (images.next(), images.next()) {
         (Some(found), None) => found?,

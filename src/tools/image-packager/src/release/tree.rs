@@ -148,9 +148,10 @@ pub(crate) fn document_paths(image: &LockedImage) -> BTreeSet<String> {
         .collect()
 }
 
-/// `index.json` with one entry, annotated with the full reference.
+/// `index.json` with one entry, annotated with the full reference. It names a platform where that is not what a machine
+/// would choose.
 pub(crate) fn index(reference: &Reference, first: &Descriptor) -> String {
-    let index = serde_json::json!({
+    let mut index = serde_json::json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
         "manifests": [{
@@ -160,6 +161,9 @@ pub(crate) fn index(reference: &Reference, first: &Descriptor) -> String {
             "annotations": {"org.opencontainers.image.ref.name": reference.to_string()},
         }],
     });
+    if let Some(platform) = &first.platform {
+        index["manifests"][0]["platform"] = serde_json::json!(platform);
+    }
     format!("{index}\n")
 }
 

@@ -10,6 +10,7 @@ fn image(reference: &str, layout: Layout, layers: &[(&str, u64)]) -> LockedImage
         package: names::of_image(&reference),
         reference,
         digest: Digest::of(b"index"),
+        nested: Vec::new(),
         manifest: Digest::of(b"manifest"),
         config: Digest::of(b"config"),
         platform: Platform::host(),

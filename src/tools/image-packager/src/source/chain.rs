@@ -1,28 +1,31 @@
 //! From what a name stands for down to the manifest of one platform, its config and its layers.
 
 use image_archive::{
-    Descriptor, Digest, ImageConfig, Index, Limits, Manifest, MediaType, Platform,
+    Blobs, Descriptor, Digest, ImageConfig, Limits, MediaType, Platform, Refused, select,
 };
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use super::error::{Error, Result};
-use super::platform;
 
 /// Whatever serves small blobs by digest.
 pub trait Documents {
     /// The bytes of an index, manifest or config, whose digest and size were checked.
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>>;
+
+    /// Whether the document is there to be asked for.
+    fn has(&self, _descriptor: &Descriptor) -> bool {
+        true
+    }
 }
 
 /// All that identifies an image for one platform.
 #[derive(Clone, Debug)]
 pub struct Described {
-    /// The index, if there is one, and then the manifest, each with its exact bytes.
+    /// The indexes, if there are any, and then the manifest, each with its exact bytes.
     pub documents: Vec<(Descriptor, Vec<u8>)>,
     /// The config with its exact bytes.
     pub config: (Descriptor, Vec<u8>),
-    /// What the config says the image is for.
+    /// What the image is for: what its index says, or else its config.
     pub platform: Platform,
     /// The layers, lowest first.
     pub layers: Vec<Layer>,
@@ -51,49 +54,25 @@ pub struct Layer {
 /// Reads the way from `first` to the config. `image` is what messages call the image.
 pub fn describe(
     source: &dyn Documents,
-    first: (Descriptor, Vec<u8>),
+    first: &(Descriptor, Vec<u8>),
     wanted: &Platform,
     image: &str,
 ) -> Result<Described> {
-    let mut documents = vec![first];
-    let manifest = loop {
-        let (descriptor, bytes) = &documents[documents.len() - 1];
-        match descriptor.kind() {
-            MediaType::Manifest => break manifest(descriptor, bytes, image)?,
-            MediaType::Index if documents.len() == 1 => {
-                let next = next(descriptor, bytes, wanted, image)?;
-                let bytes = source.document(&next)?;
-                documents.push((next, bytes));
-            }
-            MediaType::Index => {
-                return Err(not_usable(
-                    "index",
-                    descriptor,
-                    image,
-                    "it lies in another index, where manifests belong",
-                ));
-            }
-            MediaType::Schema1 => {
-                return Err(not_freezable(
-                    image,
-                    "its manifest is of schema 1, from before content was addressed by digest",
-                ));
-            }
-            _ => {
-                let why = format!(
-                    "`{}` is neither a manifest nor an index",
-                    shown(&descriptor.media_type)
-                );
-                return Err(not_freezable(image, why));
-            }
-        }
+    let mut blobs = Asked {
+        source,
+        first,
+        image,
     };
+    let selected =
+        select(&mut blobs, &first.0, wanted).map_err(|refused| refusal(refused, wanted, image))?;
+    let (mut documents, manifest) = (selected.documents, selected.manifest);
     for layer in &manifest.layers {
         check_layer(layer, image)?;
     }
+    check_document_size(&manifest.config, image)?;
     let bytes = source.document(&manifest.config)?;
     let config: ImageConfig = parse("config", &manifest.config, &bytes, image)?;
-    if !platform::fits(&config.platform, wanted) {
+    if selected.platform.is_none() && !config.platform.may_be(wanted) {
         return Err(Error::Platform {
             image: image.to_owned(),
             wanted: wanted.to_string(),
@@ -108,6 +87,13 @@ pub fn describe(
         );
         return Err(not_usable("config", &manifest.config, image, why));
     }
+    let is_alone = documents.len() == 1 && !config.platform.may_be(wanted);
+    let platform = platform_of(selected.platform, &config.platform, wanted);
+    if let Some((first, _)) = documents.first_mut() {
+        // On the VM nobody asks for this platform, and the config may say another: what is chosen has to be said.
+        let is_to_be_said = is_alone || !wanted.is_a_machines_own();
+        first.platform = Some(platform.clone()).filter(|_| is_to_be_said);
+    }
     let layers = (manifest.layers.into_iter().zip(diff_ids))
         .map(|(descriptor, diff_id)| Layer {
             descriptor,
@@ -116,10 +102,75 @@ pub fn describe(
         .collect();
     Ok(Described {
         documents,
-        platform: config.platform,
+        platform,
         config: (manifest.config, bytes),
         layers,
     })
+}
+
+/// What an image is for, as its config writes it if that says the same.
+fn platform_of(named: Option<Platform>, config: &Platform, wanted: &Platform) -> Platform {
+    let meant = named.map_or_else(
+        || config.completed(wanted).normalized(),
+        |named| named.normalized(),
+    );
+    let same = config.normalized() == meant
+        && (&config.os, &config.architecture) == (&meant.os, &meant.architecture);
+    if same { config.clone() } else { meant }
+}
+
+/// Documents of a source, of which the first was read before.
+struct Asked<'a> {
+    source: &'a dyn Documents,
+    first: &'a (Descriptor, Vec<u8>),
+    image: &'a str,
+}
+
+impl Blobs for Asked<'_> {
+    type Error = Error;
+
+    fn document(&mut self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
+        if descriptor.digest == self.first.0.digest {
+            return Ok(Some(self.first.1.clone()));
+        }
+        check_document_size(descriptor, self.image)?;
+        if !self.source.has(descriptor) {
+            return Ok(None);
+        }
+        self.source.document(descriptor).map(Some)
+    }
+}
+
+/// Why there is no manifest to freeze.
+fn refusal(refused: Refused<Error>, wanted: &Platform, image: &str) -> Error {
+    match refused {
+        Refused::Blobs(error) => error,
+        Refused::Missing(descriptor) => {
+            not_usable("document", &descriptor, image, "it is not there")
+        }
+        Refused::Platform(found) => Error::Platform {
+            image: image.to_owned(),
+            wanted: wanted.to_string(),
+            found,
+        },
+        Refused::NoImage(what) => not_freezable(
+            image,
+            format!("it is no image but an artifact of type `{what}`"),
+        ),
+        Refused::Schema1 => not_freezable(
+            image,
+            "its manifest is of schema 1, from before content was addressed by digest",
+        ),
+        Refused::Document {
+            what,
+            descriptor: Some(descriptor),
+            why,
+        } => not_usable(what, &descriptor, image, why),
+        Refused::Document { what, why, .. } => not_freezable(
+            image,
+            format!("the {what} that its index names is not understood: {why}"),
+        ),
+    }
 }
 
 /// Refuses a document that is larger than any real one before anything of it is read.
@@ -133,78 +184,6 @@ pub fn check_document_size(descriptor: &Descriptor, image: &str) -> Result<()> {
         return Err(not_usable("document", descriptor, image, why));
     }
     Ok(())
-}
-
-/// What tells an index from a manifest. A document that could pass for both means different things to different readers
-/// (OCI advisory GHSA-77vh-xpmg-72qh).
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shape {
-    schema_version: u64,
-    media_type: Option<String>,
-    manifests: Option<IgnoredAny>,
-    layers: Option<IgnoredAny>,
-    config: Option<IgnoredAny>,
-}
-
-fn check_shape(
-    what: &'static str,
-    descriptor: &Descriptor,
-    bytes: &[u8],
-    image: &str,
-) -> Result<()> {
-    let shape: Shape = parse(what, descriptor, bytes, image)?;
-    let refuse = |why: String| Err(not_usable(what, descriptor, image, why));
-    if shape.schema_version != 2 {
-        return refuse(format!(
-            "its schema version is {}, not 2",
-            shape.schema_version
-        ));
-    }
-    if let Some(own) = &shape.media_type
-        && MediaType::of(own) != descriptor.kind()
-    {
-        return refuse(format!(
-            "it calls itself `{}`, but is served as `{}`",
-            shown(own),
-            shown(&descriptor.media_type)
-        ));
-    }
-    if shape.manifests.is_some() && (shape.layers.is_some() || shape.config.is_some()) {
-        return refuse("it could pass for both an index and a manifest".to_owned());
-    }
-    Ok(())
-}
-
-fn next(
-    descriptor: &Descriptor,
-    bytes: &[u8],
-    wanted: &Platform,
-    image: &str,
-) -> Result<Descriptor> {
-    check_shape("index", descriptor, bytes, image)?;
-    let index: Index = parse("index", descriptor, bytes, image)?;
-    let chosen = platform::choose(&index.manifests, wanted).map_err(|found| Error::Platform {
-        image: image.to_owned(),
-        wanted: wanted.to_string(),
-        found,
-    })?;
-    check_document_size(chosen, image)?;
-    Ok(chosen.clone())
-}
-
-fn manifest(descriptor: &Descriptor, bytes: &[u8], image: &str) -> Result<Manifest> {
-    check_shape("manifest", descriptor, bytes, image)?;
-    let manifest: Manifest = parse("manifest", descriptor, bytes, image)?;
-    if manifest.config.kind() != MediaType::Config {
-        let why = format!(
-            "it is no image but an artifact of type `{}`",
-            shown(&manifest.config.media_type)
-        );
-        return Err(not_freezable(image, why));
-    }
-    check_document_size(&manifest.config, image)?;
-    Ok(manifest)
 }
 
 fn check_layer(layer: &Descriptor, image: &str) -> Result<()> {

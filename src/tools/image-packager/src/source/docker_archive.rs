@@ -100,7 +100,7 @@ fn open(
             why: "has no manifest".to_owned(),
             hint: "write it again with `docker save`".to_owned(),
         })?;
-    let described = chain::describe(&archive, first, platform, &reference.familiar())?;
+    let described = chain::describe(&archive, &first, platform, &reference.familiar())?;
     Ok(Found {
         reference,
         described,
@@ -168,6 +168,12 @@ fn select(
 }
 
 impl Documents for Archive {
+    fn has(&self, descriptor: &Descriptor) -> bool {
+        let mut documents = self.image.documents();
+        documents.any(|(known, _)| known.digest == descriptor.digest)
+            || self.image.image().config_digest() == descriptor.digest
+    }
+
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         let config = self.image.config();
         let known = self

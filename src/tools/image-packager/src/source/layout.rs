@@ -1,16 +1,17 @@
 //! Images in OCI image layouts, as skopeo, umoci, buildkit and others write them.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use image_archive::{Descriptor, Digest, Index, Limits, Platform, Reference};
+use image_archive::{Descriptor, Digest, Index, Limits, Manifest, MediaType, Platform, Reference};
 use serde::Deserialize;
 
 use super::chain::{self, Documents};
 use super::copy::copy;
-use super::{Error, Fetch, Found, Origin, Result, platform};
+use super::{Error, Fetch, Found, Origin, Result};
 
 /// The full name, as containerd writes it.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
@@ -60,7 +61,7 @@ pub fn find(
     };
     chain::check_document_size(&entry, &reference.familiar())?;
     let bytes = layout.document(&entry)?;
-    let described = chain::describe(&layout, (entry, bytes), wanted, &reference.familiar())?;
+    let described = chain::describe(&layout, &(entry, bytes), wanted, &reference.familiar())?;
     Ok(Found {
         reference,
         described,
@@ -85,7 +86,7 @@ impl Layout {
         wanted: &Platform,
     ) -> Result<Descriptor> {
         let entries: Vec<Descriptor> = (entries.into_iter())
-            .filter(|entry| !entry.is_attestation())
+            .filter(Descriptor::may_be_image)
             .collect();
         let all = names(&entries);
         let mut matching: Vec<Descriptor> = (entries.into_iter())
@@ -105,22 +106,57 @@ impl Layout {
                 None => self.unusable("its index.json lists no images"),
             });
         };
-        matching.sort_by_key(|entry| entry.digest);
-        matching.dedup_by_key(|entry| entry.digest);
-        if matching.len() == 1 {
-            return Ok(first);
+        let mut seen = BTreeSet::new();
+        matching.retain(|entry| seen.insert(entry.digest));
+        if matching.len() > 1 {
+            matching.retain(|entry| !self.is_artifact(entry));
         }
-        let one_name = names(&matching) == names(std::slice::from_ref(&first));
+        let Some(first) = matching.first().cloned().filter(|_| matching.len() == 1) else {
+            return self.select_platform(&matching, &first, wanted, &selection);
+        };
+        Ok(first)
+    }
+
+    /// The best of several entries of one name: an image for several platforms without an index of its own.
+    fn select_platform(
+        &self,
+        matching: &[Descriptor],
+        first: &Descriptor,
+        wanted: &Platform,
+        selection: &dyn Fn(String) -> Error,
+    ) -> Result<Descriptor> {
+        let one_name = names(matching) == names(std::slice::from_ref(first));
         if !one_name {
             return Err(selection("holds several images".to_owned()));
         }
-        // One image for several platforms, without an index of its own.
-        let chosen = platform::choose(&matching, wanted).map_err(|found| Error::Platform {
-            image: format!("the image in {}", self.path.display()),
-            wanted: wanted.to_string(),
-            found,
-        })?;
-        Ok(chosen.clone())
+        let rank = |entry: &Descriptor| match &entry.platform {
+            Some(found) => wanted.preference(found),
+            None => Some(u32::MAX),
+        };
+        let best = (matching.iter())
+            .filter_map(|entry| Some((rank(entry)?, entry)))
+            .min_by_key(|(rank, _)| *rank);
+        best.map(|(_, entry)| entry.clone())
+            .ok_or_else(|| Error::Platform {
+                image: format!("the image in {}", self.path.display()),
+                wanted: wanted.to_string(),
+                found: (matching.iter())
+                    .filter_map(|entry| entry.platform.as_ref().map(ToString::to_string))
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .collect(),
+            })
+    }
+
+    /// Whether this is a signature or another artifact, which nobody means who names no image. What cannot be read is for
+    /// the one who chooses it to see.
+    fn is_artifact(&self, entry: &Descriptor) -> bool {
+        entry.kind() == MediaType::Manifest
+            && self
+                .document(entry)
+                .ok()
+                .and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok())
+                .is_some_and(|manifest| manifest.artifact_type().is_some())
     }
 
     /// What recipes call the image, where the layout says it in full.
@@ -184,6 +220,10 @@ impl Layout {
 }
 
 impl Documents for Layout {
+    fn has(&self, descriptor: &Descriptor) -> bool {
+        self.root.join(descriptor.digest.blob_path()).exists()
+    }
+
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         let path = self.inside(&descriptor.digest.blob_path())?;
         let bytes = self.read(&path, Limits::DEFAULT.document)?;

@@ -53,7 +53,7 @@ pub fn find(
     };
     let resolved = client.resolve(reference)?;
     let first = (resolved.descriptor, resolved.bytes);
-    let described = chain::describe(&repository, first, platform, &reference.familiar())?;
+    let described = chain::describe(&repository, &first, platform, &reference.familiar())?;
     Ok(Found {
         reference: named.unwrap_or(reference).clone(),
         described,

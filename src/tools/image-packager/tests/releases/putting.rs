@@ -299,3 +299,38 @@ impl Place {
         Release::open(&self.root(), Access::Read).unwrap()
     }
 }
+
+#[test]
+fn more_layers_than_a_graph_driver_takes_are_warned_of() {
+    let layered = |count: u8| {
+        (0..count).fold(TestImage::empty(), |image, number| {
+            image.with_layer(&[("number", &[number])])
+        })
+    };
+    let place = Place::new();
+    let image = fetched(&layered(125), "deep:125", Packing::Plain, false);
+    assert_eq!(place.put(&[&image], None).warnings, [""; 0]);
+    let image = fetched(&layered(126), "deep:126", Packing::Plain, false);
+    let changes = place.put(&[&image], None);
+    assert_eq!(changes.warnings.len(), 1);
+    assert!(
+        changes.warnings[0].starts_with("deep:126 has 126 layers, and engines with a graph driver"),
+        "{}",
+        changes.warnings[0]
+    );
+}
+
+#[test]
+fn zstd_layers_under_dockers_name_are_warned_of() {
+    let place = Place::new();
+    let mut image = fetched(&TestImage::small(1), "app:1", Packing::Zstd, false);
+    assert_eq!(place.put(&[&image], None).warnings, [""; 0]);
+    let docker = "application/vnd.docker.image.rootfs.diff.tar.zstd";
+    image.frozen.layers[0].media_type = docker.into();
+    let changes = place.put(&[&image], None);
+    assert!(
+        changes.warnings[0].contains("--recompress zstd"),
+        "{:?}",
+        changes.warnings
+    );
+}

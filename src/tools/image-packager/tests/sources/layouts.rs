@@ -215,3 +215,63 @@ fn a_layer_that_unpacks_to_something_else_is_refused() {
         .bad(4, &["unpacks to", "but the config of a/b:1 names"]);
     assert!(place.blobs().is_empty());
 }
+
+#[test]
+fn layers_whose_zstd_windows_engines_take_can_be_read_again_and_larger_ones_are_refused_by_that() {
+    // 32 MiB as `zstd -20` has it, 128 MiB as `zstd --ultra -22`, and more than any engine takes.
+    for (window, is_good) in [(25, true), (27, true), (30, false)] {
+        let place = Place::new();
+        let tar = image_fixture::layer(&[("noise", &noise(window.into(), 100_000))]);
+        let packed = windowed(&tar, window);
+        let image = TestImage {
+            layers: vec![tar],
+            ..TestImage::empty()
+        };
+        let mut files = Files::layout(&image, &["team/app:1"], Packing::Zstd, false);
+        replace_layer(&mut files, &packed);
+        let source = layout(&place, &files);
+        let ran = place.run(&["freeze", &source]);
+        if is_good {
+            ran.good();
+            place.assert_whole();
+            let archived = place.run(&["freeze", &source, "--layout", "archive"]);
+            archived.good();
+            place.assert_whole();
+        } else {
+            ran.bad(4, &["its Zstandard window is larger than the 512 MiB"]);
+        }
+    }
+}
+
+/// One frame, without its length in the header, so that it says its window.
+fn windowed(bytes: &[u8], window: u32) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(window).unwrap();
+    encoder.include_contentsize(false).unwrap();
+    // What is flushed before the end cannot be told from a beginning of more.
+    encoder.write_all(&bytes[..1000]).unwrap();
+    encoder.flush().unwrap();
+    encoder.write_all(&bytes[1000..]).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Puts other bytes in the place of the only layer.
+fn replace_layer(files: &mut Files, layer: &[u8]) {
+    let mut index: serde_json::Value = serde_json::from_slice(files.get("index.json")).unwrap();
+    let path = |digest: &str| format!("blobs/{}", digest.replace(':', "/"));
+    let digest = |bytes: &[u8]| format!("sha256:{}", image_fixture::hex(bytes));
+    let target = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let mut manifest: serde_json::Value =
+        serde_json::from_slice(files.get(&path(&target))).unwrap();
+    manifest["layers"][0]["digest"] = digest(layer).into();
+    manifest["layers"][0]["size"] = layer.len().into();
+    let manifest = manifest.to_string().into_bytes();
+    index["manifests"][0]["digest"] = digest(&manifest).into();
+    index["manifests"][0]["size"] = manifest.len().into();
+    for bytes in [layer, &manifest] {
+        let name = path(&digest(bytes));
+        files.files.push((name, bytes.to_vec()));
+    }
+    *files.get_mut("index.json") = index.to_string().into_bytes();
+}

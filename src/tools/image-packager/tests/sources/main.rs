@@ -7,6 +7,7 @@
 )]
 
 mod archives;
+mod choosing;
 mod common;
 mod daemon;
 mod gate;
@@ -14,6 +15,7 @@ mod interruption;
 mod layouts;
 mod logins;
 mod named;
+mod pins;
 mod platforms;
 mod recipes;
 mod recompression;

@@ -39,7 +39,7 @@ fn each_is_named_and_the_release_stays_as_it_was() {
             "unknown layer",
             |manifest| manifest["layers"][0]["mediaType"] = json!("application/x-lzip"),
             1,
-            "of the unknown type `application/x-lzip`",
+            "an artifact of type `application/x-lzip`",
         ),
         (
             "artifact",

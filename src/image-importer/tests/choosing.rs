@@ -1,0 +1,187 @@
+//! What a real engine makes of images whose indexes, configs and layers are not the usual ones, with either image store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by them"
+)]
+
+mod common;
+
+use std::io::Write as _;
+
+use common::{Vm, on_each_store};
+use docker_engine::Engine;
+use image_fixture::{Files, Packing, TestImage};
+use serde_json::{Value, json};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
+/// Layouts of one image each, made document by document.
+struct Layout(Files);
+
+impl Layout {
+    fn new() -> Self {
+        let mut files = Files::default();
+        let marker = br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec();
+        files.files.push(("oci-layout".into(), marker));
+        Self(files)
+    }
+
+    fn put(&mut self, media_type: &str, bytes: &[u8]) -> Value {
+        let hex = image_fixture::hex(bytes);
+        let name = format!("blobs/sha256/{hex}");
+        if self.0.files.iter().all(|(known, _)| *known != name) {
+            self.0.files.push((name, bytes.to_vec()));
+        }
+        json!({"mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len()})
+    }
+
+    fn image(&mut self, config: &Value, config_type: &str, layers: &[Value], own: &str) -> Value {
+        let config = self.put(config_type, config.to_string().as_bytes());
+        let manifest =
+            json!({"schemaVersion": 2, "mediaType": own, "config": config, "layers": layers});
+        self.put(own, manifest.to_string().as_bytes())
+    }
+
+    /// An image of one gzip'd layer for this platform.
+    fn simple(&mut self, seed: u8, config: &Value) -> Value {
+        let image = TestImage::small(seed);
+        let layer = self.put(
+            Packing::Gzip.media_type(),
+            &Packing::Gzip.pack(&image.layers[0]),
+        );
+        let config = with(&image, config);
+        self.image(&config, CONFIG, &[layer], MANIFEST)
+    }
+
+    fn index(&mut self, entries: &[Value]) -> Value {
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+        self.put(INDEX, index.to_string().as_bytes())
+    }
+
+    fn write(mut self, vm: &Vm, name: &str, mut target: Value) {
+        target["annotations"] = json!({"org.opencontainers.image.ref.name": format!("{name}:1")});
+        let index = json!({"schemaVersion": 2, "manifests": [target]}).to_string();
+        self.0.files.push(("index.json".into(), index.into_bytes()));
+        vm.layout(name, &self.0);
+    }
+}
+
+/// The config of an image with other values in it; `null` takes one out.
+fn with(image: &TestImage, values: &Value) -> Value {
+    let mut config: Value = serde_json::from_slice(&image.config()).unwrap();
+    config["config"]["Cmd"] = json!(["/seed"]);
+    for (key, value) in values.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    config
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
+    config
+}
+
+fn platform(mut entry: Value, architecture: &str, variant: &str) -> Value {
+    entry["platform"] = json!({"os": "linux", "architecture": architecture});
+    if !variant.is_empty() {
+        entry["platform"]["variant"] = json!(variant);
+    }
+    entry
+}
+
+/// A container can be made of the image, as Compose makes one.
+fn assert_usable(engine: &Engine, name: &str) {
+    let spec = json!({"Image": format!("{name}:1"), "HostConfig": {"NetworkMode": "none"}});
+    let container = engine
+        .create_container(None, spec)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    engine.remove_container(&container, true).unwrap();
+}
+
+/// Imports a layout, twice, and makes a container of it.
+fn imports(name: &str, make: impl Fn(&mut Layout) -> Value) {
+    on_each_store(|dockerd, vm| {
+        let mut layout = Layout::new();
+        let target = make(&mut layout);
+        layout.write(vm, name, target);
+        vm.list(&[name]);
+        vm.import().assert(0, &["loaded"]);
+        assert_usable(&dockerd.engine(), name);
+        vm.import().assert(0, &["present"]);
+    });
+}
+
+fn host() -> String {
+    TestImage::empty().platform.1
+}
+
+#[test]
+fn an_image_of_an_index_in_an_index() {
+    imports("nested", |layout| {
+        let image = layout.simple(1, &json!({}));
+        let inner = layout.index(&[platform(image, &host(), "")]);
+        layout.index(&[inner])
+    });
+}
+
+#[test]
+fn the_variant_that_the_release_has_where_the_index_has_others() {
+    if host() != "amd64" {
+        return;
+    }
+    imports("variant", |layout| {
+        // Of the usual one only the index is there.
+        let absent = platform(Layout::new().simple(2, &json!({})), "amd64", "");
+        let image = layout.simple(1, &json!({"variant": "v3"}));
+        let index = layout.index(&[absent, platform(image, "amd64", "v3")]);
+        platform(index, "amd64", "v3")
+    });
+}
+
+#[test]
+fn a_config_without_a_platform() {
+    imports("silent", |layout| {
+        layout.simple(1, &json!({"os": null, "architecture": null}))
+    });
+}
+
+#[test]
+fn a_config_that_contradicts_its_index() {
+    imports("contradicts", |layout| {
+        let image = layout.simple(1, &json!({"architecture": "s390x"}));
+        layout.index(&[platform(image, &host(), "")])
+    });
+}
+
+#[test]
+fn a_config_of_a_type_that_a_proxy_made_up() {
+    imports("octets", |layout| {
+        let image = TestImage::small(1);
+        let layer = layout.put(Packing::Plain.media_type(), &image.layers[0]);
+        let config = with(&image, &json!({}));
+        layout.image(&config, "application/octet-stream", &[layer], MANIFEST)
+    });
+}
+
+#[test]
+fn zstd_layers_of_the_widest_windows() {
+    imports("zstd", |layout| {
+        let image = TestImage::small(1).with_layer(&[("more", &[7; 100_000])]);
+        let layers: Vec<Value> = (image.layers.iter())
+            .map(|layer| {
+                let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+                encoder.window_log(27).unwrap();
+                encoder.include_contentsize(false).unwrap();
+                encoder.write_all(&layer[..600]).unwrap();
+                encoder.flush().unwrap();
+                encoder.write_all(&layer[600..]).unwrap();
+                layout.put(Packing::Zstd.media_type(), &encoder.finish().unwrap())
+            })
+            .collect();
+        let config = with(&image, &json!({}));
+        layout.image(&config, CONFIG, &layers, MANIFEST)
+    });
+}
