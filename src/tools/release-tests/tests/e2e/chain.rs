@@ -172,6 +172,21 @@ impl Chain {
         self.assert_once(what);
     }
 
+    /// Has monit start all until all is up: a newer monit forgets a start that it is asked for while it starts what the service
+    /// depends on.
+    pub fn start_until_up(&self, what: &str) {
+        self.wait(what, || match self.look() {
+            Some(looks) if looks.iter().all(|look| look.running) => self.unsettled(),
+            _ => {
+                if self.unsettled().is_none() {
+                    self.ok("monit start all || :");
+                }
+                Some("not all services run".to_owned())
+            }
+        });
+        self.assert_once(what);
+    }
+
     /// Waits until the engine answers.
     pub fn wait_for_engine(&self) {
         self.wait("the engine", || {

@@ -72,7 +72,8 @@ inventory() {
   echo "containers $(docker ps --all --quiet | wc -l)"
   echo "networks $(docker network ls --quiet | wc -l)"
   echo "volumes $(docker volume ls --quiet | wc -l)"
-  echo "files:run $(find $run -maxdepth 1 -mindepth 1 | wc -l)"
+  # a lock is made when it is first taken, and stays
+  echo "files:run $(find $run -maxdepth 1 -mindepth 1 -not -name '*.lock' | wc -l)"
   echo "files:netns $(find $run /var/run/docker -path '*netns/*' 2>/dev/null | wc -l)"
   echo "files:data $(find /var/vcap/data/docker -type f -not -path '*/tmp/*' | wc -l)"
   echo "files:tmp $(find /var/vcap/data/docker/tmp /var/vcap/store/docker/tmp -mindepth 1 -not -name 'runc-process*' 2>/dev/null | wc -l)"
