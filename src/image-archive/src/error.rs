@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
-use crate::platform::Platform;
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -168,7 +167,7 @@ pub enum Error {
         /// Tarball or layout.
         path: PathBuf,
         /// This machine's platform.
-        wanted: Platform,
+        wanted: String,
         /// What there is.
         found: String,
     },

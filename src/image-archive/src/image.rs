@@ -204,7 +204,7 @@ impl Image {
         if wanted.platform.is_none() && !config.platform.may_be(&self.inner.platform) {
             return Err(Error::WrongPlatform {
                 path: self.path().to_owned(),
-                wanted: self.inner.platform.clone(),
+                wanted: self.inner.platform.to_string(),
                 found: config.platform.to_string(),
             });
         }

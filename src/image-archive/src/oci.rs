@@ -277,7 +277,7 @@ fn refusal(files: &dyn Files, wanted: &Platform, refused: Refused<Error>) -> Err
 fn wrong_platform(files: &dyn Files, wanted: &Platform, found: String) -> Error {
     Error::WrongPlatform {
         path: files.path().to_owned(),
-        wanted: wanted.clone(),
+        wanted: wanted.to_string(),
         found,
     }
 }

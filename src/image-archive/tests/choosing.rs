@@ -149,7 +149,12 @@ fn the_better_variant_is_meant_whatever_comes_first() {
     assert_chosen(blobs, &all, "linux/amd64", &plain);
     assert_chosen(blobs, &all, "linux/amd64/v3", &v3);
     assert_chosen(blobs, &all[2..], "linux/amd64/v3", &v2);
-    assert_chosen(blobs, &[plain.clone()], "linux/amd64/v3", &plain);
+    assert_chosen(
+        blobs,
+        std::slice::from_ref(&plain),
+        "linux/amd64/v3",
+        &plain,
+    );
     assert_chosen(blobs, &all[..1], "linux/amd64", &x86);
     assert_chosen(blobs, &all[1..2], "linux/amd64", &v3);
     let arm: Vec<Value> = ["v5", "v7", "v6"]

@@ -169,7 +169,7 @@ fn a_config_of_a_type_that_a_proxy_made_up() {
 #[test]
 fn zstd_layers_of_the_widest_windows() {
     imports("zstd", |layout| {
-        let image = TestImage::small(1).with_layer(&[("more", &[7; 100_000])]);
+        let image = TestImage::small(1).with_layer(&[("more", &vec![7; 100_000])]);
         let layers: Vec<Value> = (image.layers.iter())
             .map(|layer| {
                 let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();

@@ -21,6 +21,7 @@ mod host_rules;
 mod images;
 mod location;
 mod manifest;
+mod p521_signatures;
 mod part;
 mod proxy;
 mod rate_limit;
@@ -28,7 +29,9 @@ mod retry;
 mod roots;
 mod secret;
 mod settings;
+mod tls;
 mod transport;
+mod trust;
 mod words;
 
 pub use client::Client;

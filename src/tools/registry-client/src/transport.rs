@@ -3,12 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use ureq::Agent;
 use ureq::config::AutoHeaderValue;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RANGE};
 use ureq::http::uri::Authority;
 use ureq::http::{self, Method, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
 
 use crate::answer::Answer;
 use crate::cancel::Cancel;
@@ -20,6 +22,8 @@ use crate::retry::Failure;
 use crate::roots;
 use crate::secret::Secret;
 use crate::settings::Settings;
+use crate::tls;
+use crate::trust::Trust;
 
 const USER_AGENT: &str = concat!("containers/", env!("CARGO_PKG_VERSION"));
 /// Above the number of layers that anybody fetches at a time.
@@ -47,6 +51,7 @@ pub(crate) struct Transport {
     /// By route, first those that verify certificates. ureq shares connections and TLS settings within an agent.
     agents: [OnceLock<Agent>; 2 * ROUTES],
     own_roots: Vec<Certificate<'static>>,
+    trust: OnceLock<Arc<Trust>>,
     routes: Routes,
     pub(crate) settings: Settings,
     pub(crate) cancel: Arc<Cancel>,
@@ -57,6 +62,7 @@ impl Transport {
         Ok(Self {
             agents: Default::default(),
             own_roots: roots::from_files(&settings.ca_files)?,
+            trust: OnceLock::new(),
             routes: Routes::new(&settings.proxies)?,
             settings,
             cancel: Arc::default(),
@@ -165,19 +171,14 @@ impl Transport {
     }
 
     fn make_agent(&self, route: Route, verified: bool) -> Agent {
-        let tls = if verified {
-            let mut roots = roots::of_the_system();
-            roots.extend(self.own_roots.iter().cloned());
-            TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots))
-        } else {
-            TlsConfig::builder().disable_verification(true)
-        };
+        // Without a connector of one's own, this holds; with one, the connector decides.
+        let tls = TlsConfig::builder().disable_verification(!verified);
         let user_agent = match self.settings.user_agent.as_str() {
             "" => USER_AGENT.to_owned(),
             own => own.to_owned(),
         };
         let timeouts = &self.settings.timeouts;
-        Agent::config_builder()
+        let config = Agent::config_builder()
             .tls_config(tls.build())
             .proxy(self.routes.proxy(route))
             .user_agent(AutoHeaderValue::Provided(Arc::new(user_agent)))
@@ -194,8 +195,19 @@ impl Transport {
             .timeout_send_body(Some(timeouts.response))
             .timeout_recv_response(Some(timeouts.response))
             .timeout_per_read(Some(timeouts.stall))
-            .build()
-            .into()
+            .build();
+        if !verified {
+            return config.into();
+        }
+        let trust = self.trust.get_or_init(|| {
+            let certificates = roots::of_the_system().into_iter();
+            let certificates = certificates.chain(self.own_roots.iter().cloned());
+            let certificates = certificates
+                .map(|certificate| CertificateDer::from(certificate.der()).into_owned())
+                .collect();
+            Arc::new(Trust::new(certificates))
+        });
+        Agent::with_parts(config, tls::connector(trust), DefaultResolver::default())
     }
 
     /// What an exchange without an answer means.

@@ -22,7 +22,10 @@ fn recipe(place: &Place, images: &[&str]) -> String {
     let services: Vec<String> = (images.iter().enumerate())
         .map(|(number, image)| format!("  s{number}: {{image: \"{image}\"}}"))
         .collect();
-    place.file("recipe.yml", &format!("services:\n{}\n", services.join("\n")))
+    place.file(
+        "recipe.yml",
+        &format!("services:\n{}\n", services.join("\n")),
+    )
 }
 
 /// The images that are frozen, as they are called, and their packages.
