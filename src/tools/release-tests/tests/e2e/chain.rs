@@ -172,14 +172,15 @@ impl Chain {
         self.assert_once(what);
     }
 
-    /// Waits until the engine answers.
-    pub fn wait_for_engine(&self) {
-        self.wait("the engine", || {
-            let silent = || "it does not answer".to_owned();
-            self.look()
-                .is_none()
-                .then(silent)
-                .or_else(|| self.unsettled())
+    /// Waits until monit has started process `docker` and looked at it.
+    pub fn wait_for_docker(&self) {
+        self.wait("process docker", || {
+            let summary = self.ok("monit summary --batch 2>&1");
+            let is_ok = |line: &str| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                words.starts_with(&["docker", "OK"])
+            };
+            (!summary.lines().any(is_ok)).then_some(summary)
         });
     }
 
