@@ -172,15 +172,29 @@ impl Chain {
         self.assert_once(what);
     }
 
-    /// Waits until monit has started process `docker` and looked at it.
-    pub fn wait_for_docker(&self) {
-        self.wait("process docker", || {
-            let summary = self.ok("monit summary --batch 2>&1");
-            let is_ok = |line: &str| {
-                let words: Vec<&str> = line.split_whitespace().collect();
-                words.starts_with(&["docker", "OK"])
-            };
-            (!summary.lines().any(is_ok)).then_some(summary)
+    /// Has monit start all until all is up: a newer monit forgets a start that it is asked for while it starts what the service
+    /// depends on.
+    pub fn start_until_up(&self, what: &str) {
+        self.wait(what, || match self.look() {
+            Some(looks) if looks.iter().all(|look| look.running) => self.unsettled(),
+            _ => {
+                if self.unsettled().is_none() {
+                    self.ok("monit start all || :");
+                }
+                Some("not all services run".to_owned())
+            }
+        });
+        self.assert_once(what);
+    }
+
+    /// Waits until the engine answers.
+    pub fn wait_for_engine(&self) {
+        self.wait("the engine", || {
+            let silent = || "it does not answer".to_owned();
+            self.look()
+                .is_none()
+                .then(silent)
+                .or_else(|| self.unsettled())
         });
     }
 

@@ -72,11 +72,9 @@ fn a_stop_keeps_the_reverse_order_and_long_grace_periods_and_survives_a_reboot()
         || !chain.ok("composes stop").is_empty(),
     );
     chain.deployment.solo(&["reboot", "docker/0"]).ok();
-    // It keeps in mind what was to be stopped, which was compose alone. Newer ones forget a start that is asked for while
-    // they start what the service depends on.
-    chain.wait_for_docker();
-    chain.ok("monit start all");
-    chain.wait_until_up("a reboot in the middle of a stop");
+    // monit keeps in mind what was to be stopped, which was compose alone.
+    chain.wait_for_engine();
+    chain.start_until_up("a reboot in the middle of a stop");
 }
 
 #[test]
