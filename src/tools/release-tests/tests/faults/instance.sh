@@ -31,7 +31,8 @@ well() {
 # The runner has said why it is not.
 failed() { alive $run/compose.pid && grep -q '"state": "failed"' $run/verdict.json && grep -q "\"pid\": $(cat $run/compose.pid)," $run/verdict.json; }
 settled() { well || failed; }
-stopped() { [ "$(monit summary | grep -c 'Not monitored')" -ge 2 ] && ! runs docker-ctl compose-runner; }
+# What an update leaves running has a guard, `docker-ctl guard`.
+stopped() { [ "$(monit summary | grep -c 'Not monitored')" -ge 2 ] && ! runs compose-runner && ! ctl_does start && ! ctl_does stop; }
 # Monit's next cycle, now; of itself it looks every ten seconds.
 wake_monit() { monit >/dev/null 2>&1; sleep 0.3; }
 woken() { "$@" || { wake_monit; "$@"; }; }

@@ -29,7 +29,8 @@ const MOMENTS: [(&str, &str, &str, &str); 5] = [
         "a stop",
         "monit stop all",
         "compose_does stop",
-        "monit start all; sleep 0.3",
+        // newer monits forget a start that is asked for while they start what the service depends on
+        "docker_is_ok() { monit summary --batch | grep -q '^ docker .* OK '; }; within 60 woken docker_is_ok; monit start all; sleep 0.3",
     ),
     (
         "an update, between drain and start",
