@@ -156,7 +156,7 @@ fn deaths_in_an_update() {
     let mut scene = Scene::new("faults-update");
     let starts = alone_and_in_pairs(START.victims);
     let ups = alone_and_in_pairs(UP.victims);
-    let mut moments = vec![("runs docker-ctl", "docker-ctl")];
+    let mut moments = vec![("ctl_does stop", "docker-ctl")];
     moments.extend(starts.iter().map(|victims| (START.holds, victims.as_str())));
     moments.extend(
         ups.iter()
