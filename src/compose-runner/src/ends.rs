@@ -95,7 +95,7 @@ impl Ends {
         Some(self.0.get(id)?.last.as_ref()?.in_words())
     }
 
-    /// Whether the kernel killed it last for want of memory.
+    /// Whether its last end was out of memory.
     pub fn out_of_memory(&self, id: &str) -> bool {
         self.is_last(id, |last| last.out_of_memory)
     }

@@ -2,8 +2,8 @@
 //!
 //! Compose compares a service's settings, not the content of what it mounts. So each service gets a label with a digest
 //! of the files that it mounts from the recipe's directory and, within bounds, from elsewhere, and of the configs and secrets
-//! that are no files, in an override file; when a content changes, the label does, and `up` makes exactly that service's
-//! containers anew.
+//! that are no files, in an override file; when a content changes, the label does, and `up` recreates exactly that
+//! service's containers.
 
 use std::{
     collections::BTreeMap,

@@ -238,7 +238,7 @@ impl DockerArchive {
     /// One entry a name: a tag stands for what the source named, a digest for the document that has it.
     fn index(&self) -> Index {
         let documents = &self.image.documents;
-        // A platform that it names is a choice that whoever reads this has to know of.
+        // A platform that it names is a choice that anyone who reads this has to know of.
         let bare = |document: &Descriptor| Descriptor {
             annotations: None,
             ..document.clone()

@@ -279,7 +279,7 @@ fn what_other_jobs_and_prep_put_outside_counts_and_what_containers_write_does_no
         first.keys().collect::<Vec<_>>(),
         ["certs", "conf", "file", "tree"]
     );
-    // A deploy renders the job anew: the same content in another place changes nothing.
+    // A deploy renders the job again: the same content in another place changes nothing.
     fs::create_dir_all(at("data/jobs/nats/2/config/deep")).unwrap();
     for file in ["config/cert.pem", "config/deep/key.pem"] {
         fs::copy(

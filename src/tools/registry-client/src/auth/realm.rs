@@ -1,5 +1,5 @@
 //! Where a token server may be. A registry out in the internet has no business to send anyone to this machine or into the
-//! network behind it: whoever controls its answers would have requests, and passwords, go where they themselves cannot.
+//! network behind it: anyone who controls its answers would have requests, and passwords, go where they themselves cannot.
 
 use std::net::{IpAddr, Ipv6Addr, ToSocketAddrs as _};
 

@@ -90,7 +90,7 @@ fn users_of_bosh_ssh_reach_the_engine_without_sudo_and_the_page_says_so() {
     deployment.ssh(USER_OF_BOSH_SSH).ok();
     let client =
         "/var/vcap/packages/docker/bin/docker --host unix:///var/vcap/sys/run/docker/docker.sock";
-    // `run --volume /:/vm` would do: whoever reaches the engine is root
+    // `run --volume /:/vm` would do: anyone who reaches the engine is root
     let command =
         format!("id --user --name && HOME=~ {client} version --format '{{{{.Server.Os}}}}'");
     let as_user = |groups: &str| {
