@@ -72,6 +72,17 @@ fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(temporary))
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn write_temporary(
     temporary: &Path,
     bytes: &[u8],
@@ -79,10 +90,7 @@ fn write_temporary(
     owner: Option<Owner>,
 ) -> io::Result<()> {
     // left by a process of the same id that was killed
-    match std::fs::remove_file(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(temporary)?;
     let mut file: File = OpenOptions::new()
         .write(true)
         .create_new(true)

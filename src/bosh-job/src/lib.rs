@@ -26,7 +26,7 @@ mod resolv_conf;
 mod secret;
 mod visible;
 
-pub use atomic_write::{Owner, atomic_write, atomic_write_owned, make_dir};
+pub use atomic_write::{Owner, atomic_write, atomic_write_owned, make_dir, remove_if_there};
 pub use cidr::{Cidr, NoCidr};
 pub use exit_code::ExitCode;
 pub use file_lock::FileLock;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic_write;
+use crate::{atomic_write, remove_if_there};
 
 /// A file that says that something is about to happen.
 #[derive(Clone, Debug)]
@@ -50,10 +50,7 @@ impl Marker {
     /// # Errors
     /// The file is there and cannot be removed.
     pub fn clear(&self) -> io::Result<()> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_if_there(&self.path)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
 
-use crate::{Process, ProcessInfo, atomic_write};
+use crate::{Process, ProcessInfo, atomic_write, remove_if_there};
 
 /// A file that holds the number of a process.
 #[derive(Clone, Debug)]
@@ -54,10 +54,7 @@ impl Pidfile {
     /// # Errors
     /// The file is there and cannot be removed.
     pub fn remove(&self) -> io::Result<()> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_if_there(&self.path)
     }
 }
 

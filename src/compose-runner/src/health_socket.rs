@@ -17,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+use bosh_job::remove_if_there;
+
 /// The socket, open or closed.
 #[derive(Debug)]
 pub struct HealthSocket {
@@ -59,7 +61,7 @@ impl HealthSocket {
             self.close()?;
         }
         // Left behind by a runner that was killed: nobody listens on it.
-        remove(&self.path)?;
+        remove_if_there(&self.path)?;
         let listener = Arc::new(UnixListener::bind(&self.path)?);
         fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600))?;
         let open = Open {
@@ -83,19 +85,12 @@ impl HealthSocket {
             // Wakes the thread, whatever became of the file. If that fails, nobody is served all the same.
             let _ = rustix::net::shutdown(&open.listener, rustix::net::Shutdown::Both);
         }
-        remove(&self.path)
+        remove_if_there(&self.path)
     }
 }
 
 fn inode(path: &PathBuf) -> io::Result<u64> {
     Ok(fs::symlink_metadata(path)?.ino())
-}
-
-fn remove(path: &PathBuf) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 fn listen(listener: &UnixListener, line: &Mutex<String>, ending: &AtomicBool) {

@@ -4,10 +4,10 @@
 //! monit 5.2.5 waits for the process in the pidfile and not for the stop program (`control.c`, `wait_stop`). So that process lives
 //! until the services are down, and no other takes its place before.
 
-use std::{fs, io, path::Path, thread, time::Duration};
+use std::{path::Path, thread, time::Duration};
 
 use anyhow::Context as _;
-use bosh_job::{FileLock, Paths, Pidfile, Process, ProcessInfo};
+use bosh_job::{FileLock, Paths, Pidfile, Process, ProcessInfo, remove_if_there};
 
 use crate::job::PROGRAM;
 
@@ -29,7 +29,8 @@ impl RunnerPlace {
             let stops = FileLock::is_held(&paths.compose_stop_lock());
             if let Some(lock) = FileLock::try_take(&paths.compose_lock())? {
                 // Before the pidfile says that there is a runner: the verdict of an earlier one must not be taken for its own.
-                forget_verdict(paths)?;
+                remove_if_there(&paths.verdict())
+                    .context("removing the verdict of an earlier runner")?;
                 return Self::hold(paths, lock).map(Some);
             }
             thread::sleep(LOOK);
@@ -69,16 +70,6 @@ impl Drop for RunnerPlace {
     fn drop(&mut self) {
         // One that stays names a process that has ended, which monit takes for none.
         let _ = Pidfile::new(self.paths.compose_pidfile()).remove();
-    }
-}
-
-fn forget_verdict(paths: &Paths) -> anyhow::Result<()> {
-    let path = paths.verdict();
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("removing {}", path.display()))
-        }
-        _ => Ok(()),
     }
 }
 

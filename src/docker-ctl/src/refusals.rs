@@ -1,11 +1,10 @@
 //! `refused.json`: why a start did not take the settings that the properties ask for.
 
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use anyhow::Context;
 use bosh_job::verdict::{ErrorReport, LateDockerd, Refused};
-use bosh_job::{Paths, Pid, exit_code_of};
+use bosh_job::{Paths, Pid, exit_code_of, remove_if_there};
 use docker_engine::Engine;
 
 use crate::daemon_json::DaemonJson;
@@ -99,12 +98,7 @@ pub fn settle_late(paths: &Paths) -> anyhow::Result<()> {
 /// Removes the file.
 pub fn remove(paths: &Paths) -> anyhow::Result<()> {
     let path = paths.refused();
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("removing {}", path.display()))
-        }
-        _ => Ok(()),
-    }
+    remove_if_there(&path).with_context(|| format!("removing {}", path.display()))
 }
 
 fn runs(paths: &Paths, late: &LateDockerd) -> bool {

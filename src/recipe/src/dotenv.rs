@@ -4,10 +4,11 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 /// Where Compose looks for it.
-pub(crate) const FILE_NAME: &str = ".env";
+pub const FILE_NAME: &str = ".env";
 
 /// Names and values, as compose-go's `dotenv` reads them; a value in double quotes without its escapes resolved.
-pub(crate) fn entries(text: &str) -> Vec<(String, String)> {
+#[must_use]
+pub fn entries(text: &str) -> Vec<(String, String)> {
     let mut entries = Vec::new();
     let mut characters = text.trim_start_matches('\u{feff}').chars().peekable();
     while characters.peek().is_some() {

@@ -23,6 +23,7 @@ mod variables;
 mod write;
 pub mod yaml;
 
+pub use dotenv::{FILE_NAME as DOTENV_FILE, entries as dotenv_entries};
 pub use environment::instance_environment;
 pub use files::{FileOwner, FilePath, GroupName, RecipeFile, UserName};
 pub use kept::{FailedConfig, KeptRecipe};

@@ -100,7 +100,7 @@ impl Texts<'_> {
             return Ok(());
         }
         // Compose looks there next. Which of its lines it is, only Compose knows.
-        let path = self.paths.running().join(".env");
+        let path = self.paths.running().join(recipe::DOTENV_FILE);
         match fs::read(&path) {
             Ok(content) => add_text(digest, b".env", &content),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -1,9 +1,10 @@
 //! What the recipe counts on and somebody else makes: networks and volumes of the engine, variables of the environment.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use bosh_job::verdict::ErrorReport;
 use docker_engine::{Engine, Filters};
+use recipe::DOTENV_FILE;
 
 use crate::{failure::error, model::Model, recipe_volumes::RecipeVolume};
 
@@ -72,10 +73,11 @@ pub fn unset_variables(
     environment: &[(String, String)],
     directory: &Path,
 ) -> Vec<ErrorReport> {
-    let dotenv = std::fs::read_to_string(directory.join(".env")).unwrap_or_default();
-    let in_dotenv: BTreeSet<&str> = dotenv.lines().filter_map(name_in).collect();
+    let dotenv = std::fs::read_to_string(directory.join(DOTENV_FILE)).unwrap_or_default();
+    let dotenv = recipe::dotenv_entries(&dotenv);
     let is_set = |variable: &str| {
-        environment.iter().any(|(name, _)| name == variable) || in_dotenv.contains(variable)
+        let mut set = environment.iter().chain(&dotenv);
+        set.any(|(name, _)| name == variable)
     };
     let mut errors = Vec::new();
     let services = model.services.iter();
@@ -97,14 +99,6 @@ pub fn unset_variables(
         }
     }
     errors
-}
-
-/// The variable that a line of `.env` sets.
-fn name_in(line: &str) -> Option<&str> {
-    let line = line.trim_start();
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let (name, _) = line.split_once(['=', ':'])?;
-    Some(name.trim())
 }
 
 #[cfg(test)]
