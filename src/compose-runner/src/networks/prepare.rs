@@ -77,7 +77,7 @@ impl BringUp<'_> {
                 "network {network} must be made anew, and container {container}, which is not of the recipe, runs in it"
             ));
             found.hint = Some(format!(
-                "take it out (`docker network disconnect {network} {container}`) and deploy again; what ran before goes on"
+                "take it out (`docker network disconnect {network} {container}`) and deploy again"
             ));
             return Err(Failure::one(ExitCode::Failed, found));
         }
