@@ -49,7 +49,7 @@ class Loopback
     nil until client.gets.strip.empty?
     behaviour = @behaviours.empty? ? @always : @behaviours.pop
     body = @files[path]
-    behaviour = 404 if body.nil?
+    behaviour = 404 if body.nil? && !behaviour.is_a?(Integer)
     @requests << path
     return client.write("HTTP/1.1 #{behaviour} no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") if behaviour.is_a?(Integer)
 
