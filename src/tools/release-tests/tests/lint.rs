@@ -373,12 +373,16 @@ fn no_link_in_the_docs_is_dead() {
         repository().join("README.md"),
         repository().join("CONTRIBUTING.md"),
         repository().join("CHANGELOG.md"),
+        repository().join("SECURITY.md"),
+        repository().join("src/tools/README.md"),
     ];
-    pages.extend(
-        fs::read_dir(repository().join("docs"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path()),
-    );
+    for directory in ["docs", "docs/decisions"] {
+        pages.extend(
+            fs::read_dir(repository().join(directory))
+                .unwrap()
+                .map(|entry| entry.unwrap().path()),
+        );
+    }
     for page in pages
         .iter()
         .filter(|page| page.extension().is_some_and(|extension| extension == "md"))
