@@ -21,9 +21,6 @@ const DOCKERFILE: &str = "FROM test:1
 ARG VERSION
 RUN --mount=type=cache,target=/cache echo $VERSION >>/cache/builds && cat /cache/builds >/builds
 RUN --mount=type=secret,id=token busybox rev /run/secrets/token >/reversed && echo $VERSION >/version
-COPY --chmod=0640 <<EOF /here
-made of a here-document
-EOF
 ";
 
 /// A service whose image is built of the context beside the recipe.
@@ -82,7 +79,6 @@ fn a_recipe_builds_images_with_cache_and_secret_mounts() {
             number + 1,
             "the cache is kept"
         );
-        assert_eq!(read(&vm, "/here"), "made of a here-document\n");
     }
     let reversed: String = TOKEN.chars().rev().collect();
     assert_eq!(read(&vm, "/reversed").trim(), reversed);
@@ -124,19 +120,24 @@ fn the_docker_client_on_the_vm_builds_with_buildx() {
     fs::write(&token, TOKEN).unwrap();
     let secret = format!("id=token,src={}", token.display());
     let context = context.to_str().unwrap();
-    operators_docker(
-        &vm,
-        &[
-            "build",
-            "--build-arg",
-            "VERSION=9",
-            "--secret",
-            &secret,
-            "--tag",
-            "by-hand:1",
-            context,
-        ],
-    );
+    // before 23 the client's own word for the legacy builder is `build`
+    let version = vm.engine().version().unwrap().version;
+    let major: u32 = version.split('.').next().unwrap().parse().unwrap();
+    let build: &[&str] = if major < 23 {
+        &["buildx", "build"]
+    } else {
+        &["build"]
+    };
+    let settings = [
+        "--build-arg",
+        "VERSION=9",
+        "--secret",
+        &secret,
+        "--tag",
+        "by-hand:1",
+        context,
+    ];
+    operators_docker(&vm, &[build, &settings].concat());
     let version = vm.docker(&[
         "run",
         "--rm",
