@@ -47,7 +47,9 @@ pub fn open<'a>(
                         Limits::DEFAULT,
                         indexes,
                     ) {
-                        Ok(source) => source.into_images(),
+                        Ok(source) => (source.into_images().into_iter())
+                            .map(|image| image.and_then(|image| image.for_engines()))
+                            .collect(),
                         Err(error) => vec![Err(error)],
                     };
                     let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
