@@ -267,8 +267,14 @@ mod tests {
         let ours = json!(vm.paths().cli_plugins());
         for (by_hand, wanted) in [
             (json!({}), json!([ours])),
-            (json!({"cliPluginsExtraDirs": ["/opt/plugins"]}), json!(["/opt/plugins", ours])),
-            (json!({"cliPluginsExtraDirs": [ours, "/opt"]}), json!([ours, "/opt"])),
+            (
+                json!({"cliPluginsExtraDirs": ["/opt/plugins"]}),
+                json!(["/opt/plugins", ours]),
+            ),
+            (
+                json!({"cliPluginsExtraDirs": [ours, "/opt"]}),
+                json!([ours, "/opt"]),
+            ),
             (json!({"cliPluginsExtraDirs": null}), json!([ours])),
         ] {
             vm.write(&by_hand);

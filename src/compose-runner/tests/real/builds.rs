@@ -1,4 +1,4 @@
-//! Images that a recipe builds: with BuildKit, which Compose 5 reaches through the CLI plugin `docker-buildx` alone.
+//! Images that a recipe builds: by what the engine has for it, which Compose 5 reaches through the CLI plugin `docker-buildx` alone.
 
 use std::{
     fs,
