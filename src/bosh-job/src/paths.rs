@@ -257,7 +257,7 @@ impl Paths {
         etc.join("docker/certs.d")
     }
 
-    /// Where the `docker` client finds Compose as its plugin.
+    /// Where the `docker` client finds Compose and Buildx as its plugins, and Compose finds Buildx.
     #[must_use]
     pub fn cli_plugins(&self) -> PathBuf {
         self.root.join("packages/docker-compose/cli-plugins")

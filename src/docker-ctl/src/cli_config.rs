@@ -31,10 +31,7 @@ pub fn update(paths: &Paths, daemon: &Daemon) -> anyhow::Result<()> {
     let before = read_written(paths)?;
     let old = read(paths)?;
     let mut config = old.clone();
-    // what Compose is found by, also when somebody else made the file
-    config
-        .entry("cliPluginsExtraDirs")
-        .or_insert_with(|| json!([paths.cli_plugins()]));
+    add_plugins(paths, &mut config);
 
     let mut logins = match config.remove("auths") {
         Some(Value::Object(logins)) => logins,
@@ -101,10 +98,25 @@ fn proxies(daemon: &Daemon) -> Value {
     json!({ "default": settings })
 }
 
+/// What Compose and Buildx are found by, also when somebody else made the file: without Buildx, Compose falls back to the
+/// legacy builder.
+fn add_plugins(paths: &Paths, config: &mut Map<String, Value>) {
+    let ours = json!(paths.cli_plugins());
+    let directories = config
+        .entry("cliPluginsExtraDirs")
+        .or_insert_with(|| json!([]));
+    match directories {
+        Value::Array(directories) if directories.contains(&ours) => {}
+        // the first that has a plugin wins: what an operator put there goes before ours
+        Value::Array(directories) => directories.push(ours),
+        // no list is none to the client either, which then refuses to start
+        other => *other = json!([ours]),
+    }
+}
+
 fn fresh(paths: &Paths) -> Map<String, Value> {
     let mut config = Map::new();
-    let plugins = json!([paths.cli_plugins()]);
-    config.insert("cliPluginsExtraDirs".to_owned(), plugins);
+    add_plugins(paths, &mut config);
     config
 }
 
@@ -247,6 +259,27 @@ mod tests {
                 .contains(".bosh,10.0.0.2")
         );
         assert!(vm.update(&[]).get("proxies").is_none());
+    }
+
+    #[test]
+    fn compose_and_buildx_are_found_beside_the_plugins_of_an_operator() {
+        let vm = Vm::new();
+        let ours = json!(vm.paths().cli_plugins());
+        for (by_hand, wanted) in [
+            (json!({}), json!([ours])),
+            (
+                json!({"cliPluginsExtraDirs": ["/opt/plugins"]}),
+                json!(["/opt/plugins", ours]),
+            ),
+            (
+                json!({"cliPluginsExtraDirs": [ours, "/opt"]}),
+                json!([ours, "/opt"]),
+            ),
+            (json!({"cliPluginsExtraDirs": null}), json!([ours])),
+        ] {
+            vm.write(&by_hand);
+            assert_eq!(vm.update(&[])["cliPluginsExtraDirs"], wanted, "{by_hand}");
+        }
     }
 
     #[test]

@@ -41,6 +41,12 @@ pub enum Error {
         /// What is missing.
         why: &'static str,
     },
+    /// A tarball that lists no images.
+    #[error("{} lists no images", path.display())]
+    NoImages {
+        /// The tarball.
+        path: PathBuf,
+    },
     /// A format that exists but is not taken.
     #[error("{} holds {what}, which is not supported", path.display())]
     Unsupported {
@@ -240,7 +246,7 @@ impl Error {
             Self::Unnamed { .. } => Some(
                 "annotate the manifest in index.json with org.opencontainers.image.ref.name, as `name:tag`",
             ),
-            Self::NotAnImage { .. } | Self::Unsupported { .. } => Some(
+            Self::NotAnImage { .. } | Self::NoImages { .. } | Self::Unsupported { .. } => Some(
                 "make the tarball with `docker save`, or the layout with `skopeo copy … oci:DIRECTORY:NAME:TAG`",
             ),
             Self::WrongPlatform { .. } => {

@@ -104,6 +104,29 @@ impl Image {
         }
     }
 
+    /// The same image below other documents.
+    pub(crate) fn with_documents(&self, documents: Vec<Document>) -> Self {
+        let inner = &self.inner;
+        let inner = Inner {
+            files: inner.files.clone(),
+            limits: inner.limits,
+            platform: inner.platform.clone(),
+            documents,
+            config: inner.config.clone(),
+            layers: inner.layers.clone(),
+            target: OnceLock::new(),
+        };
+        Self {
+            inner: Arc::new(inner),
+            references: self.references.clone(),
+        }
+    }
+
+    /// Digest and size of the config.
+    pub(crate) fn config_blob(&self) -> (Digest, u64) {
+        (self.inner.config.digest, self.inner.config.size)
+    }
+
     /// The tarball or layout.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -273,7 +296,7 @@ fn deduplicated(references: Vec<Reference>) -> Vec<Reference> {
 
 /// Makes a manifest for an image that has none. The containerd image store would make one itself, but one that nobody
 /// can foretell; the same image always gets this one, so that it is found again at the next start.
-fn synthesise(
+pub(crate) fn synthesise(
     config: Digest,
     config_size: u64,
     layers: &[(Digest, u64, Compression)],

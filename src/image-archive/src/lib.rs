@@ -13,6 +13,7 @@ mod config;
 mod contents;
 mod digest;
 mod docker_archive;
+mod engine_form;
 mod error;
 mod exactly;
 mod files;

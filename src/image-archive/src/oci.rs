@@ -196,15 +196,18 @@ fn image<F: Files + 'static>(
     ))
 }
 
-/// The manifest alone where an engine would not find it by itself: below an index in an index, which the containerd store
-/// of Docker 26 does not enter, or for a platform that is not the machine's first choice. Not where a name asks for an
-/// index by its digest.
-fn without_odd_indexes(mut chain: Vec<Document>, references: &[Reference]) -> Vec<Document> {
+/// Whether an engine would not find the manifest by itself: it lies below an index in an index, which the containerd store
+/// of Docker 26 does not enter, or is for a platform that is not the machine's first choice.
+pub(crate) fn is_odd(chain: &[Document]) -> bool {
     let named = chain
         .first()
         .and_then(|first| first.descriptor.platform.as_ref());
-    let is_odd = chain.len() > 2
-        || (chain.len() == 2 && named.is_some_and(|platform| !platform.is_a_machines_own()));
+    chain.len() > 2
+        || (chain.len() == 2 && named.is_some_and(|platform| !platform.is_a_machines_own()))
+}
+
+/// The manifest alone where the indexes are odd, unless a name asks for one of them by its digest.
+fn without_odd_indexes(mut chain: Vec<Document>, references: &[Reference]) -> Vec<Document> {
     let digests: Vec<_> = chain
         .iter()
         .map(|document| document.descriptor.digest)
@@ -213,7 +216,7 @@ fn without_odd_indexes(mut chain: Vec<Document>, references: &[Reference]) -> Ve
         .iter()
         .filter_map(Reference::digest)
         .any(|digest| Some(&digest) != digests.last());
-    if is_odd && !asks_for_index {
+    if is_odd(&chain) && !asks_for_index {
         let indexes = chain.len() - 1;
         chain.drain(..indexes);
     }

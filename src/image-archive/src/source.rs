@@ -84,9 +84,8 @@ impl Source {
         };
         // A layout without images of its own may lend its blobs to others; a tarball without any is a mistake.
         if images.is_empty() && !metadata.is_dir() {
-            return Err(Error::NotAnImage {
+            return Err(Error::NoImages {
                 path: path.to_owned(),
-                why: "it lists no images",
             });
         }
         Ok(Self {

@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{Place, only, open, verified};
+use common::{Place, chain, only, open, says, verified};
 use image_archive::{Layouts, Limits, Platform, Reference, Source};
 use image_fixture::{Files, Packing, TestImage};
 
@@ -222,4 +222,27 @@ fn names_in_a_tarball_may_be_absolute_as_docker_takes_them() {
         .push(("linked/layer.tar".into(), format!("/{layer}")));
     let image = only(&place.file("x.tar", &files.tarball()));
     verified(&image);
+}
+
+#[test]
+fn a_tarball_whose_list_is_empty_is_whole_and_without_images_unless_a_layout_is_beside_the_list() {
+    let place = Place::new();
+    for list in ["[]", "null"] {
+        let mut files = Files::default();
+        files.files.push(("manifest.json".into(), list.into()));
+        for packing in [Packing::Plain, Packing::Gzip, Packing::Zstd] {
+            let path = place.file("x.tar", &packing.pack(&files.tarball()));
+            let error = Source::open(
+                &path,
+                &Layouts::default(),
+                &Platform::host(),
+                Limits::DEFAULT,
+            );
+            says(&chain(&error.unwrap_err()), &["lists no images"]);
+        }
+        let mut files = Files::layout(&TestImage::small(1), &["a:1"], Packing::Gzip, true);
+        files.files.push(("manifest.json".into(), list.into()));
+        let image = only(&place.file("y.tar", &files.tarball()));
+        assert_eq!(names(image.references()), ["docker.io/library/a:1"]);
+    }
 }

@@ -47,7 +47,9 @@ pub fn open<'a>(
                         Limits::DEFAULT,
                         indexes,
                     ) {
-                        Ok(source) => source.into_images(),
+                        Ok(source) => (source.into_images().into_iter())
+                            .map(|image| image.and_then(|image| image.for_engines()))
+                            .collect(),
                         Err(error) => vec![Err(error)],
                     };
                     let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,28 +70,44 @@ pub fn open<'a>(
     found.collect()
 }
 
-/// The names that each image is to get, in the order of the images.
+/// The names that each image is to get, in the order of the images, each with a tag or a digest.
 ///
 /// Two releases may bring different images of one name; as with `docker load` in the order of the lists, the last one
-/// gets it.
+/// gets it. Of two pins of one tag (`app:1@sha256:A` and `app:1@sha256:B`) the last gets the tag, and each its digest.
 pub fn names<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<Vec<Reference>> {
     let images: Vec<&Image> = images.collect();
-    let mut owners: HashMap<&Reference, Digest> = HashMap::new();
+    let mut owners: HashMap<Reference, (Digest, bool)> = HashMap::new();
     for image in &images {
         for reference in image.references() {
-            let before = owners.insert(reference, image.config_digest());
-            if before.is_some_and(|before| before != image.config_digest()) {
-                let path = image.path().display();
-                tracing::warn!(%reference, %path, "several images are listed under this name; the last one gets it");
+            let is_pin = reference.digest().is_some();
+            for name in parts(reference) {
+                let before = owners.insert(name, (image.config_digest(), is_pin));
+                // A pin that loses its tag is still found by its digest.
+                if before.is_some_and(|(before, pin)| before != image.config_digest() && !pin) {
+                    let path = image.path().display();
+                    tracing::warn!(%reference, %path, "several images are listed under this name; the last one gets it");
+                }
             }
         }
     }
     let own = |image: &&Image| {
-        let own = image
-            .references()
-            .iter()
-            .filter(|reference| owners.get(reference) == Some(&image.config_digest()));
-        own.cloned().collect()
+        let mut own = Vec::new();
+        for name in image.references().iter().flat_map(parts) {
+            let is_own = owners
+                .get(&name)
+                .is_some_and(|(owner, _)| *owner == image.config_digest());
+            if is_own && !own.contains(&name) {
+                own.push(name);
+            }
+        }
+        own
     };
     images.iter().map(own).collect()
+}
+
+/// What a reference names: a tag, a digest, or both.
+fn parts(reference: &Reference) -> impl Iterator<Item = Reference> {
+    [reference.tagged(), reference.digested()]
+        .into_iter()
+        .flatten()
 }

@@ -126,6 +126,9 @@ impl Stock {
                 continue;
             };
             match self.store {
+                ImageStore::Containerd if !image.document_digests().any(|known| known == own) => {
+                    found.unresolvable.push(digested);
+                }
                 ImageStore::Containerd if !self.stands_for(&digested, own) => {
                     found.missing_digests.push(digested);
                 }

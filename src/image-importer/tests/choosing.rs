@@ -62,8 +62,8 @@ impl Layout {
         self.put(INDEX, index.to_string().as_bytes())
     }
 
-    fn write(mut self, vm: &Vm, name: &str, mut target: Value) {
-        target["annotations"] = json!({"org.opencontainers.image.ref.name": format!("{name}:1")});
+    fn write(mut self, vm: &Vm, name: &str, reference: &str, mut target: Value) {
+        target["annotations"] = json!({"org.opencontainers.image.ref.name": reference});
         let index = json!({"schemaVersion": 2, "manifests": [target]}).to_string();
         self.0.files.push(("index.json".into(), index.into_bytes()));
         vm.layout(name, &self.0);
@@ -94,24 +94,58 @@ fn platform(mut entry: Value, architecture: &str, variant: &str) -> Value {
 
 /// A container can be made of the image, as Compose makes one.
 fn assert_usable(engine: &Engine, name: &str) {
-    let spec = json!({"Image": format!("{name}:1"), "HostConfig": {"NetworkMode": "none"}});
+    let spec = json!({"Image": name, "HostConfig": {"NetworkMode": "none"}});
     let container = engine
         .create_container(None, spec)
         .unwrap_or_else(|error| panic!("{name}: {error}"));
     engine.remove_container(&container, true).unwrap();
 }
 
-/// Imports a layout, twice, and makes a container of it.
+/// Imports a layout, twice, and makes a container of it: under its tag, and under its tag and the digest of what the tag
+/// stands for, as recipes have it that somebody pins.
 fn imports(name: &str, make: impl Fn(&mut Layout) -> Value) {
     on_each_store(|dockerd, vm| {
-        let mut layout = Layout::new();
-        let target = make(&mut layout);
-        layout.write(vm, name, target);
-        vm.list(&[name]);
-        vm.import().assert(0, &["loaded"]);
-        assert_usable(&dockerd.engine(), name);
-        vm.import().assert(0, &["present"]);
+        let engine = dockerd.engine();
+        for is_pinned in [false, true] {
+            let mut layout = Layout::new();
+            let target = make(&mut layout);
+            let tag = format!("{name}{}:1", if is_pinned { "-pinned" } else { "" });
+            let pin = format!("{tag}@{}", target["digest"].as_str().unwrap());
+            layout.write(vm, &tag, if is_pinned { &pin } else { &tag }, target);
+            vm.list(&[&tag]);
+            let actions: &[&str] = if is_pinned {
+                &["tagged", "loaded"]
+            } else {
+                &["loaded"]
+            };
+            let import = vm.import();
+            assert!(
+                import.code == Some(0) && actions.contains(&import.actions()[0]),
+                "{import:#?}"
+            );
+            assert_usable(&engine, &tag);
+            if is_pinned {
+                assert_usable(&engine, &as_the_runner_resolves(&engine, vm, &pin));
+            }
+            vm.import().assert(0, &["present"]);
+        }
     });
+}
+
+/// A pin as the engine knows it, or else what image-importer left for compose-runner to put in its place.
+fn as_the_runner_resolves(engine: &Engine, vm: &Vm, pin: &str) -> String {
+    if engine.inspect_image(pin).unwrap().is_some() {
+        return pin.to_owned();
+    }
+    let map = std::fs::read(vm.path("data/docker/import/images.json"))
+        .unwrap_or_else(|error| panic!("{pin}: {error}"));
+    let map: Value = serde_json::from_slice(&map).unwrap();
+    let pin: image_archive::Reference = pin.parse().unwrap();
+    let pin = pin.digested().unwrap().to_string();
+    map[&pin]
+        .as_str()
+        .unwrap_or_else(|| panic!("{pin} is not in {map}"))
+        .to_owned()
 }
 
 fn host() -> String {
@@ -184,4 +218,29 @@ fn zstd_layers_of_the_widest_windows() {
         let config = with(&image, &json!({}));
         layout.image(&config, CONFIG, &layers, MANIFEST)
     });
+}
+
+#[test]
+fn zstd_layers_of_dockers_media_type() {
+    const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+    const DOCKER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
+    for (own, config_type) in [(DOCKER_MANIFEST, DOCKER_CONFIG), (MANIFEST, CONFIG)] {
+        imports("docker-zstd", |layout| {
+            let image = TestImage::small(1).with_layer(&[("more", b"x")]);
+            // as a build leaves it on a base of another registry's compression
+            let zstd = layout.put(DOCKER_ZSTD, &Packing::Zstd.pack(&image.layers[0]));
+            let gzip = layout.put(
+                Packing::Gzip.media_type(),
+                &Packing::Gzip.pack(&image.layers[1]),
+            );
+            layout.image(&with(&image, &json!({})), config_type, &[zstd, gzip], own)
+        });
+        imports("docker-zstd-of-index", |layout| {
+            let image = TestImage::small(1);
+            let zstd = layout.put(DOCKER_ZSTD, &Packing::Zstd.pack(&image.layers[0]));
+            let manifest = layout.image(&with(&image, &json!({})), config_type, &[zstd], own);
+            layout.index(&[platform(manifest, &host(), "")])
+        });
+    }
 }

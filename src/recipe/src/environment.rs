@@ -29,6 +29,8 @@ pub fn instance_environment(paths: &Paths, instance: &Instance) -> Vec<(String, 
             format!("unix://{}", paths.socket().display()),
         ),
         ("DOCKER_CONFIG", text(paths.cli_dir())),
+        // the engine's own: one that an operator has created and chosen (`docker buildx use`) may be gone tomorrow
+        ("BUILDX_BUILDER", "default".to_owned()),
         (
             "BOSH_INDEX",
             instance
@@ -75,6 +77,7 @@ mod tests {
             "unix:///var/vcap/sys/run/docker/docker.sock"
         );
         assert_eq!(all["PWD"], "/var/vcap/data/docker/running");
+        assert_eq!(all["BUILDX_BUILDER"], "default");
         assert!(all["PATH"].starts_with("/var/vcap/packages/docker/bin:"));
     }
 }

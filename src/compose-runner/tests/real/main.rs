@@ -6,6 +6,7 @@
     reason = "it serves tests only"
 )]
 
+mod builds;
 mod clock;
 mod data;
 mod half_made;

@@ -147,3 +147,37 @@ fn what_the_recipe_pulled_goes_when_neither_this_deploy_nor_the_one_before_uses_
     assert_eq!(verdict["state"], "up", "{verdict:#}");
     assert!(is_there(&image(3)), "{}", vm.log());
 }
+
+#[test]
+fn of_a_pin_that_moves_the_new_image_runs_and_the_old_one_goes_two_deploys_later() {
+    let vm = Vm::start();
+    let _registry = Registry::start(&vm);
+    let tag = format!("{REGISTRY}/pinned:1");
+    let mut ids: Vec<String> = Vec::new();
+    for number in 1..=3 {
+        push(&vm, &tag);
+        vm.docker(&["pull", "--quiet", &tag]);
+        let digests = vm
+            .engine()
+            .inspect_image(&tag)
+            .unwrap()
+            .unwrap()
+            .repo_digests;
+        vm.docker(&["rmi", &tag]);
+        let (_, digest) = digests[0].split_once('@').unwrap();
+        let service = with(sleeper(), &json!({"image": format!("{tag}@{digest}")}));
+        let verdict = vm.deploy(&json!({"services": {"app": service}}), &json!({}));
+        assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
+        let id = vm.container("running-app-1").image;
+        assert!(
+            !ids.contains(&id),
+            "{number}: the old one runs\n{}",
+            vm.log()
+        );
+        ids.push(id);
+    }
+    let is_there = |id: &str| vm.engine().inspect_image(id).unwrap().is_some();
+    until(|| (!is_there(&ids[0])).then_some(()))
+        .unwrap_or_else(|| panic!("the first is there\n{}", vm.log()));
+    assert!(is_there(&ids[1]) && is_there(&ids[2]), "{}", vm.log());
+}

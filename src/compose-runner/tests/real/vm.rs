@@ -2,7 +2,7 @@
 //! nothing of the machine changes.
 //!
 //! It needs root, `CONTAINERS_TEST_ENGINE` (a directory with `dockerd`, `containerd`, `containerd-shim-runc-v2`,
-//! `runc`, `docker-proxy`, `docker-init` and `docker-compose`) and a static busybox. Without them a test fails; it is
+//! `runc`, `docker-proxy`, `docker-init`, `docker-compose` and `docker-buildx`) and a static busybox. Without them a test fails; it is
 //! not skipped.
 
 use std::{
@@ -17,7 +17,7 @@ use std::{
 
 use bosh_job::Paths;
 use docker_engine::{Container, Engine, Filters};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::namespaces::{inside, spawn_anchor, spawn_dockerd};
 
@@ -47,6 +47,7 @@ impl Vm {
             "runc",
             "docker-proxy",
             "docker-compose",
+            "docker-buildx",
         ] {
             assert!(
                 binaries.join(program).is_file(),
@@ -71,12 +72,19 @@ impl Vm {
             paths.programs_dir(),
             directory.path().join("jobs/docker/config"),
             directory.path().join("packages/docker-compose/bin"),
+            paths.cli_plugins(),
         ] {
             fs::create_dir_all(dir).unwrap();
         }
         fs::create_dir_all(directory.path().join("packages/docker")).unwrap();
         symlink(&binaries, paths.docker_bin_dir()).unwrap();
         symlink(binaries.join("docker-compose"), paths.compose_bin()).unwrap();
+        for plugin in ["docker-compose", "docker-buildx"] {
+            symlink(binaries.join(plugin), paths.cli_plugins().join(plugin)).unwrap();
+        }
+        // as docker-ctl writes it
+        let client = json!({"cliPluginsExtraDirs": [paths.cli_plugins()]});
+        fs::write(paths.cli_config(), client.to_string()).unwrap();
         symlink(
             env!("CARGO_BIN_EXE_compose-runner"),
             paths.program("compose-runner"),

@@ -106,7 +106,6 @@ impl Release {
                     .warnings
                     .extend(size_warning(now, options.warn_size));
                 changes.warnings.extend(depth_warning(now));
-                changes.warnings.extend(zstd_warning(now));
             }
             changes.images.push(ImageChange::new(now, change));
         }
@@ -275,20 +274,6 @@ fn depth_warning(image: &LockedImage) -> Option<String> {
         format!(
             "{} has {count} layers, and engines with a graph driver (overlay2) take {DEEPEST} at most: it can be \
              imported into the containerd image store alone, or has to be built with fewer layers",
-            image.reference.familiar()
-        )
-    })
-}
-
-/// What Docker calls a layer in Zstandard: containerd 1.7 knows only OCI's name for it.
-const DOCKER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
-
-fn zstd_warning(image: &LockedImage) -> Option<String> {
-    let is_one = |layer: &LockedLayer| layer.media_type == DOCKER_ZSTD;
-    image.layers.iter().any(is_one).then(|| {
-        format!(
-            "{} has layers in Zstandard under Docker's name for them, which the containerd image store of Docker 26 \
-             does not take; `freeze --recompress zstd` stores them under OCI's name",
             image.reference.familiar()
         )
     })

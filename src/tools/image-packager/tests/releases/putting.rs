@@ -319,18 +319,3 @@ fn more_layers_than_a_graph_driver_takes_are_warned_of() {
         changes.warnings[0]
     );
 }
-
-#[test]
-fn zstd_layers_under_dockers_name_are_warned_of() {
-    let place = Place::new();
-    let mut image = fetched(&TestImage::small(1), "app:1", Packing::Zstd, false);
-    assert_eq!(place.put(&[&image], None).warnings, [""; 0]);
-    let docker = "application/vnd.docker.image.rootfs.diff.tar.zstd";
-    image.frozen.layers[0].media_type = docker.into();
-    let changes = place.put(&[&image], None);
-    assert!(
-        changes.warnings[0].contains("--recompress zstd"),
-        "{:?}",
-        changes.warnings
-    );
-}

@@ -60,7 +60,7 @@ count_lines() {
 # What must not grow: a line for each kind, with its number.
 inventory() {
   local program
-  for program in dockerd containerd containerd-shim-runc-v2 compose-runner docker-ctl docker-compose image-importer docker-proxy runc unpigz; do
+  for program in dockerd containerd containerd-shim-runc-v2 compose-runner docker-ctl docker-compose docker-buildx image-importer docker-proxy runc unpigz; do
     echo "process:$program $(pidof $program | wc -w)"
   done
   echo "zombies $(ps -e -o stat= | awk '/^Z/' | wc -l)"
