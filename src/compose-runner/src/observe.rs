@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use bosh_job::verdict::{ErrorReport, ServiceReport};
+use bosh_job::{
+    ContainerProcesses, Paths, Pidfile,
+    verdict::{ErrorReport, ServiceReport},
+};
 use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
 
 use crate::{
@@ -29,6 +32,7 @@ pub fn containers(
     redactor: &Redactor,
 ) -> docker_engine::Result<Vec<Seen>> {
     let filters = Filters::all().label(format!("{PROJECT_LABEL}={project}"));
+    let processes = processes(engine);
     let mut seen = Vec::new();
     for summary in engine.containers(&filters)? {
         if summary
@@ -39,7 +43,7 @@ pub fn containers(
             continue;
         }
         match engine.inspect_container(&summary.id) {
-            Ok(container) => seen.extend(seen_as(&container, redactor)),
+            Ok(container) => seen.extend(seen_as(&container, &processes, redactor)),
             // It went between the two calls.
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
@@ -49,13 +53,28 @@ pub fn containers(
     Ok(seen)
 }
 
-fn seen_as(container: &Container, redactor: &Redactor) -> Option<Seen> {
+/// The processes of the engine's containers, by what the kernel says.
+pub fn processes(engine: &Engine) -> ContainerProcesses {
+    ContainerProcesses::of(&Pidfile::new(Paths::dockerd_pidfile_beside(
+        engine.socket(),
+    )))
+}
+
+fn seen_as(
+    container: &Container,
+    processes: &ContainerProcesses,
+    redactor: &Redactor,
+) -> Option<Seen> {
     let state = &container.state;
     Some(Seen {
         id: container.id.clone(),
         name: container.name().to_owned(),
         service: container.config.labels.get(SERVICE_LABEL)?.clone(),
         status: state.status,
+        pid: state.pid,
+        gone: matches!(state.status, Status::Running | Status::Paused)
+            .then(|| processes.gone(state.pid, &container.id))
+            .flatten(),
         exit_code: state.exit_code,
         oom_killed: state.oom_killed,
         error: redactor.clean(&state.error),
@@ -99,18 +118,24 @@ fn report(service: &str, seen: &[Seen]) -> ServiceReport {
     ];
     let worst = containers
         .iter()
-        .find(|container| container.status != Status::Running)
+        .find(|container| container.gone.is_some())
+        .or_else(|| {
+            containers
+                .iter()
+                .find(|container| container.status != Status::Running)
+        })
         .or(containers.first());
     ServiceReport {
         name: service.to_owned(),
         state: worst
-            .map_or("missing", |container| container.status.word())
+            .map_or("missing", |container| word(container))
             .to_owned(),
         health: health
             .into_iter()
             .find(|(health, _)| {
                 containers
                     .iter()
+                    .filter(|container| container.gone.is_none())
                     .any(|container| container.health == Some(*health))
             })
             .map(|(_, word)| word.to_owned()),
@@ -128,6 +153,14 @@ fn report(service: &str, seen: &[Seen]) -> ServiceReport {
             .map(|container| container.exit_code),
         oom_killed: containers.iter().any(|container| container.oom_killed),
     }
+}
+
+/// The API's word for where a container is in its life, with the truth about one whose process is gone.
+fn word(container: &Seen) -> &'static str {
+    if container.gone.is_some() {
+        return Status::Dead.word();
+    }
+    container.status.word()
 }
 
 /// Errors for what is wrong, with what the containers said last.

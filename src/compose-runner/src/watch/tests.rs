@@ -70,6 +70,8 @@ fn running(bench: &Bench, started: u64) -> Seen {
         name: "running-web-1".into(),
         service: "web".into(),
         status: Status::Running,
+        pid: 0,
+        gone: None,
         exit_code: 0,
         oom_killed: false,
         error: String::new(),
