@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bosh_job::{
-    ContainerProcesses, Paths, Pidfile,
+    ContainerProcesses, Gone, Paths, Pidfile,
     verdict::{ErrorReport, ServiceReport},
 };
 use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
@@ -24,6 +24,11 @@ const LINE: usize = 4 << 10;
 const ENTRY: usize = 16 << 10;
 /// Bytes of a health probe's output in an error.
 const PROBE: usize = 400;
+
+/// Why the engine calls a dead container running, and what is done about it.
+const MISSED: &str = "the engine missed its end: it had lost its containerd meanwhile";
+const SET_RIGHT: &str = "compose-runner has the engine notice it, restarts dockerd (the containers run through that) if it does not, \
+     and starts the container again as its restart policy says; see compose-runner.log";
 
 /// All containers of a project, without those of `docker compose run`.
 pub fn containers(
@@ -60,6 +65,14 @@ pub fn processes(engine: &Engine) -> ContainerProcesses {
     )))
 }
 
+/// Why a container is dead that the engine says runs.
+fn gone(container: &Container, processes: &ContainerProcesses) -> Option<Gone> {
+    let state = &container.state;
+    matches!(state.status, Status::Running | Status::Paused)
+        .then(|| processes.gone(state.pid, &container.id))
+        .flatten()
+}
+
 fn seen_as(
     container: &Container,
     processes: &ContainerProcesses,
@@ -72,9 +85,7 @@ fn seen_as(
         service: container.config.labels.get(SERVICE_LABEL)?.clone(),
         status: state.status,
         pid: state.pid,
-        gone: matches!(state.status, Status::Running | Status::Paused)
-            .then(|| processes.gone(state.pid, &container.id))
-            .flatten(),
+        gone: gone(container, processes),
         exit_code: state.exit_code,
         oom_killed: state.oom_killed,
         error: redactor.clean(&state.error),
@@ -183,6 +194,9 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
             {
                 // One that went in the meantime has no history any more.
                 let container = engine.inspect_container(id).ok();
+                let is_gone = container.as_ref().is_some_and(|container| {
+                    gone(container, &processes(engine)).is_some()
+                });
                 found.causes = container
                     .iter()
                     .flat_map(|container| history(container, redactor))
@@ -193,6 +207,11 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
                 found.log_tail = tail.unwrap_or_default();
                 let awaited =
                     container.and_then(|container| first_check::awaited(&container, engine));
+                if is_gone {
+                    found.causes.push(MISSED.to_owned());
+                    found.hint = Some(format!("{SET_RIGHT}; {all}"));
+                    return found;
+                }
                 found.hint = Some(match (awaited, networks::hint(&found.log_tail)) {
                     (Some((why, hint)), _) => {
                         found.causes.push(why);

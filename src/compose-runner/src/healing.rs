@@ -1,0 +1,255 @@
+//! Containers whose process is gone and that the engine calls running all the same: it missed their end while it had no containerd.
+//!
+//! A signal to such a container has the engine notice (moby, `daemon/kill.go`: containerd knows no such task), after its grace period at
+//! most. It then counts as stopped by hand, so it is started again here if its restart policy would have. Where two signals that
+//! the engine took change nothing, or the engine reaches no containerd for minutes, dockerd is restarted, once for each run of a container.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use bosh_job::Gone;
+use docker_engine::{Engine, Status};
+use jiff::Timestamp;
+
+use crate::{
+    cancel::Cancel,
+    dockerd_restart::DockerdRestart,
+    observe,
+    redact::Redactor,
+    watch::{Policy, Seen},
+};
+
+/// How long a process must have been gone: the engine may be about to learn of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Beyond a container's grace period, the engine notices within this time.
+const BESIDE_GRACE: Duration = Duration::from_secs(5);
+/// The engine's own grace period, and the longest that is waited for.
+const GRACE: Duration = Duration::from_secs(10);
+const LONGEST_GRACE: Duration = Duration::from_mins(2);
+/// Between two tries that the engine did not take.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Signals that change nothing, and tries that the engine did not take, before dockerd is restarted; and starts that fail.
+const SIGNALS: u32 = 2;
+const REFUSALS: u32 = 8;
+const STARTS: u32 = 4;
+
+/// Sets the engine right about the containers of a recipe.
+pub struct Healing<'a> {
+    engine: &'a Engine,
+    restart: DockerdRestart,
+    patients: BTreeMap<String, Patient>,
+}
+
+/// What was done about one run of a container.
+#[derive(Debug)]
+struct Patient {
+    started_at: Option<Timestamp>,
+    /// When the next step is due.
+    next: Instant,
+    /// Signals that the engine took.
+    signals: u32,
+    /// Signals that it did not take.
+    refusals: u32,
+    /// Starts, since it has noticed.
+    starts: u32,
+    /// Nothing more is tried.
+    given_up: bool,
+}
+
+impl Patient {
+    fn new(container: &Seen, now: Instant) -> Self {
+        Self {
+            started_at: container.started_at,
+            next: now + PATIENCE,
+            signals: 0,
+            refusals: 0,
+            starts: 0,
+            given_up: false,
+        }
+    }
+}
+
+impl<'a> Healing<'a> {
+    /// Nothing is wrong so far.
+    pub fn new(engine: &'a Engine) -> Self {
+        Self {
+            engine,
+            restart: DockerdRestart::beside(engine.socket()),
+            patients: BTreeMap::new(),
+        }
+    }
+
+    /// Whether something is being done about containers.
+    pub fn is_busy(&self) -> bool {
+        self.patients.values().any(|patient| !patient.given_up)
+    }
+
+    /// Whether something is being done about a container.
+    pub fn treats(&self, id: &str) -> bool {
+        let patient = self.patients.get(id);
+        patient.is_some_and(|patient| !patient.given_up)
+    }
+
+    /// Takes the next step for each container that needs one. It waits for none.
+    pub fn step(&mut self, seen: &[Seen], cancel: &Cancel) {
+        let now = Instant::now();
+        self.patients.retain(|id, patient| {
+            seen.iter()
+                .any(|one| one.id == *id && is_same(one, patient))
+        });
+        for container in seen {
+            if container.gone.is_some() {
+                self.patients
+                    .entry(container.id.clone())
+                    .or_insert_with(|| Patient::new(container, now));
+            }
+            let Some(patient) = self.patients.get_mut(&container.id) else {
+                continue;
+            };
+            if now < patient.next && container.gone.is_some()
+                || patient.given_up
+                || cancel.is_set()
+            {
+                continue;
+            }
+            if let Some(gone) = &container.gone {
+                have_noticed(self.engine, &self.restart, (container, gone), patient);
+            } else if patient.signals == 0 || start(self.engine, container, patient) {
+                self.patients.remove(&container.id);
+            }
+        }
+    }
+
+    /// Has the engine notice all ends that it missed, for as long as `limit`, so that Compose takes no dead container for one that
+    /// runs. `true` if it is time to end.
+    pub fn before_up(
+        &mut self,
+        project: &str,
+        cancel: &Cancel,
+        limit: Duration,
+    ) -> docker_engine::Result<bool> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let mut seen = observe::containers(self.engine, project, &Redactor::default())?;
+            // `up` starts what has ended.
+            seen.retain(|container| container.gone.is_some());
+            self.step(&seen, cancel);
+            if !self.is_busy() {
+                return Ok(false);
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!("the engine still takes containers for running whose process is gone");
+                return Ok(false);
+            }
+            if cancel.sleep(Duration::from_millis(500)) {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Whether something is still to be done about the run of the container that something was done about.
+fn is_same(container: &Seen, patient: &Patient) -> bool {
+    match container.status {
+        Status::Exited => container.started_at == patient.started_at,
+        _ => container.gone.is_some() && container.started_at == patient.started_at,
+    }
+}
+
+/// Has the engine notice that the process is gone.
+fn have_noticed(
+    engine: &Engine,
+    restart: &DockerdRestart,
+    (container, gone): (&Seen, &Gone),
+    patient: &mut Patient,
+) {
+    let name = container.name.as_str();
+    if patient.signals >= SIGNALS || patient.refusals >= REFUSALS {
+        patient.given_up = true;
+        tracing::error!(container = name, why = %gone, "the engine does not notice that the container is dead");
+        if let Err(error) = restart.run(engine, &container.id, container.started_at) {
+            tracing::error!(
+                container = name,
+                "dockerd is not restarted for it: {error:#}; `monit restart docker` stops all containers and starts them again"
+            );
+        }
+        return;
+    }
+    let wait = match engine.kill_container(&container.id, "TERM") {
+        Err(error) if !matches!(error.status(), Some(404 | 409)) => {
+            patient.refusals += 1;
+            let pause = pause(patient.refusals);
+            tracing::warn!(
+                container = name, why = %gone,
+                "the container is dead, and the engine cannot notice it yet; it is asked again in {} s: {error}",
+                pause.as_secs()
+            );
+            pause
+        }
+        _ => {
+            patient.signals += 1;
+            let wait = grace(engine, &container.id) + BESIDE_GRACE;
+            tracing::warn!(
+                container = name, why = %gone,
+                "the container is dead, and the engine missed it; it has been asked to look, and has {} s",
+                wait.as_secs()
+            );
+            wait
+        }
+    };
+    patient.next = Instant::now() + wait;
+}
+
+/// Starts a container again that the engine would have started if it had not missed its end; `true` if nothing is left to do.
+fn start(engine: &Engine, container: &Seen, patient: &mut Patient) -> bool {
+    let wanted = match container.policy {
+        Policy::Always => true,
+        Policy::OnFailure => container.exit_code != 0,
+        Policy::No => false,
+    };
+    let (name, exit_code) = (container.name.as_str(), container.exit_code);
+    if patient.starts == 0 {
+        tracing::info!(container = name, exit_code, "the engine has noticed that the container is dead");
+        // It noticed before its time was over.
+        patient.next = Instant::now();
+    }
+    if !wanted {
+        return true;
+    }
+    if Instant::now() < patient.next {
+        return false;
+    }
+    patient.starts += 1;
+    match engine.start_container(&container.id) {
+        Ok(()) => {
+            tracing::info!(container = name, "started again, as its restart policy says");
+            return true;
+        }
+        Err(error) if patient.starts >= STARTS => {
+            patient.given_up = true;
+            tracing::error!(container = name, "cannot be started again: {error}");
+        }
+        Err(error) => {
+            patient.next = Instant::now() + pause(patient.starts);
+            tracing::warn!(container = name, "cannot be started again yet: {error}");
+        }
+    }
+    false
+}
+
+fn grace(engine: &Engine, id: &str) -> Duration {
+    let container = engine.inspect_container(id);
+    let seconds = container.ok().and_then(|one| one.config.stop_timeout);
+    let grace = seconds.map_or(GRACE, |seconds| {
+        u64::try_from(seconds).map_or(LONGEST_GRACE, Duration::from_secs)
+    });
+    grace.min(LONGEST_GRACE)
+}
+
+fn pause(tries: u32) -> Duration {
+    let doubled = SHORTEST_PAUSE * 2_u32.pow(tries.min(10));
+    doubled.min(LONGEST_PAUSE)
+}
