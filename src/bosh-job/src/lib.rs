@@ -38,7 +38,7 @@ pub use paths::Paths;
 pub use pidfile::Pidfile;
 pub use problems::{Problem, Problems};
 pub use process::{Process, ProcessInfo};
-pub use report::{Advise, exit_code_of, report_error};
+pub use report::{Advise, exit_code_of, find_in, report_error};
 pub use resolv_conf::ResolvConf;
 pub use rustix::process::{Pid, Signal};
 pub use secret::Secret;

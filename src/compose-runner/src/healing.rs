@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::Gone;
+use bosh_job::{Gone, ProcessInfo};
 use docker_engine::{Engine, Status};
 use jiff::Timestamp;
 
@@ -28,6 +28,8 @@ const BESIDE_GRACE: Duration = Duration::from_secs(5);
 /// The engine's own grace period, and the longest that is waited for.
 const GRACE: Duration = Duration::from_secs(10);
 const LONGEST_GRACE: Duration = Duration::from_mins(2);
+/// The exit code of an end that nobody knows (moby, `daemon/daemon.go`, `restore`).
+const UNKNOWN: i64 = 255;
 /// Between two tries that the engine did not take.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -39,7 +41,8 @@ const STARTS: u32 = 4;
 /// Sets the engine right about the containers of a recipe.
 pub struct Healing<'a> {
     engine: &'a Engine,
-    restart: DockerdRestart,
+    /// The last means, where it may be used.
+    restart: Option<DockerdRestart>,
     patients: BTreeMap<String, Patient>,
 }
 
@@ -55,6 +58,8 @@ struct Patient {
     refusals: u32,
     /// Starts, since it has noticed.
     starts: u32,
+    /// Nobody knows how it ended: the shim, which knew it, is gone as well.
+    unknown_end: bool,
     /// Nothing more is tried.
     given_up: bool,
 }
@@ -67,6 +72,7 @@ impl Patient {
             signals: 0,
             refusals: 0,
             starts: 0,
+            unknown_end: false,
             given_up: false,
         }
     }
@@ -77,8 +83,16 @@ impl<'a> Healing<'a> {
     pub fn new(engine: &'a Engine) -> Self {
         Self {
             engine,
-            restart: DockerdRestart::beside(engine.socket()),
+            restart: Some(DockerdRestart::beside(engine.socket())),
             patients: BTreeMap::new(),
+        }
+    }
+
+    /// The same, for a stop: dockerd is not restarted.
+    pub fn without_restart(engine: &'a Engine) -> Self {
+        Self {
+            restart: None,
+            ..Self::new(engine)
         }
     }
 
@@ -93,8 +107,9 @@ impl<'a> Healing<'a> {
         patient.is_some_and(|patient| !patient.given_up)
     }
 
-    /// Takes the next step for each container that needs one. It waits for none.
-    pub fn step(&mut self, seen: &[Seen], cancel: &Cancel) {
+    /// Takes the next step for each container that needs one, and waits for none. An end that nobody knows gets the exit code that
+    /// dockerd gives it at its own start.
+    pub fn step(&mut self, seen: &mut [Seen], cancel: &Cancel) {
         let now = Instant::now();
         self.patients.retain(|id, patient| {
             seen.iter()
@@ -109,6 +124,9 @@ impl<'a> Healing<'a> {
             let Some(patient) = self.patients.get_mut(&container.id) else {
                 continue;
             };
+            if patient.unknown_end && container.status == Status::Exited {
+                container.exit_code = UNKNOWN;
+            }
             if now < patient.next && container.gone.is_some()
                 || patient.given_up
                 || cancel.is_set()
@@ -116,16 +134,21 @@ impl<'a> Healing<'a> {
                 continue;
             }
             if let Some(gone) = &container.gone {
-                have_noticed(self.engine, &self.restart, (container, gone), patient);
-            } else if patient.signals == 0 || start(self.engine, container, patient) {
+                have_noticed(self.engine, self.restart.as_ref(), (container, gone), patient);
+            } else if patient.signals == 0 {
                 self.patients.remove(&container.id);
+            } else if start(self.engine, container, patient) {
+                if patient.unknown_end {
+                    patient.given_up = true;
+                } else {
+                    self.patients.remove(&container.id);
+                }
             }
         }
     }
 
-    /// Has the engine notice all ends that it missed, for as long as `limit`, so that Compose takes no dead container for one that
-    /// runs. `true` if it is time to end.
-    pub fn before_up(
+    /// Has the engine notice all ends that it missed, for as long as `limit`, and starts nothing. `true` if it is time to end.
+    pub fn settle(
         &mut self,
         project: &str,
         cancel: &Cancel,
@@ -134,9 +157,8 @@ impl<'a> Healing<'a> {
         let deadline = Instant::now() + limit;
         loop {
             let mut seen = observe::containers(self.engine, project, &Redactor::default())?;
-            // `up` starts what has ended.
             seen.retain(|container| container.gone.is_some());
-            self.step(&seen, cancel);
+            self.step(&mut seen, cancel);
             if !self.is_busy() {
                 return Ok(false);
             }
@@ -162,7 +184,7 @@ fn is_same(container: &Seen, patient: &Patient) -> bool {
 /// Has the engine notice that the process is gone.
 fn have_noticed(
     engine: &Engine,
-    restart: &DockerdRestart,
+    restart: Option<&DockerdRestart>,
     (container, gone): (&Seen, &Gone),
     patient: &mut Patient,
 ) {
@@ -170,6 +192,9 @@ fn have_noticed(
     if patient.signals >= SIGNALS || patient.refusals >= REFUSALS {
         patient.given_up = true;
         tracing::error!(container = name, why = %gone, "the engine does not notice that the container is dead");
+        let Some(restart) = restart else {
+            return;
+        };
         if let Err(error) = restart.run(engine, &container.id, container.started_at) {
             tracing::error!(
                 container = name,
@@ -178,6 +203,7 @@ fn have_noticed(
         }
         return;
     }
+    patient.unknown_end = !has_shim(&container.id);
     let wait = match engine.kill_container(&container.id, "TERM") {
         Err(error) if !matches!(error.status(), Some(404 | 409)) => {
             patient.refusals += 1;
@@ -238,6 +264,13 @@ fn start(engine: &Engine, container: &Seen, patient: &mut Patient) -> bool {
         }
     }
     false
+}
+
+/// Whether the shim of a container lives.
+fn has_shim(id: &str) -> bool {
+    let is_its_shim =
+        |info: &ProcessInfo| info.program().starts_with("containerd-shim") && info.has_argument(id);
+    ProcessInfo::all().iter().any(is_its_shim)
 }
 
 fn grace(engine: &Engine, id: &str) -> Duration {

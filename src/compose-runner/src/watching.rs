@@ -101,7 +101,7 @@ impl Watching<'_> {
                 .ping(ANSWER)
                 .and_then(|_| self.listen(&mut events))
                 .and_then(|()| observe::containers(self.engine, self.project, self.redactor));
-            let seen = match looked {
+            let mut seen = match looked {
                 Ok(seen) => seen,
                 Err(error) => {
                     events = None;
@@ -126,7 +126,7 @@ impl Watching<'_> {
             if let Some(held) = &self.engine_socket {
                 held.check()?;
             }
-            self.healing.step(&seen, self.cancel);
+            self.healing.step(&mut seen, self.cancel);
             let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
             let whole = self.bear_with_the_dead(whole);
             let seen = self.watch.with_memory(seen);

@@ -60,6 +60,29 @@ pub fn of_recipe(paths: &Paths) -> docker_engine::Result<Vec<ErrorReport>> {
     Ok(errors)
 }
 
+/// The names of the containers that pass the filters and whose processes live, as far as that can be told.
+pub fn living(
+    paths: &Paths,
+    engine: &Engine,
+    filters: &Filters,
+) -> docker_engine::Result<Vec<String>> {
+    let processes = processes(paths);
+    let mut names = Vec::new();
+    for summary in engine.containers(filters)? {
+        match engine.inspect_container(&summary.id) {
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+            Ok(container) => {
+                let runs = matches!(container.state.status, Status::Running | Status::Paused);
+                if runs && look(&processes, &container).is_none() {
+                    names.push(container.name().to_owned());
+                }
+            }
+        }
+    }
+    Ok(names)
+}
+
 /// What is told of one.
 pub fn error(container: &str, gone: &impl std::fmt::Display) -> ErrorReport {
     ErrorReport {

@@ -11,6 +11,7 @@ mod complete;
 mod held_back;
 mod image_map;
 mod import;
+mod interruption;
 mod ladder;
 mod lists;
 mod plan;
@@ -92,7 +93,14 @@ fn run(arguments: &Arguments) -> Result<Report> {
         if lists.entries.is_empty() {
             ledger.list(BTreeSet::new());
         } else {
-            import_all(arguments, &lists, budget, &mut report, &mut ledger)
+            let patience = began + config.supervision()?.start_timeout;
+            import_all(
+                arguments,
+                &lists,
+                (budget, patience),
+                &mut report,
+                &mut ledger,
+            )
                 .unwrap_or_else(|error| report.abort(&error));
         }
         ledger.keep();
@@ -112,7 +120,7 @@ fn run(arguments: &Arguments) -> Result<Report> {
 fn import_all(
     arguments: &Arguments,
     lists: &Lists,
-    budget: Budget,
+    (budget, patience): (Budget, Instant),
     report: &mut Report,
     ledger: &mut ImageLedger,
 ) -> Result<()> {
@@ -131,7 +139,9 @@ fn import_all(
     report.note_store(info.image_store());
     let opened = opened.map_err(|_| anyhow!("the thread that opens images failed"))?;
     let complete = Complete::read(paths.import_dir().join("complete.json"), info.id.clone());
-    let importer = Importer::new(&engine, &info, &platform, &complete, budget);
+    let importer = Importer::new(
+        &engine, &info, &platform, &complete, budget, patience,
+    );
     let ended = import_found(&importer, opened, report, &paths.image_map(), ledger);
     complete.keep();
     ended
