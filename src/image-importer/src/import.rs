@@ -14,7 +14,7 @@ use image_ledger::ImageLedger;
 use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
 use crate::complete::Complete;
-use crate::interruption::{self, Interruptions};
+use crate::interruption::{self, Interruptions, Patience};
 use crate::ladder::{self, Rung};
 use crate::report::Action;
 use crate::sending::{self, Job, Sent};
@@ -30,8 +30,7 @@ pub struct Importer<'a> {
     platform: &'a Platform,
     complete: &'a Complete,
     budget: Budget,
-    /// Until when an engine that went away is waited for.
-    deadline: Instant,
+    patience: Patience,
 }
 
 /// An image on its way into the engine.
@@ -139,7 +138,7 @@ impl<'a> Importer<'a> {
         platform: &'a Platform,
         complete: &'a Complete,
         budget: Budget,
-        deadline: Instant,
+        patience: Patience,
     ) -> Self {
         Self {
             engine,
@@ -147,7 +146,7 @@ impl<'a> Importer<'a> {
             platform,
             complete,
             budget,
-            deadline,
+            patience,
         }
     }
 
@@ -158,7 +157,7 @@ impl<'a> Importer<'a> {
     ///
     /// An engine that goes away meanwhile, or loses its containerd, is waited for, and what it did not get is sent again.
     pub fn import(&self, items: &mut [Item], ledger: &mut ImageLedger) -> Result<()> {
-        let mut interruptions = Interruptions::new(self.deadline);
+        let mut interruptions = Interruptions::new(self.patience);
         loop {
             let ended = self.import_once(items, ledger);
             let of_items = items.iter().filter_map(|item| item.error.as_ref());

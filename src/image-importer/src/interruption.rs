@@ -8,39 +8,80 @@ use docker_engine::Engine;
 
 use crate::sending;
 
-/// So often an import begins again: an image that kills the engine each time is no interruption.
+/// So often an import begins again; an image that kills the engine each time is no interruption.
 const MOST: u32 = 8;
+/// So often it does when the engine was never seen to be away.
+const MOST_IN_ITS_PRESENCE: u32 = 3;
 /// Before it does; it doubles from one to the next.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Between two questions to the engine, and how long one may take.
+const LOOK: Duration = Duration::from_millis(300);
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long an engine may be away.
+#[derive(Clone, Copy)]
+pub struct Patience {
+    /// Until when one is waited for that answers and does not reach its containerd.
+    pub deadline: Instant,
+    /// How long one may be silent.
+    pub silence: Duration,
+}
 
 /// The interruptions of one import.
 pub struct Interruptions {
-    deadline: Instant,
+    patience: Patience,
     count: u32,
+    in_its_presence: u32,
 }
 
 impl Interruptions {
-    /// None so far; the last wait ends at `deadline`.
-    pub fn new(deadline: Instant) -> Self {
-        Self { deadline, count: 0 }
+    /// None so far.
+    pub fn new(patience: Patience) -> Self {
+        Self {
+            patience,
+            count: 0,
+            in_its_presence: 0,
+        }
     }
 
     /// Waits until the engine answers and reaches its containerd; `false` if it does not in time, or was away too often.
     pub fn wait(&mut self, engine: &Engine, why: &str) -> bool {
+        let pause = (SHORTEST_PAUSE * 2_u32.pow(self.count)).min(LONGEST_PAUSE);
         self.count += 1;
-        let times = self.count;
-        let pause = (SHORTEST_PAUSE * 2_u32.pow(times - 1)).min(LONGEST_PAUSE);
-        if times > MOST || Instant::now() + pause >= self.deadline {
+        if self.count > MOST
+            || self.in_its_presence >= MOST_IN_ITS_PRESENCE
+            || Instant::now() + pause >= self.patience.deadline
+        {
             return false;
         }
-        tracing::warn!(times, why, "the import was interrupted; waiting for the engine, and beginning it again");
-        std::thread::sleep(pause);
-        let back = engine.wait_for_containerd(self.deadline, || false);
-        if !back {
-            tracing::error!("the engine does not answer, or does not reach its containerd, within `start_timeout`");
+        let times = self.count;
+        tracing::warn!(times, why, "import interrupted; it begins again when the engine is back");
+        let began = Instant::now();
+        let (mut heard, mut was_away) = (began, false);
+        loop {
+            match engine.info_within(ANSWER) {
+                Ok(info) if info.reaches_containerd() => {
+                    if !was_away {
+                        self.in_its_presence += 1;
+                    }
+                    std::thread::sleep(pause.saturating_sub(began.elapsed()));
+                    return true;
+                }
+                Ok(_) => heard = Instant::now(),
+                Err(error) if heard.elapsed() >= self.patience.silence => {
+                    tracing::error!(why = %error, "the engine is not back");
+                    return false;
+                }
+                Err(_) => {}
+            }
+            was_away = true;
+            if Instant::now() >= self.patience.deadline {
+                tracing::error!("the engine did not reach its containerd again within `start_timeout`");
+                return false;
+            }
+            std::thread::sleep(LOOK);
         }
-        back
     }
 }
 

@@ -39,6 +39,7 @@ use crate::budget::Budget;
 use crate::catalog::Found;
 use crate::complete::Complete;
 use crate::import::{Importer, Item};
+use crate::interruption::Patience;
 use crate::lists::Lists;
 use crate::report::{Outcome, Report};
 
@@ -57,7 +58,7 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// How long the engine may take to answer for the first time
+    /// How long the engine may take to answer for the first time, and when it went away meanwhile
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
 }
@@ -93,7 +94,10 @@ fn run(arguments: &Arguments) -> Result<Report> {
         if lists.entries.is_empty() {
             ledger.list(BTreeSet::new());
         } else {
-            let patience = began + config.supervision()?.start_timeout;
+            let patience = Patience {
+                deadline: began + config.supervision()?.start_timeout,
+                silence: Duration::from_secs(arguments.wait),
+            };
             import_all(
                 arguments,
                 &lists,
@@ -120,7 +124,7 @@ fn run(arguments: &Arguments) -> Result<Report> {
 fn import_all(
     arguments: &Arguments,
     lists: &Lists,
-    (budget, patience): (Budget, Instant),
+    (budget, patience): (Budget, Patience),
     report: &mut Report,
     ledger: &mut ImageLedger,
 ) -> Result<()> {
