@@ -170,7 +170,9 @@ mod tests {
                 .unwrap(),
         );
         let pidfile = Pidfile::new(directory.join("dockerd.pid"));
-        pidfile.write(Pid::from_raw(running.pid()).unwrap()).unwrap();
+        pidfile
+            .write(Pid::from_raw(running.pid()).unwrap())
+            .unwrap();
         // until the program has taken the place of this one
         for _ in 0..1000 {
             let info = ProcessInfo::read(Pid::from_raw(running.pid()).unwrap()).unwrap();

@@ -317,7 +317,10 @@ impl Attempt<'_> {
     fn have_missed_ends_noticed(&self, bring_up: &BringUp<'_>) -> Outcome<()> {
         let limit = bring_up.left().min(CONTAINERD_BACK);
         let deadline = Instant::now() + limit;
-        if !self.engine.wait_for_containerd(deadline, || self.cancel.is_set()) {
+        if !self
+            .engine
+            .wait_for_containerd(deadline, || self.cancel.is_set())
+        {
             tracing::warn!("the engine does not reach its containerd");
         }
         let project = self.start.settings.recipe.project.as_str();

@@ -81,7 +81,10 @@ impl DockerdRestart {
         }
         let dockerd = self.pidfile.living(|info| info.program() == "dockerd");
         let dockerd = dockerd.with_context(|| {
-            format!("no dockerd runs under the number in {}", self.pidfile.path().display())
+            format!(
+                "no dockerd runs under the number in {}",
+                self.pidfile.path().display()
+            )
         })?;
         done.uptime = now;
         done.runs.insert(run);
@@ -89,7 +92,10 @@ impl DockerdRestart {
         atomic_write(&self.done, &text, 0o600)
             .with_context(|| format!("writing {}", self.done.display()))?;
         let pid = dockerd.pid().as_raw_nonzero().get();
-        tracing::warn!(pid, "ending dockerd, for monit to start it again; the containers run on");
+        tracing::warn!(
+            pid,
+            "ending dockerd, for monit to start it again; the containers run on"
+        );
         let ended = dockerd.end(END).context("ending dockerd")?;
         if !ended {
             bail!("dockerd ({pid}) does not end");
@@ -142,11 +148,19 @@ mod tests {
         fs::write(live, "").unwrap();
         assert!(refused("a").starts_with("no dockerd runs under the number in "));
         let dockerd = directory.path().join("dockerd");
-        let copied = std::process::Command::new("cp").arg("/bin/sleep").arg(&dockerd).status();
+        let copied = std::process::Command::new("cp")
+            .arg("/bin/sleep")
+            .arg(&dockerd)
+            .status();
         assert!(copied.unwrap().success());
-        let mut dockerd = std::process::Command::new(&dockerd).arg("60").spawn().unwrap();
+        let mut dockerd = std::process::Command::new(&dockerd)
+            .arg("60")
+            .spawn()
+            .unwrap();
         let pid = rustix::process::Pid::from_child(&dockerd);
-        Pidfile::new(directory.path().join("dockerd.pid")).write(pid).unwrap();
+        Pidfile::new(directory.path().join("dockerd.pid"))
+            .write(pid)
+            .unwrap();
         restart.run(&engine, "a", started).unwrap();
         assert!(!dockerd.wait().unwrap().success(), "SIGTERM ended it");
         assert_eq!(refused("a"), "it was, and that did not help");

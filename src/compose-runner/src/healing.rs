@@ -127,14 +127,17 @@ impl<'a> Healing<'a> {
             if patient.unknown_end && container.status == Status::Exited {
                 container.exit_code = UNKNOWN;
             }
-            if now < patient.next && container.gone.is_some()
-                || patient.given_up
-                || cancel.is_set()
+            if now < patient.next && container.gone.is_some() || patient.given_up || cancel.is_set()
             {
                 continue;
             }
             if let Some(gone) = &container.gone {
-                have_noticed(self.engine, self.restart.as_ref(), (container, gone), patient);
+                have_noticed(
+                    self.engine,
+                    self.restart.as_ref(),
+                    (container, gone),
+                    patient,
+                );
             } else if patient.signals == 0 {
                 self.patients.remove(&container.id);
             } else if start(self.engine, container, patient) {
@@ -163,7 +166,9 @@ impl<'a> Healing<'a> {
                 return Ok(false);
             }
             if Instant::now() >= deadline {
-                tracing::warn!("the engine still takes containers for running whose process is gone");
+                tracing::warn!(
+                    "the engine still takes containers for running whose process is gone"
+                );
                 return Ok(false);
             }
             if cancel.sleep(Duration::from_millis(500)) {
@@ -238,7 +243,11 @@ fn start(engine: &Engine, container: &Seen, patient: &mut Patient) -> bool {
     };
     let (name, exit_code) = (container.name.as_str(), container.exit_code);
     if patient.starts == 0 {
-        tracing::info!(container = name, exit_code, "the engine has noticed that the container is dead");
+        tracing::info!(
+            container = name,
+            exit_code,
+            "the engine has noticed that the container is dead"
+        );
         // It noticed before its time was over.
         patient.next = Instant::now();
     }
@@ -251,7 +260,10 @@ fn start(engine: &Engine, container: &Seen, patient: &mut Patient) -> bool {
     patient.starts += 1;
     match engine.start_container(&container.id) {
         Ok(()) => {
-            tracing::info!(container = name, "started again, as its restart policy says");
+            tracing::info!(
+                container = name,
+                "started again, as its restart policy says"
+            );
             return true;
         }
         Err(error) if patient.starts >= STARTS => {
@@ -285,4 +297,139 @@ fn grace(engine: &Engine, id: &str) -> Duration {
 fn pause(tries: u32) -> Duration {
     let doubled = SHORTEST_PAUSE * 2_u32.pow(tries.min(10));
     doubled.min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    };
+
+    use docker_engine::fake::{FakeEngine, FakeReply};
+
+    use super::*;
+
+    struct Bench {
+        _directory: tempfile::TempDir,
+        engine: Engine,
+        fake: FakeEngine,
+        /// What a signal is answered with.
+        status: Arc<AtomicU16>,
+    }
+
+    fn bench() -> Bench {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("docker.sock");
+        let status = Arc::new(AtomicU16::new(204));
+        let answer = Arc::clone(&status);
+        let fake = FakeEngine::start(&socket, move |request| match request.path.as_str() {
+            "/containers/a/json" => FakeReply::json(
+                r#"{"Id":"a","Name":"/a","State":{"Status":"running"},"Config":{"StopTimeout":3}}"#,
+            ),
+            "/containers/a/kill" => match answer.load(Ordering::SeqCst) {
+                204 => FakeReply::new(204, ""),
+                status => FakeReply::error(status, "ttrpc: closed"),
+            },
+            "/containers/a/start" => FakeReply::new(204, ""),
+            _ => FakeReply::json(r#"{"Driver":"overlay2","LiveRestoreEnabled":false}"#),
+        });
+        Bench {
+            engine: Engine::new(&socket),
+            _directory: directory,
+            fake,
+            status,
+        }
+    }
+
+    fn dead() -> Seen {
+        Seen {
+            id: "a".into(),
+            name: "running-web-1".into(),
+            service: "web".into(),
+            status: Status::Running,
+            pid: 7,
+            gone: Some(Gone::NoProcess(7)),
+            exit_code: 0,
+            oom_killed: false,
+            error: String::new(),
+            created_at: None,
+            started_at: Some(Timestamp::from_second(1).unwrap()),
+            restarts: 0,
+            policy: Policy::Always,
+            health: None,
+        }
+    }
+
+    /// The calls of a step that is due.
+    fn step(healing: &mut Healing, fake: &FakeEngine, seen: &mut Seen) -> Vec<String> {
+        let before = fake.seen().len();
+        for patient in healing.patients.values_mut() {
+            patient.next = Instant::now();
+        }
+        healing.step(std::slice::from_mut(seen), &Cancel::default());
+        let calls = fake.seen().into_iter().skip(before);
+        let changes = calls.filter(|call| call.method == "POST");
+        changes.map(|call| call.path).collect()
+    }
+
+    #[test]
+    fn the_engine_has_time_to_notice_by_itself_and_is_then_asked_to() {
+        let bench = bench();
+        let mut healing = Healing::new(&bench.engine);
+        let mut one = dead();
+        assert!(step(&mut healing, &bench.fake, &mut one).is_empty());
+        assert!(healing.treats("a") && healing.is_busy());
+        assert_eq!(
+            step(&mut healing, &bench.fake, &mut one),
+            ["/containers/a/kill"]
+        );
+        let left = healing.patients["a"]
+            .next
+            .saturating_duration_since(Instant::now());
+        assert!(
+            left > Duration::from_secs(6) && left <= Duration::from_secs(8),
+            "its grace and 5 s: {left:?}"
+        );
+        // it noticed; its policy has it run
+        one.status = Status::Exited;
+        one.gone = None;
+        assert_eq!(
+            step(&mut healing, &bench.fake, &mut one),
+            ["/containers/a/start"]
+        );
+        assert_eq!(one.exit_code, UNKNOWN, "there is no shim that knew it");
+        one.started_at = Some(Timestamp::from_second(2).unwrap());
+        one.status = Status::Running;
+        assert!(step(&mut healing, &bench.fake, &mut one).is_empty());
+        assert!(!healing.is_busy());
+    }
+
+    #[test]
+    fn an_engine_that_notices_by_itself_is_left_alone() {
+        let bench = bench();
+        let mut healing = Healing::new(&bench.engine);
+        let mut one = dead();
+        step(&mut healing, &bench.fake, &mut one);
+        (one.status, one.gone) = (Status::Exited, None);
+        assert!(step(&mut healing, &bench.fake, &mut one).is_empty());
+        assert!(!healing.is_busy() && one.exit_code == 0);
+    }
+
+    #[test]
+    fn what_does_not_help_is_not_done_for_ever() {
+        for (status, calls) in [(204, SIGNALS), (500, REFUSALS)] {
+            let bench = bench();
+            bench.status.store(status, Ordering::SeqCst);
+            let mut healing = Healing::new(&bench.engine);
+            let mut one = dead();
+            let all = (0..30).flat_map(|_| step(&mut healing, &bench.fake, &mut one));
+            let all = all.filter(|path| path == "/containers/a/kill").count();
+            assert_eq!(all, calls as usize);
+            assert!(
+                !healing.is_busy(),
+                "dockerd cannot be restarted, and that was tried once"
+            );
+        }
+    }
 }

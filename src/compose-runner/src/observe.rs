@@ -194,9 +194,9 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
             {
                 // One that went in the meantime has no history any more.
                 let container = engine.inspect_container(id).ok();
-                let is_gone = container.as_ref().is_some_and(|container| {
-                    gone(container, &processes(engine)).is_some()
-                });
+                let is_gone = container
+                    .as_ref()
+                    .is_some_and(|container| gone(container, &processes(engine)).is_some());
                 found.causes = container
                     .iter()
                     .flat_map(|container| history(container, redactor))

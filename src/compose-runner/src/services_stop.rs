@@ -116,7 +116,10 @@ impl ServicesStop {
                     return Ok(());
                 }
                 (Ok(running), Some(error)) if !running.is_empty() && tries < TRIES => {
-                    tracing::warn!(running = running.join(", "), "services still run: {error:#}");
+                    tracing::warn!(
+                        running = running.join(", "),
+                        "services still run: {error:#}"
+                    );
                     running
                 }
                 (Ok(running), None) if tries < TRIES => running,
@@ -138,7 +141,11 @@ impl ServicesStop {
                 let error = anyhow!("still running: {}", running.join(", "));
                 return Err(error).hint(HINT);
             }
-            tracing::warn!(running = running.join(", "), "stopping the services again in {} s", pause.as_secs());
+            tracing::warn!(
+                running = running.join(", "),
+                "stopping the services again in {} s",
+                pause.as_secs()
+            );
             if cancel.sleep(pause) {
                 return Err(anyhow!("docker-compose {command} was ended")).hint(HINT);
             }
@@ -149,7 +156,9 @@ impl ServicesStop {
     fn wait_for_containerd(&self, engine: &Engine, cancel: &Cancel) {
         let share = self.deadline.saturating_duration_since(Instant::now()) / 2;
         if !engine.wait_for_containerd(Instant::now() + share, || cancel.is_set()) {
-            tracing::warn!("the engine does not reach its containerd; stopping the services all the same");
+            tracing::warn!(
+                "the engine does not reach its containerd; stopping the services all the same"
+            );
         }
     }
 

@@ -147,7 +147,12 @@ mod tests {
             _ => FakeReply::error(500, "no space left on device"),
         });
         let engine = Engine::new(&socket);
-        let is = |id: &str| engine.kill_container(id, "TERM").unwrap_err().is_interruption();
+        let is = |id: &str| {
+            engine
+                .kill_container(id, "TERM")
+                .unwrap_err()
+                .is_interruption()
+        };
         assert_eq!(["a", "b", "c"].map(is), [true, true, false]);
         drop(fake);
         assert!(is("a"), "there is no engine");

@@ -56,7 +56,11 @@ impl Interruptions {
             return false;
         }
         let times = self.count;
-        tracing::warn!(times, why, "import interrupted; it begins again when the engine is back");
+        tracing::warn!(
+            times,
+            why,
+            "import interrupted; it begins again when the engine is back"
+        );
         let began = Instant::now();
         let (mut heard, mut was_away) = (began, false);
         loop {
@@ -77,7 +81,9 @@ impl Interruptions {
             }
             was_away = true;
             if Instant::now() >= self.patience.deadline {
-                tracing::error!("the engine did not reach its containerd again within `start_timeout`");
+                tracing::error!(
+                    "the engine did not reach its containerd again within `start_timeout`"
+                );
                 return false;
             }
             std::thread::sleep(LOOK);

@@ -105,7 +105,7 @@ fn run(arguments: &Arguments) -> Result<Report> {
                 &mut report,
                 &mut ledger,
             )
-                .unwrap_or_else(|error| report.abort(&error));
+            .unwrap_or_else(|error| report.abort(&error));
         }
         ledger.keep();
         report.finish();
@@ -143,9 +143,7 @@ fn import_all(
     report.note_store(info.image_store());
     let opened = opened.map_err(|_| anyhow!("the thread that opens images failed"))?;
     let complete = Complete::read(paths.import_dir().join("complete.json"), info.id.clone());
-    let importer = Importer::new(
-        &engine, &info, &platform, &complete, budget, patience,
-    );
+    let importer = Importer::new(&engine, &info, &platform, &complete, budget, patience);
     let ended = import_found(&importer, opened, report, &paths.image_map(), ledger);
     complete.keep();
     ended

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bosh_job::{ContainerProcesses, Gone};
-use docker_engine::{Container, ContainerSummary, Engine, Filters, HealthStatus, ImageStore, Status};
+use docker_engine::{
+    Container, ContainerSummary, Engine, Filters, HealthStatus, ImageStore, Status,
+};
 use serde::Serialize;
 
 use crate::dead_containers;
@@ -89,11 +91,7 @@ fn report_of(
     store: ImageStore,
 ) -> ContainerReport {
     let label = |name: &str| summary.labels.get(name).cloned();
-    let health = container
-        .state
-        .health
-        .as_ref()
-        .filter(|_| gone.is_none());
+    let health = container.state.health.as_ref().filter(|_| gone.is_none());
     ContainerReport {
         name: container.name().to_owned(),
         project: label("com.docker.compose.project"),
