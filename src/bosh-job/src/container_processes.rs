@@ -15,7 +15,7 @@ use crate::process::parse_stat;
 use crate::{Pidfile, ProcessInfo};
 
 /// The processes of the containers of one dockerd, as the kernel shows them here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct ContainerProcesses {
     visible: bool,
 }

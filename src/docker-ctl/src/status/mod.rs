@@ -81,7 +81,7 @@ fn look(paths: &Paths) -> anyhow::Result<Report> {
 
 fn dead_of_recipe(paths: &Paths, containers: &[ContainerReport]) -> Vec<ErrorReport> {
     let project = project::applied(paths);
-    let project = project.as_ref().map(|project| project.as_str());
+    let project = project.as_ref().map(recipe::ProjectName::as_str);
     let of_recipe = containers
         .iter()
         .filter(|one| project.is_some() && one.project.as_deref() == project);
