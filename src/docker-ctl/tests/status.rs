@@ -163,7 +163,7 @@ fn a_container_whose_process_is_gone_is_dead_although_the_engine_calls_it_runnin
     engine.start_container(&id).unwrap();
     std::fs::create_dir_all(vm.paths().applied().parent().unwrap()).unwrap();
     std::fs::write(vm.paths().applied(), r#"{"project":"running"}"#).unwrap();
-    let verdict = json!({"state": "up", "since": "2026-11-21T17:04:05Z", "exit_code": 0, "pid": std::process::id()});
+    let verdict = json!({"state": "up", "since": "2026-11-21T17:04:05Z", "exit_code": 0, "pid": std::process::id(), "errors": [], "services": [], "rolled_back_to": null});
     std::fs::write(vm.paths().verdict(), verdict.to_string()).unwrap();
     let up = status(&vm);
     assert_eq!(

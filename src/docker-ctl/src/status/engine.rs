@@ -71,7 +71,11 @@ pub fn look(
         };
         let known = digests.contains_key(&container.image);
         if !known {
-            let image = engine.inspect_image(&container.image)?;
+            let image = match engine.inspect_image(&container.image) {
+                // Without its containerd an engine with that image store knows no image, but still its containers.
+                Err(error) if error.is_interruption() => None,
+                other => other?,
+            };
             let names = image.map(|image| image.repo_digests).unwrap_or_default();
             digests.insert(container.image.clone(), names);
         }
