@@ -15,6 +15,7 @@ pub mod vm_networks;
 
 mod atomic_write;
 mod cidr;
+mod container_processes;
 mod exit_code;
 mod file_lock;
 mod options;
@@ -28,6 +29,7 @@ mod visible;
 
 pub use atomic_write::{Owner, atomic_write, atomic_write_owned, make_dir, remove_if_there};
 pub use cidr::{Cidr, NoCidr};
+pub use container_processes::{ContainerProcesses, Gone};
 pub use exit_code::ExitCode;
 pub use file_lock::FileLock;
 pub use marker::Marker;
@@ -36,7 +38,7 @@ pub use paths::Paths;
 pub use pidfile::Pidfile;
 pub use problems::{Problem, Problems};
 pub use process::{Process, ProcessInfo};
-pub use report::{Advise, exit_code_of, report_error};
+pub use report::{Advise, exit_code_of, find_in, report_error};
 pub use resolv_conf::ResolvConf;
 pub use rustix::process::{Pid, Signal};
 pub use secret::Secret;

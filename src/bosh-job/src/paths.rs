@@ -109,6 +109,12 @@ impl Paths {
         self.run_dir().join("dockerd.pid")
     }
 
+    /// The same, beside a socket of the Engine API.
+    #[must_use]
+    pub fn dockerd_pidfile_beside(socket: &Path) -> PathBuf {
+        socket.with_file_name("dockerd.pid")
+    }
+
     /// compose-runner's pidfile.
     #[must_use]
     pub fn compose_pidfile(&self) -> PathBuf {

@@ -87,7 +87,7 @@ impl ProcessInfo {
 }
 
 /// State, parent and start time out of `/proc/PID/stat`. The name in parentheses may hold anything, also parentheses.
-fn parse_stat(stat: &str) -> Option<(char, i32, u64)> {
+pub(crate) fn parse_stat(stat: &str) -> Option<(char, i32, u64)> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;

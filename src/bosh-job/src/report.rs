@@ -76,6 +76,17 @@ fn advice(error: &anyhow::Error) -> Vec<&Advised> {
     found
 }
 
+/// An error of a type among the causes of an error, also below advice.
+#[must_use]
+pub fn find_in<E: Error + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&E> {
+    let found = error.chain().find_map(|cause| cause.downcast_ref::<E>());
+    found.or_else(|| error.downcast_ref::<E>()).or_else(|| {
+        advice(error)
+            .into_iter()
+            .find_map(|advised| advised.source.downcast_ref())
+    })
+}
+
 /// The problems of a configuration inside an error, if that is what it is about.
 fn problems(error: &anyhow::Error) -> Option<&Problems> {
     error.downcast_ref::<Problems>().or_else(|| {

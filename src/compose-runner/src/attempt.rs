@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use bosh_job::{ExitCode, Options, Pid, Pidfile, verdict::State};
-use docker_engine::Engine;
+use bosh_job::{ExitCode, Options, Paths, Pid, Pidfile, verdict::State};
+use docker_engine::{Engine, says_containerd_is_away};
 use recipe::WriteError;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     compose::Compose,
     engine_socket,
     failure::{self, Failure, Outcome, error},
+    healing::Healing,
     import::{ImportFailure, import},
     inactive,
     job::{Job, Settings},
@@ -34,6 +35,10 @@ use crate::{
 
 /// An engine that does not answer within this time has gone.
 pub const ENGINE_ANSWER: Duration = Duration::from_secs(10);
+
+/// How long an engine may be without its containerd before a recipe is brought up all the same: its pauses between two tries to reach
+/// it grow up to a minute.
+const CONTAINERD_BACK: Duration = Duration::from_secs(75);
 
 /// What others see of the runner.
 pub struct Face {
@@ -69,6 +74,8 @@ pub enum EngineNow {
     Same,
     /// It has died, and another one is there.
     Another,
+    /// It has lost its containerd meanwhile: what failed may have failed for that.
+    LostContainerd,
     /// None answers.
     Gone,
 }
@@ -83,18 +90,35 @@ pub struct Attempt<'a> {
     pub engine: &'a Engine,
     /// The dockerd that it began with.
     pub dockerd: Option<Pid>,
+    /// Its containerd.
+    pub containerd: Option<Containerd>,
 }
 
 impl Attempt<'_> {
     /// What became of the dockerd that it began with.
-    pub fn engine_now(&self) -> EngineNow {
+    pub fn engine_now(&self, failure: &Failure) -> EngineNow {
         if self.engine.ping(ENGINE_ANSWER).is_err() {
             EngineNow::Gone
-        } else if self.dockerd == dockerd(self.job) {
-            EngineNow::Same
-        } else {
+        } else if self.dockerd != dockerd(self.job) {
             EngineNow::Another
+        } else if self.has_lost_containerd(failure) {
+            EngineNow::LostContainerd
+        } else {
+            EngineNow::Same
         }
+    }
+
+    /// Whether the engine had no containerd for a while: there is another, or none that it reaches, or the failure says so.
+    fn has_lost_containerd(&self, failure: &Failure) -> bool {
+        if let Failure::Found { exit_code, .. } = failure
+            && *exit_code == ExitCode::BadConfig
+        {
+            return false;
+        }
+        let info = self.engine.info_within(ENGINE_ANSWER);
+        self.containerd != Containerd::now(&self.job.paths)
+            || info.is_ok_and(|info| !info.reaches_containerd())
+            || failure.says(says_containerd_is_away)
     }
 
     /// Until the runner is told to end, or the recipe fails.
@@ -112,6 +136,7 @@ impl Attempt<'_> {
         let deadline = Instant::now() + start.settings.supervision.start_timeout;
         self.wait_for_engine(deadline, &mut face.board)?;
         self.dockerd = dockerd(self.job);
+        self.containerd = Containerd::now(&self.job.paths);
         // for what runs already, whatever becomes of the recipe
         let project = start.settings.recipe.project.as_str();
         face.names
@@ -222,6 +247,7 @@ impl Attempt<'_> {
             gives_up: wants_rollback && nothing_kept.is_none(),
             remark: nothing_kept.as_deref().map(rollback::impossible),
             settled,
+            healing: Healing::new(engine),
             engine_socket,
             redactor,
             cancel,
@@ -266,6 +292,7 @@ impl Attempt<'_> {
     fn make_room(&self, bring_up: &BringUp<'_>, face: &mut Face) -> Outcome<()> {
         let (recipe, model, claims) =
             (&self.start.settings.recipe, bring_up.model, bring_up.claims);
+        self.have_missed_ends_noticed(bring_up)?;
         bring_up.put_in_order()?;
         bring_up.label(model)?;
         bring_up.retire_earlier_project()?;
@@ -283,6 +310,23 @@ impl Attempt<'_> {
         let gateways = face.names.serve_project(self.engine, project, claims);
         face.board
             .warn_besides(claims.warning(model, &gateways).into_iter().collect());
+        Ok(())
+    }
+
+    /// An engine that has just lost its containerd starts nothing, and may take dead containers for living ones.
+    fn have_missed_ends_noticed(&self, bring_up: &BringUp<'_>) -> Outcome<()> {
+        let limit = bring_up.left().min(CONTAINERD_BACK);
+        let deadline = Instant::now() + limit;
+        if !self
+            .engine
+            .wait_for_containerd(deadline, || self.cancel.is_set())
+        {
+            tracing::warn!("the engine does not reach its containerd");
+        }
+        let project = self.start.settings.recipe.project.as_str();
+        if Healing::new(self.engine).settle(project, self.cancel, limit)? {
+            return Err(Failure::Cancelled);
+        }
         Ok(())
     }
 
@@ -316,6 +360,26 @@ impl Attempt<'_> {
                 return Err(Failure::Cancelled);
             }
         }
+    }
+}
+
+/// The containerd that a dockerd has started, told from a later one of the same number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Containerd {
+    pid: Pid,
+    start_time: u64,
+}
+
+impl Containerd {
+    /// The one that lives now.
+    pub fn now(paths: &Paths) -> Option<Self> {
+        let pidfile = Pidfile::new(paths.exec_root().join("containerd/containerd.pid"));
+        let process = pidfile.living(|info| info.program() == "containerd")?;
+        let info = process.info();
+        Some(Self {
+            pid: info.pid,
+            start_time: info.start_time,
+        })
     }
 }
 

@@ -112,7 +112,7 @@ fn lives(container: &Seen) -> bool {
     matches!(
         container.status,
         Status::Running | Status::Paused | Status::Restarting
-    )
+    ) && container.gone.is_none()
 }
 
 fn has_finished(container: &Seen) -> bool {
@@ -132,6 +132,8 @@ mod tests {
             name: service.to_owned(),
             service: service.to_owned(),
             status,
+            pid: 0,
+            gone: None,
             exit_code,
             oom_killed: false,
             error: String::new(),

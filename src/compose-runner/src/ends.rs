@@ -206,6 +206,8 @@ mod tests {
             name: "running-web-1".into(),
             service: "web".into(),
             status: Status::Exited,
+            pid: 0,
+            gone: None,
             exit_code,
             oom_killed,
             error: String::new(),

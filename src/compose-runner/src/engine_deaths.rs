@@ -1,4 +1,4 @@
-//! What follows when dockerd dies while a recipe is brought up: another try, but not for ever without a pause and a verdict.
+//! What follows when dockerd or its containerd dies while a recipe is brought up: another try, but not for ever without a pause and a verdict.
 
 use std::{
     fs::File,
@@ -28,7 +28,7 @@ const AWAY: Duration = Duration::from_secs(20);
 const LINES: usize = 20;
 const LOG_END: u64 = 64 << 10;
 
-/// The deaths of dockerd while one recipe is brought up.
+/// The deaths of dockerd and of its containerd while one recipe is brought up.
 pub struct EngineDeaths<'a> {
     engine: &'a Engine,
     redactor: &'a Redactor,
@@ -60,7 +60,7 @@ impl<'a> EngineDeaths<'a> {
         }
     }
 
-    /// dockerd died, or went silent, and this failed for it. Waits until another try makes sense, and tells if there were
+    /// dockerd or its containerd died, or went silent, and this failed for it. Waits until another try makes sense, and tells if there were
     /// too many; `true` if it is time to end.
     pub fn wait(&mut self, failure: &Failure, board: &mut Board, cancel: &Cancel) -> bool {
         let now = Instant::now();
@@ -74,7 +74,7 @@ impl<'a> EngineDeaths<'a> {
         let pause = self.pause();
         if self.count >= MOST || self.first.elapsed() + pause >= self.limit {
             let what = format!(
-                "dockerd died or went silent {} times within {} s while the recipe was brought up",
+                "dockerd or its containerd died or went silent {} times within {} s while the recipe was brought up",
                 self.count,
                 self.first.elapsed().as_secs()
             );
@@ -83,7 +83,7 @@ impl<'a> EngineDeaths<'a> {
         } else {
             tracing::warn!(
                 times = self.count,
-                "dockerd died or went silent meanwhile; bringing the recipe up again in {} s",
+                "dockerd or its containerd died or went silent meanwhile; bringing the recipe up again in {} s",
                 pause.as_secs()
             );
         }
@@ -231,7 +231,7 @@ mod tests {
         assert!(
             error
                 .what
-                .starts_with("dockerd died or went silent 5 times within "),
+                .starts_with("dockerd or its containerd died or went silent 5 times within "),
             "{error:?}"
         );
         assert_eq!(error.causes, ["docker-compose up exited with 1"]);

@@ -101,6 +101,8 @@ mod tests {
             name: "running-web-1".into(),
             service: "web".into(),
             status: Status::Created,
+            pid: 0,
+            gone: None,
             exit_code: 127,
             oom_killed: false,
             error: "no such program".into(),

@@ -38,6 +38,14 @@ impl Failure {
         }
     }
 
+    /// Whether anything that is told of it says something.
+    pub fn says(&self, says: impl Fn(&str) -> bool) -> bool {
+        self.errors().iter().any(|error| {
+            let lines = error.causes.iter().chain(&error.log_tail);
+            says(&error.what) || lines.into_iter().any(|line| says(line))
+        })
+    }
+
     /// The same without secrets that got into the sentences of this program. What others said is without any already.
     pub fn clean(self, redactor: &Redactor) -> Self {
         match self {

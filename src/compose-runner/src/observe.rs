@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use bosh_job::verdict::{ErrorReport, ServiceReport};
+use bosh_job::{
+    ContainerProcesses, Gone, Paths, Pidfile,
+    verdict::{ErrorReport, ServiceReport},
+};
 use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
 
 use crate::{
@@ -22,6 +25,11 @@ const ENTRY: usize = 16 << 10;
 /// Bytes of a health probe's output in an error.
 const PROBE: usize = 400;
 
+/// Why the engine calls a dead container running, and what is done about it.
+const MISSED: &str = "the engine missed its end: it had lost its containerd meanwhile";
+const SET_RIGHT: &str = "compose-runner has the engine notice it, restarts dockerd (the containers run through that) if it does not, \
+     and starts the container again as its restart policy says; see compose-runner.log";
+
 /// All containers of a project, without those of `docker compose run`.
 pub fn containers(
     engine: &Engine,
@@ -29,6 +37,7 @@ pub fn containers(
     redactor: &Redactor,
 ) -> docker_engine::Result<Vec<Seen>> {
     let filters = Filters::all().label(format!("{PROJECT_LABEL}={project}"));
+    let processes = processes(engine);
     let mut seen = Vec::new();
     for summary in engine.containers(&filters)? {
         if summary
@@ -39,7 +48,7 @@ pub fn containers(
             continue;
         }
         match engine.inspect_container(&summary.id) {
-            Ok(container) => seen.extend(seen_as(&container, redactor)),
+            Ok(container) => seen.extend(seen_as(&container, &processes, redactor)),
             // It went between the two calls.
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
@@ -49,13 +58,34 @@ pub fn containers(
     Ok(seen)
 }
 
-fn seen_as(container: &Container, redactor: &Redactor) -> Option<Seen> {
+/// The processes of the engine's containers, by what the kernel says.
+pub fn processes(engine: &Engine) -> ContainerProcesses {
+    ContainerProcesses::of(&Pidfile::new(Paths::dockerd_pidfile_beside(
+        engine.socket(),
+    )))
+}
+
+/// Why a container is dead that the engine says runs.
+fn gone(container: &Container, processes: &ContainerProcesses) -> Option<Gone> {
+    let state = &container.state;
+    matches!(state.status, Status::Running | Status::Paused)
+        .then(|| processes.gone(state.pid, &container.id))
+        .flatten()
+}
+
+fn seen_as(
+    container: &Container,
+    processes: &ContainerProcesses,
+    redactor: &Redactor,
+) -> Option<Seen> {
     let state = &container.state;
     Some(Seen {
         id: container.id.clone(),
         name: container.name().to_owned(),
         service: container.config.labels.get(SERVICE_LABEL)?.clone(),
         status: state.status,
+        pid: state.pid,
+        gone: gone(container, processes),
         exit_code: state.exit_code,
         oom_killed: state.oom_killed,
         error: redactor.clean(&state.error),
@@ -99,18 +129,24 @@ fn report(service: &str, seen: &[Seen]) -> ServiceReport {
     ];
     let worst = containers
         .iter()
-        .find(|container| container.status != Status::Running)
+        .find(|container| container.gone.is_some())
+        .or_else(|| {
+            containers
+                .iter()
+                .find(|container| container.status != Status::Running)
+        })
         .or(containers.first());
     ServiceReport {
         name: service.to_owned(),
         state: worst
-            .map_or("missing", |container| container.status.word())
+            .map_or("missing", |container| word(container))
             .to_owned(),
         health: health
             .into_iter()
             .find(|(health, _)| {
                 containers
                     .iter()
+                    .filter(|container| container.gone.is_none())
                     .any(|container| container.health == Some(*health))
             })
             .map(|(_, word)| word.to_owned()),
@@ -128,6 +164,14 @@ fn report(service: &str, seen: &[Seen]) -> ServiceReport {
             .map(|container| container.exit_code),
         oom_killed: containers.iter().any(|container| container.oom_killed),
     }
+}
+
+/// The API's word for where a container is in its life, with the truth about one whose process is gone.
+fn word(container: &Seen) -> &'static str {
+    if container.gone.is_some() {
+        return Status::Dead.word();
+    }
+    container.status.word()
 }
 
 /// Errors for what is wrong, with what the containers said last.
@@ -150,6 +194,9 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
             {
                 // One that went in the meantime has no history any more.
                 let container = engine.inspect_container(id).ok();
+                let is_gone = container
+                    .as_ref()
+                    .is_some_and(|container| gone(container, &processes(engine)).is_some());
                 found.causes = container
                     .iter()
                     .flat_map(|container| history(container, redactor))
@@ -160,6 +207,11 @@ pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<Erro
                 found.log_tail = tail.unwrap_or_default();
                 let awaited =
                     container.and_then(|container| first_check::awaited(&container, engine));
+                if is_gone {
+                    found.causes.push(MISSED.to_owned());
+                    found.hint = Some(format!("{SET_RIGHT}; {all}"));
+                    return found;
+                }
                 found.hint = Some(match (awaited, networks::hint(&found.log_tail)) {
                     (Some((why, hint)), _) => {
                         found.causes.push(why);

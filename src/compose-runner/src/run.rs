@@ -197,6 +197,7 @@ impl Worker {
             redactor: &redactor,
             engine,
             dockerd: None,
+            containerd: None,
         };
         let start_timeout = start.settings.supervision.start_timeout;
         let mut deaths = EngineDeaths::new(engine, &redactor, &self.job.paths, start_timeout);
@@ -205,9 +206,9 @@ impl Worker {
                 Ok(()) | Err(Failure::Cancelled) => return None,
                 Err(failure) => failure.clean(&redactor),
             };
-            match attempt.engine_now() {
+            match attempt.engine_now(&failure) {
                 EngineNow::Same => return Some(failure),
-                EngineNow::Another | EngineNow::Gone => {
+                EngineNow::Another | EngineNow::LostContainerd | EngineNow::Gone => {
                     if deaths.wait(&failure, &mut face.board, &self.cancel) {
                         return None;
                     }

@@ -15,7 +15,9 @@ use crate::{
     cancel::Cancel,
     child::{End, ended},
     compose::{Compose, PROJECT_LABEL, SERVICE_LABEL},
+    healing::Healing,
     job::Job,
+    observe,
     redact::Redactor,
 };
 
@@ -23,6 +25,21 @@ use crate::{
 const ANSWER: Duration = Duration::from_secs(1);
 /// The services' share of a stop when the configuration cannot be read.
 const SERVICES: Duration = Duration::from_mins(3);
+
+/// So often Compose is asked to stop services that still run; before each, a pause that doubles.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(500);
+const HINT: &str =
+    "dockerd stops what is left when it ends; property `stop_timeout` bounds the services' share";
+
+/// What came of one try.
+enum Tried {
+    Done,
+    /// It may be tried again.
+    Failed(anyhow::Error),
+    /// There is no time for more, or no use in it.
+    Over(anyhow::Error),
+}
 
 /// What a stop needs to know.
 pub struct ServicesStop {
@@ -66,7 +83,8 @@ impl ServicesStop {
     /// Stops the services; with the instance about to be deleted, it removes their containers, too.
     pub fn run(&self, cancel: &Cancel) -> anyhow::Result<()> {
         let began = Instant::now();
-        if let Err(error) = Engine::new(self.paths.socket()).ping(ANSWER) {
+        let engine = Engine::new(self.paths.socket());
+        if let Err(error) = engine.ping(ANSWER) {
             tracing::warn!(
                 "the engine does not answer, so that no service can be stopped: {error}"
             );
@@ -79,36 +97,113 @@ impl ServicesStop {
         let deleting = Marker::new(self.paths.going_for_good()).is_set();
         let command = if deleting { "down" } else { "stop" };
         tracing::info!(project, command, "stopping the services");
+        self.wait_for_containerd(&engine, cancel);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let failed = match self.compose(project, command, cancel) {
+                Tried::Failed(error) => Some(error),
+                Tried::Done => None,
+                Tried::Over(error) => return Err(error).hint(HINT),
+            };
+            let running = self.living(&engine, project, cancel);
+            let running = match (running, failed) {
+                (Ok(running), None) if running.is_empty() => {
+                    tracing::info!(
+                        elapsed_ms = began.elapsed().as_millis(),
+                        "services are stopped"
+                    );
+                    return Ok(());
+                }
+                (Ok(running), Some(error)) if !running.is_empty() && tries < TRIES => {
+                    tracing::warn!(
+                        running = running.join(", "),
+                        "services still run: {error:#}"
+                    );
+                    running
+                }
+                (Ok(running), None) if tries < TRIES => running,
+                (Ok(running), None) => {
+                    let error = anyhow!(
+                        "docker-compose {command} succeeded {tries} times; still running: {}",
+                        running.join(", ")
+                    );
+                    return Err(error).hint(HINT);
+                }
+                (_, Some(error)) => return Err(error).hint(HINT),
+                (Err(error), None) => {
+                    tracing::warn!("which services still run is not known: {error}");
+                    return Ok(());
+                }
+            };
+            let pause = PAUSE * 2_u32.pow(tries);
+            if Instant::now() + pause >= self.deadline {
+                let error = anyhow!("still running: {}", running.join(", "));
+                return Err(error).hint(HINT);
+            }
+            tracing::warn!(
+                running = running.join(", "),
+                "stopping the services again in {} s",
+                pause.as_secs()
+            );
+            if cancel.sleep(pause) {
+                return Err(anyhow!("docker-compose {command} was ended")).hint(HINT);
+            }
+        }
+    }
+
+    /// An engine that has just lost its containerd cannot send a stop signal: it would kill the services without their grace.
+    fn wait_for_containerd(&self, engine: &Engine, cancel: &Cancel) {
+        let share = self.deadline.saturating_duration_since(Instant::now()) / 2;
+        if !engine.wait_for_containerd(Instant::now() + share, || cancel.is_set()) {
+            tracing::warn!(
+                "the engine does not reach its containerd; stopping the services all the same"
+            );
+        }
+    }
+
+    fn compose(&self, project: &str, command: &str, cancel: &Cancel) -> Tried {
         let redactor = Redactor::default();
         let compose = Compose::new(&self.paths, self.environment.clone(), &redactor, cancel);
         let limit = self
             .deadline
-            .saturating_duration_since(began)
+            .saturating_duration_since(Instant::now())
             .max(Duration::from_secs(1));
-        let failed = match compose.on_project(project, &[command], limit) {
-            End::Exited { status, .. } if status.success() => {
-                tracing::info!(
-                    elapsed_ms = began.elapsed().as_millis(),
-                    "services are stopped"
-                );
-                return Ok(());
-            }
-            End::Exited { status, tail } => anyhow!(
+        match compose.on_project(project, &[command], limit) {
+            End::Exited { status, .. } if status.success() => Tried::Done,
+            End::Exited { status, tail } => Tried::Failed(anyhow!(
                 "docker-compose {command} {}: {}",
                 ended(status),
                 tail.last().map_or("", String::as_str)
-            ),
-            End::TimedOut { .. } => anyhow!(
+            )),
+            End::TimedOut { .. } => Tried::Over(anyhow!(
                 "docker-compose {command} did not end within {} s; {}",
                 limit.as_secs(),
                 self.running_in_words()
+            )),
+            End::NotStarted(error) => Tried::Over(
+                anyhow::Error::new(error).context(format!("starting docker-compose {command}")),
             ),
-            End::NotStarted(error) => {
-                anyhow::Error::new(error).context(format!("starting docker-compose {command}"))
-            }
-            End::Cancelled => anyhow!("docker-compose {command} was ended"),
-        };
-        Err(failed).hint("dockerd stops what is left when it ends; property `stop_timeout` bounds the services' share")
+            End::Cancelled => Tried::Over(anyhow!("docker-compose {command} was ended")),
+        }
+    }
+
+    /// The containers whose processes live, once the engine has noticed those that are gone.
+    fn living(
+        &self,
+        engine: &Engine,
+        project: &str,
+        cancel: &Cancel,
+    ) -> docker_engine::Result<Vec<String>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        Healing::without_restart(engine).settle(project, cancel, left)?;
+        let seen = observe::containers(engine, project, &Redactor::default())?;
+        Ok(seen
+            .into_iter()
+            .filter(|one| matches!(one.status, Status::Running | Status::Paused))
+            .filter(|one| one.gone.is_none())
+            .map(|one| one.name)
+            .collect())
     }
 
     /// The services that still run; nothing if the engine does not answer.

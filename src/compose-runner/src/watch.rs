@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::config::{RestartLimit, Supervision};
+use bosh_job::{
+    Gone,
+    config::{RestartLimit, Supervision},
+};
 use docker_engine::{Event, HealthStatus, Status};
 use jiff::Timestamp;
 
@@ -32,6 +35,10 @@ pub struct Seen {
     pub service: String,
     /// Where it is in its life.
     pub status: Status,
+    /// Its first process; 0 if the engine knows of none.
+    pub pid: i64,
+    /// Why it is dead although the engine says that it runs.
+    pub gone: Option<Gone>,
     /// Exit code of its last end.
     pub exit_code: i64,
     /// Whether the kernel killed it for want of memory.
@@ -103,8 +110,8 @@ struct Memory {
     counted: u64,
     /// When restarts since then were noticed.
     restarts: VecDeque<Instant>,
-    /// Status and start of its last look, and when they were seen first.
-    state: (Status, Option<Timestamp>),
+    /// Status and start of its last look, whether its process was gone, and when that was seen first.
+    state: (Status, Option<Timestamp>, bool),
     since: Instant,
 }
 
@@ -227,7 +234,11 @@ impl Watch {
     }
 
     fn remember(&mut self, container: &Seen, now: Instant) {
-        let state = (container.status, container.started_at);
+        let state = (
+            container.status,
+            container.started_at,
+            container.gone.is_some(),
+        );
         let is_new = container
             .created_at
             .is_some_and(|created| created >= self.began.clock);
@@ -279,6 +290,9 @@ impl Watch {
             return Fares::Failed(format!(
                 "restarted at least {limit} times within {seconds} s{end}"
             ));
+        }
+        if let Some(gone) = &container.gone {
+            return judge_gone(gone, container.status, in_state);
         }
         match container.status {
             Status::Running => self.judge_running(container, in_state, now, clock),
@@ -397,6 +411,17 @@ impl Watch {
             }
         }
     }
+}
+
+/// The engine may be about to learn of an end that it has not said yet.
+fn judge_gone(gone: &Gone, status: Status, in_state: Duration) -> Fares {
+    if in_state < PATIENCE {
+        return Fares::Pending(format!("{gone}, and the engine has not noticed yet"));
+    }
+    Fares::Failed(format!(
+        "is dead: {gone}, although the engine calls it {}",
+        status.word()
+    ))
 }
 
 #[cfg(test)]

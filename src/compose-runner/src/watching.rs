@@ -15,6 +15,7 @@ use crate::{
     cancel::Cancel,
     engine_socket::Held,
     failure::{Failure, Outcome, error},
+    healing::Healing,
     listening::listen,
     observe,
     redact::Redactor,
@@ -54,6 +55,8 @@ pub struct Watching<'a> {
     pub gives_up: bool,
     /// What follows once the services are well.
     pub settled: Option<Settled>,
+    /// What is done about containers whose end the engine missed.
+    pub healing: Healing<'a>,
     /// The engine's socket in containers, if they have it.
     pub engine_socket: Option<Held>,
     pub redactor: &'a Redactor,
@@ -98,7 +101,7 @@ impl Watching<'_> {
                 .ping(ANSWER)
                 .and_then(|_| self.listen(&mut events))
                 .and_then(|()| observe::containers(self.engine, self.project, self.redactor));
-            let seen = match looked {
+            let mut seen = match looked {
                 Ok(seen) => seen,
                 Err(error) => {
                     events = None;
@@ -123,16 +126,19 @@ impl Watching<'_> {
             if let Some(held) = &self.engine_socket {
                 held.check()?;
             }
+            self.healing.step(&mut seen, self.cancel);
             let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
+            let whole = self.bear_with_the_dead(whole);
             let seen = self.watch.with_memory(seen);
             let rest = match &whole {
+                _ if self.healing.is_busy() => LOOK,
                 Whole::Pending(_) => LOOK,
                 Whole::Failed(_) => LOOK_AT_WRONG,
                 Whole::Well => LOOK_AT_REST,
             };
             let on_the_way = matches!(whole, Whole::Pending(_));
             self.judge(whole, &seen, &mut known, board)?;
-            if !self.rest(&mut events, rest) {
+            if !self.rest(&mut events, rest, &seen) {
                 events = None;
             }
             if !on_the_way {
@@ -153,13 +159,15 @@ impl Watching<'_> {
 
     /// Sleeps until something happens, at most for `rest`; `false` if events can no longer be heard, or the engine does
     /// not answer.
-    fn rest(&mut self, events: &mut Option<Events>, rest: Duration) -> bool {
+    fn rest(&mut self, events: &mut Option<Events>, rest: Duration, seen: &[Seen]) -> bool {
         let Some(events) = events else { return false };
         let end = Instant::now() + rest;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match events.next_within(left.min(PULSE)) {
                 Ok(None) if left <= PULSE => return true,
+                // The engine has no event for an end that it missed.
+                Ok(None) if self.is_any_gone(seen) => return true,
                 Ok(None) if self.engine.ping(ANSWER).is_ok() => {}
                 Ok(Some(event)) => {
                     self.watch.hear(&event);
@@ -175,6 +183,31 @@ impl Watching<'_> {
                 }
                 Ok(None) | Err(_) => return false,
             }
+        }
+    }
+
+    /// Whether the process of a container that was seen to run is gone.
+    fn is_any_gone(&self, seen: &[Seen]) -> bool {
+        let processes = observe::processes(self.engine);
+        let mut running = seen.iter().filter(|container| {
+            matches!(container.status, Status::Running | Status::Paused) && container.gone.is_none()
+        });
+        running.any(|container| processes.gone(container.pid, &container.id).is_some())
+    }
+
+    /// A container whose end the engine missed is no reason to go back to another recipe, as long as something is done about it.
+    fn bear_with_the_dead(&self, whole: Whole) -> Whole {
+        match whole {
+            Whole::Failed(wrong)
+                if self.gives_up
+                    && wrong.iter().all(|wrong| {
+                        let container = wrong.container.as_ref();
+                        container.is_some_and(|(id, _)| self.healing.treats(id))
+                    }) =>
+            {
+                Whole::Pending(wrong)
+            }
+            other => other,
         }
     }
 

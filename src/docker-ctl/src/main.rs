@@ -17,6 +17,7 @@ mod cgroups;
 mod cli_config;
 mod daemon_environment;
 mod daemon_json;
+mod dead_containers;
 mod directories;
 mod dockerd;
 mod drain;

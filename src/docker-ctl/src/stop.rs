@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::guard::{self, StopPlan};
 use crate::project::PROJECT_LABEL;
-use crate::{directories, dockerd, leftovers, live_restore, lock, project};
+use crate::{dead_containers, directories, dockerd, leftovers, live_restore, lock, project};
 
 /// How long a stop of dockerd and its containers may take, from its begin; what then still runs is killed.
 const WHOLE: Duration = Duration::from_secs(44);
@@ -24,6 +24,8 @@ const SERVICES: Duration = Duration::from_secs(12);
 const CONTAINERS: Duration = Duration::from_secs(32);
 /// What of that is kept for dockerd itself, after the recipe's services.
 const REST: Duration = Duration::from_secs(8);
+/// Before another try to stop services that still run; it doubles.
+const REPEAT: Duration = Duration::from_secs(1);
 /// How long dockerd may take to end when containers live on.
 const ALONE: Duration = Duration::from_secs(25);
 /// How long a dockerd may take to end that does not listen any more.
@@ -139,8 +141,29 @@ fn stop_recipe(paths: &Paths, engine: &Engine, limit: Duration) -> anyhow::Resul
     if engine.containers(&running)?.is_empty() {
         return Ok(());
     }
-    info!(%project, "stopping the recipe's services");
-    project::compose(paths, &project, &["stop"], limit)
+    let deadline = Instant::now() + limit;
+    // it would send no stop signal, and kill the services without their grace
+    if !engine.wait_for_containerd(Instant::now() + limit / 2, || false) {
+        warn!("dockerd does not reach its containerd; stopping the services all the same");
+    }
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let mut pause = REPEAT;
+    loop {
+        info!(%project, "stopping the recipe's services");
+        let stopped = project::compose(paths, &project, &["stop"], left());
+        // a process that is gone is stopped, whatever the engine says
+        if dead_containers::living(paths, engine, &running)?.is_empty() {
+            return Ok(());
+        }
+        if left() <= pause {
+            return stopped;
+        }
+        if let Err(error) = &stopped {
+            warn!("services still run, stopping them again: {error:#}");
+        }
+        std::thread::sleep(pause);
+        pause *= 2;
+    }
 }
 
 fn end(process: &Process, grace: Duration) -> anyhow::Result<()> {

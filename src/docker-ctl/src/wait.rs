@@ -17,7 +17,7 @@ use image_ledger::ImageLedger;
 use recipe::{KeptRecipe, Recipe};
 use tracing::{info, warn};
 
-use crate::{dockerd, project, refusals, start};
+use crate::{dead_containers, dockerd, project, refusals, start};
 
 /// Waits, and says what came of it. From then on what is wrong shows: the deploy has its error.
 pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<ExitCode> {
@@ -190,6 +190,7 @@ fn for_verdict(
                 "the compose-runner that wrote the verdict is gone".clone_into(&mut last_seen);
             }
             Ok(Some(verdict)) => match verdict.state {
+                State::Up if any_is_dead(paths, &mut last_seen) => {}
                 State::Up | State::Failed => return Ok(report(&verdict)),
                 State::Starting => {
                     // The recipe that comes back has as long as the one that failed.
@@ -210,6 +211,17 @@ fn for_verdict(
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Whether a container is dead that the engine, and with it the verdict, takes for one that runs. The runner sees it within seconds.
+fn any_is_dead(paths: &Paths, last_seen: &mut String) -> bool {
+    // an engine that has gone meanwhile is the runner's to tell
+    let dead = dead_containers::of_recipe(paths).unwrap_or_default();
+    let Some(first) = dead.into_iter().next() else {
+        return false;
+    };
+    *last_seen = first.what;
+    true
 }
 
 fn is_alive(verdict: &Verdict) -> bool {

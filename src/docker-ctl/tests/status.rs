@@ -142,3 +142,55 @@ fn shows_what_is_there_on_the_containerd_store() {
         shows_what_is_there_on("containerd", ImageStore::Containerd);
     }
 }
+
+#[test]
+fn a_container_whose_process_is_gone_is_dead_although_the_engine_calls_it_running() {
+    if !inside("a_container_whose_process_is_gone_is_dead_although_the_engine_calls_it_running") {
+        return;
+    }
+    let vm = Vm::with_engine();
+    vm.run(&["start"]).ok();
+    let engine = vm.engine();
+    let archive = Files::new_archive(&image(), &["docker.io/library/writer:1"]);
+    engine.load(Cursor::new(archive.tarball())).unwrap();
+    let config = json!({
+        "Image": "writer:1",
+        "Cmd": ["/bin/busybox", "sleep", "3600"],
+        "Labels": {"com.docker.compose.project": "running", "com.docker.compose.service": "writer"},
+        "HostConfig": {"NetworkMode": "none"},
+    });
+    let id = engine.create_container(Some("writer"), config).unwrap();
+    engine.start_container(&id).unwrap();
+    std::fs::create_dir_all(vm.paths().applied().parent().unwrap()).unwrap();
+    std::fs::write(vm.paths().applied(), r#"{"project":"running"}"#).unwrap();
+    let verdict = json!({"state": "up", "since": "2026-11-21T17:04:05Z", "exit_code": 0, "pid": std::process::id(), "errors": [], "services": [], "rolled_back_to": null});
+    std::fs::write(vm.paths().verdict(), verdict.to_string()).unwrap();
+    let up = status(&vm);
+    assert_eq!(
+        (&up["containers"][0]["state"], &up["containers"][0]["gone"]),
+        (&json!("running"), &Value::Null)
+    );
+    assert_eq!(up["verdict"]["state"], "up", "{up:#}");
+
+    // dockerd learns of no end: its containerd is killed first
+    let pid = engine.inspect_container(&id).unwrap().state.pid;
+    support::sh(&format!(
+        "shim=$(cut -d' ' -f4 /proc/{pid}/stat); kill -9 $(cat {}) $shim {pid}",
+        vm.paths()
+            .exec_root()
+            .join("containerd/containerd.pid")
+            .display()
+    ));
+    let dead = vm.run(&["status", "--json"]);
+    assert_eq!(dead.code, 3, "{dead:#?}");
+    let dead: Value = serde_json::from_str(&dead.stdout).unwrap();
+    assert_eq!(dead["containers"][0]["state"], "dead", "{dead:#}");
+    assert_eq!(dead["verdict"]["state"], "failed", "{dead:#}");
+    let table = vm.run(&["status"]);
+    assert!(
+        table.stdout.contains("dead (no process)") && !table.stdout.contains("recipe: up"),
+        "{}",
+        table.stdout
+    );
+    vm.run(&["stop"]).ok();
+}

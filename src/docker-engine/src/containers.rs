@@ -112,6 +112,14 @@ impl Engine {
         })
     }
 
+    /// Sends a signal to the first process of a container, by name or number. The engine does not start a container again that ends after
+    /// it, whatever its restart policy says. For a container whose process is gone it notices that (moby, `daemon/kill.go`), after the
+    /// container's grace period at most.
+    pub fn kill_container(&self, id: &str, signal: &str) -> Result<()> {
+        let request = Request::post(format!("/containers/{}/kill", segment(id)));
+        self.done(request.query("signal", signal))
+    }
+
     /// Gives a container another name; it may run.
     pub fn rename_container(&self, id: &str, name: &str) -> Result<()> {
         let request = Request::post(format!("/containers/{}/rename", segment(id)));

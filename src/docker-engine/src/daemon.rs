@@ -64,9 +64,21 @@ pub struct Info {
     /// The platform's architecture as the kernel names it: `x86_64`.
     #[serde(default)]
     pub architecture: String,
+    /// Of the containerd that it works with; `N/A` if it does not reach any.
+    #[serde(default, deserialize_with = "or_default")]
+    pub containerd_commit: Commit,
     /// What the engine complains of.
     #[serde(default, deserialize_with = "or_default")]
     pub warnings: Vec<String>,
+}
+
+/// Which build of a program it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Commit {
+    /// The commit; empty where the build does not say.
+    #[serde(rename = "ID", deserialize_with = "or_default")]
+    pub id: String,
 }
 
 impl Info {

@@ -10,6 +10,7 @@
 mod api_version;
 mod connector;
 mod container;
+mod containerd;
 mod containers;
 mod daemon;
 mod disk_usage;
@@ -40,8 +41,9 @@ pub use container::{
     HealthStatus, Healthcheck, HostConfig, LogConfig, NetworkSettings, NetworkUse, Port,
     RestartPolicy, Status,
 };
+pub use containerd::says_containerd_is_away;
 pub use containers::Filters;
-pub use daemon::{ImageStore, Info, Version};
+pub use daemon::{Commit, ImageStore, Info, Version};
 pub use disk_usage::{ContainerUsage, DiskUsage, ImageUsage, VolumeData, VolumeUsage};
 pub use engine::Engine;
 pub use error::{Error, Result};

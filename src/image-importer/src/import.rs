@@ -14,6 +14,7 @@ use image_ledger::ImageLedger;
 use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
 use crate::complete::Complete;
+use crate::interruption::{self, Interruptions, Patience};
 use crate::ladder::{self, Rung};
 use crate::report::Action;
 use crate::sending::{self, Job, Sent};
@@ -29,6 +30,7 @@ pub struct Importer<'a> {
     platform: &'a Platform,
     complete: &'a Complete,
     budget: Budget,
+    patience: Patience,
 }
 
 /// An image on its way into the engine.
@@ -111,6 +113,13 @@ impl Item {
         Some(self.found.digest.clone()).filter(|digest| !digest.is_empty())
     }
 
+    /// Forgets an error that was the engine's, and no fault of the image.
+    fn reopen(&mut self) {
+        if self.error.as_ref().is_some_and(interruption::is_passing) {
+            self.error = None;
+        }
+    }
+
     fn is_open(&self) -> bool {
         self.error.is_none()
     }
@@ -129,6 +138,7 @@ impl<'a> Importer<'a> {
         platform: &'a Platform,
         complete: &'a Complete,
         budget: Budget,
+        patience: Patience,
     ) -> Self {
         Self {
             engine,
@@ -136,6 +146,7 @@ impl<'a> Importer<'a> {
             platform,
             complete,
             budget,
+            patience,
         }
     }
 
@@ -143,7 +154,25 @@ impl<'a> Importer<'a> {
     /// with it; an error is of the engine, and ends everything.
     ///
     /// What is brought is noted before it is sent, and struck out again if the engine did not get it.
+    ///
+    /// An engine that goes away meanwhile, or loses its containerd, is waited for, and what it did not get is sent again.
     pub fn import(&self, items: &mut [Item], ledger: &mut ImageLedger) -> Result<()> {
+        let mut interruptions = Interruptions::new(self.patience);
+        loop {
+            let ended = self.import_once(items, ledger);
+            let of_items = items.iter().filter_map(|item| item.error.as_ref());
+            let Some(why) = interruption::first(ended.as_ref().err().into_iter().chain(of_items))
+            else {
+                return ended;
+            };
+            if !interruptions.wait(self.engine, &why) {
+                return ended;
+            }
+            items.iter_mut().for_each(Item::reopen);
+        }
+    }
+
+    fn import_once(&self, items: &mut [Item], ledger: &mut ImageLedger) -> Result<()> {
         let stock = self.ask(items)?;
         for item in items.iter_mut() {
             self.look(&stock, item)?;

@@ -11,6 +11,7 @@ mod complete;
 mod held_back;
 mod image_map;
 mod import;
+mod interruption;
 mod ladder;
 mod lists;
 mod plan;
@@ -38,6 +39,7 @@ use crate::budget::Budget;
 use crate::catalog::Found;
 use crate::complete::Complete;
 use crate::import::{Importer, Item};
+use crate::interruption::Patience;
 use crate::lists::Lists;
 use crate::report::{Outcome, Report};
 
@@ -56,7 +58,7 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// How long the engine may take to answer for the first time
+    /// How long the engine may take to answer for the first time, and when it went away meanwhile
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
 }
@@ -92,8 +94,18 @@ fn run(arguments: &Arguments) -> Result<Report> {
         if lists.entries.is_empty() {
             ledger.list(BTreeSet::new());
         } else {
-            import_all(arguments, &lists, budget, &mut report, &mut ledger)
-                .unwrap_or_else(|error| report.abort(&error));
+            let patience = Patience {
+                deadline: began + config.supervision()?.start_timeout,
+                silence: Duration::from_secs(arguments.wait),
+            };
+            import_all(
+                arguments,
+                &lists,
+                (budget, patience),
+                &mut report,
+                &mut ledger,
+            )
+            .unwrap_or_else(|error| report.abort(&error));
         }
         ledger.keep();
         report.finish();
@@ -112,7 +124,7 @@ fn run(arguments: &Arguments) -> Result<Report> {
 fn import_all(
     arguments: &Arguments,
     lists: &Lists,
-    budget: Budget,
+    (budget, patience): (Budget, Patience),
     report: &mut Report,
     ledger: &mut ImageLedger,
 ) -> Result<()> {
@@ -131,7 +143,7 @@ fn import_all(
     report.note_store(info.image_store());
     let opened = opened.map_err(|_| anyhow!("the thread that opens images failed"))?;
     let complete = Complete::read(paths.import_dir().join("complete.json"), info.id.clone());
-    let importer = Importer::new(&engine, &info, &platform, &complete, budget);
+    let importer = Importer::new(&engine, &info, &platform, &complete, budget, patience);
     let ended = import_found(&importer, opened, report, &paths.image_map(), ledger);
     complete.keep();
     ended

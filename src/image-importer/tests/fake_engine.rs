@@ -8,7 +8,7 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Ended, Vm};
@@ -167,10 +167,75 @@ fn an_error_status_is_a_failure() {
 }
 
 #[test]
-fn a_reply_that_is_cut_is_a_failure() {
-    import_with(FakeReply::cut_stream(&[LOADED]), true)
+fn a_reply_that_is_cut_is_a_failure_unless_the_engine_has_the_image_all_the_same() {
+    import_with(FakeReply::cut_stream(&[LOADED]), false)
         .assert(1, &["failed"])
         .says("the connection was cut");
+    import_with(FakeReply::cut_stream(&[LOADED]), true)
+        .assert(0, &["tagged"])
+        .says("import interrupted")
+        .says("the connection was cut");
+}
+
+/// Imports into an engine that has lost its containerd for its first loads and answers them with `replies`, then takes them.
+fn import_after(replies: Vec<FakeReply>) -> (Ended, usize) {
+    let (vm, image) = vm();
+    let (loads, loaded, tagged) = (
+        AtomicUsize::new(0),
+        AtomicBool::new(false),
+        AtomicBool::new(false),
+    );
+    let since = std::sync::Mutex::new(None::<Instant>);
+    let engine = FakeEngine::start(&vm.socket(), move |request| {
+        let has = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        let mut since = since.lock().unwrap();
+        match request.path.as_str() {
+            "/info" if since.is_some_and(|since| since.elapsed() < Duration::from_secs(2)) => {
+                FakeReply::json(&INFO.replace('{', r#"{"ContainerdCommit":{"ID":"N/A"},"#))
+            }
+            "/info" => FakeReply::json(INFO),
+            "/images/load" => {
+                if let Some(reply) = replies.get(loads.load(Ordering::SeqCst)) {
+                    // once before and once after the request's body
+                    if !request.body.is_empty() {
+                        loads.fetch_add(1, Ordering::SeqCst);
+                        since.get_or_insert_with(Instant::now);
+                    }
+                    return reply.clone();
+                }
+                loaded.store(true, Ordering::SeqCst);
+                FakeReply::stream(&[LOADED])
+            }
+            "/images/json" => listed(&image, has(&loaded), has(&tagged)),
+            path if path.ends_with("/tag") => {
+                tagged.store(true, Ordering::SeqCst);
+                FakeReply::new(201, "")
+            }
+            _ => FakeReply::error(404, "No such image"),
+        }
+    });
+    let ended = vm.import();
+    let loads = engine.seen().into_iter();
+    (
+        ended,
+        loads.filter(|one| one.path == "/images/load").count(),
+    )
+}
+
+#[test]
+fn an_import_that_an_engine_without_its_containerd_refuses_is_repeated_when_it_is_back() {
+    let line = r#"{"errorDetail":{"message":"rpc error: code = Unavailable desc = error reading from server: EOF"}}"#;
+    let unavailable = "connection error: desc = \"transport: Error while dialing: dial unix:///run/docker/containerd/containerd.sock: timeout\"";
+    for reply in [
+        FakeReply::error(503, "containerd is away"),
+        FakeReply::error(500, unavailable),
+        FakeReply::stream(&[line]),
+    ] {
+        // both ways of sending a layout
+        let (ended, loads) = import_after(vec![reply.clone(), reply]);
+        ended.assert(0, &["loaded"]).says("import interrupted");
+        assert_eq!(loads, 3);
+    }
 }
 
 #[test]

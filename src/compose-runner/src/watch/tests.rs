@@ -70,6 +70,8 @@ fn running(bench: &Bench, started: u64) -> Seen {
         name: "running-web-1".into(),
         service: "web".into(),
         status: Status::Running,
+        pid: 0,
+        gone: None,
         exit_code: 0,
         oom_killed: false,
         error: String::new(),
@@ -441,4 +443,30 @@ fn a_killed_container_fails_once_the_engine_had_time_to_say_out_of_memory() {
     let mut bench = Bench::web();
     bench.look(0, std::slice::from_ref(&killed));
     assert_eq!(bench.word(1, &[killed]), "failed: exited with 137");
+}
+
+#[test]
+fn a_container_whose_process_is_gone_is_dead_after_a_while_whatever_the_engine_says() {
+    let mut bench = Bench::web();
+    for status in [Status::Running, Status::Paused] {
+        let gone = |bench: &Bench| Seen {
+            status,
+            gone: Some(bosh_job::Gone::NoProcess(7)),
+            health: Some(HealthStatus::Healthy),
+            ..running(bench, 0)
+        };
+        let web = gone(&bench);
+        assert_eq!(
+            bench.word(20, &[web]),
+            "pending: its process 7 is gone, and the engine has not noticed yet"
+        );
+        let web = gone(&bench);
+        let word = bench.word(26, &[web]);
+        let wanted = format!(
+            "failed: is dead: its process 7 is gone, although the engine calls it {}",
+            status.word()
+        );
+        assert_eq!(word, wanted);
+        bench = Bench::web();
+    }
 }

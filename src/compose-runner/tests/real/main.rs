@@ -17,6 +17,7 @@ mod leftover_networks;
 mod logs;
 mod manifests;
 mod messages;
+mod missed_ends;
 mod namespaces;
 mod networks;
 mod port_53;

@@ -165,7 +165,7 @@ fn a_dockerd_that_keeps_dying_is_told_after_a_while_and_the_recipe_comes_up_when
     let verdict = vm.verdict();
     let told = words(&verdict);
     assert!(
-        told.starts_with("dockerd died or went silent 5 times within "),
+        told.starts_with("dockerd or its containerd died or went silent 5 times within "),
         "{verdict:#}"
     );
     let error = &verdict["errors"][0];

@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use docker_engine::{Container, ContainerSummary, Engine, Filters, HealthStatus, ImageStore};
+use bosh_job::{ContainerProcesses, Gone};
+use docker_engine::{
+    Container, ContainerSummary, Engine, Filters, HealthStatus, ImageStore, Status,
+};
 use serde::Serialize;
+
+use crate::dead_containers;
 
 /// The engine.
 #[derive(Serialize)]
@@ -30,6 +35,8 @@ pub struct ContainerReport {
     /// The image's names with the digests that registries know it by.
     pub repo_digests: Vec<String>,
     pub state: &'static str,
+    /// Why it is dead although the engine says that it runs.
+    pub gone: Option<String>,
     pub health: Option<&'static str>,
     pub restarts: u64,
     pub exit_code: i64,
@@ -38,7 +45,10 @@ pub struct ContainerReport {
 }
 
 /// The engine, and all its containers by name.
-pub fn look(engine: &Engine) -> anyhow::Result<(EngineReport, Vec<ContainerReport>)> {
+pub fn look(
+    engine: &Engine,
+    processes: &ContainerProcesses,
+) -> anyhow::Result<(EngineReport, Vec<ContainerReport>)> {
     let info = engine.info()?;
     let store = info.image_store();
     let report = EngineReport {
@@ -61,12 +71,17 @@ pub fn look(engine: &Engine) -> anyhow::Result<(EngineReport, Vec<ContainerRepor
         };
         let known = digests.contains_key(&container.image);
         if !known {
-            let image = engine.inspect_image(&container.image)?;
+            let image = match engine.inspect_image(&container.image) {
+                // Without its containerd an engine with that image store knows no image, but still its containers.
+                Err(error) if error.is_interruption() => None,
+                other => other?,
+            };
             let names = image.map(|image| image.repo_digests).unwrap_or_default();
             digests.insert(container.image.clone(), names);
         }
         let repo_digests = digests.get(&container.image).cloned().unwrap_or_default();
-        containers.push(report_of(&summary, container, repo_digests, store));
+        let gone = dead_containers::gone(processes, engine, &container)?;
+        containers.push(report_of(&summary, container, gone, repo_digests, store));
     }
     containers.sort_by(|one, other| one.name.cmp(&other.name));
     Ok((report, containers))
@@ -75,11 +90,12 @@ pub fn look(engine: &Engine) -> anyhow::Result<(EngineReport, Vec<ContainerRepor
 fn report_of(
     summary: &ContainerSummary,
     container: Container,
+    gone: Option<Gone>,
     repo_digests: Vec<String>,
     store: ImageStore,
 ) -> ContainerReport {
     let label = |name: &str| summary.labels.get(name).cloned();
-    let health = container.state.health.as_ref();
+    let health = container.state.health.as_ref().filter(|_| gone.is_none());
     ContainerReport {
         name: container.name().to_owned(),
         project: label("com.docker.compose.project"),
@@ -91,7 +107,12 @@ fn report_of(
             ImageStore::GraphDriver => "config",
         },
         repo_digests,
-        state: container.state.status.word(),
+        state: if gone.is_some() {
+            Status::Dead.word()
+        } else {
+            container.state.status.word()
+        },
+        gone: gone.map(|gone| gone.to_string()),
         health: health.and_then(|health| match health.status {
             HealthStatus::Starting => Some("starting"),
             HealthStatus::Healthy => Some("healthy"),

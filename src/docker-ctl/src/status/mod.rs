@@ -8,14 +8,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
-use bosh_job::verdict::{Refused, State, Verdict};
+use bosh_job::verdict::{ErrorReport, Refused, State, Verdict};
 use bosh_job::{ExitCode, Paths, visible};
 use disk::DiskReport;
 use docker_engine::Engine;
 use engine::{ContainerReport, EngineReport};
 use serde::Serialize;
 
-use crate::refusals;
+use crate::{dead_containers, project, refusals};
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -60,19 +60,34 @@ fn look(paths: &Paths) -> anyhow::Result<Report> {
     let seen = client
         .ping(Duration::from_secs(5))
         .map_err(anyhow::Error::from)
-        .and_then(|_| engine::look(&client));
+        .and_then(|_| engine::look(&client, &dead_containers::processes(paths)));
     let (engine, containers, engine_error) = match seen {
         Ok((report, containers)) => (Some(report), containers, None),
         Err(error) => (None, Vec::new(), Some(format!("{error:#}"))),
     };
+    let mut verdict = Verdict::read(&paths.verdict())?;
+    if let Some(verdict) = &mut verdict {
+        dead_containers::correct(verdict, dead_of_recipe(paths, &containers));
+    }
     Ok(Report {
         disk: disk::look(paths, engine.is_some().then_some(&client)),
         engine,
         engine_error,
         containers,
-        verdict: Verdict::read(&paths.verdict())?,
+        verdict,
         refused: refusals::current(paths)?,
     })
+}
+
+fn dead_of_recipe(paths: &Paths, containers: &[ContainerReport]) -> Vec<ErrorReport> {
+    let project = project::applied(paths);
+    let project = project.as_ref().map(recipe::ProjectName::as_str);
+    let of_recipe = containers
+        .iter()
+        .filter(|one| project.is_some() && one.project.as_deref() == project);
+    of_recipe
+        .filter_map(|one| Some(dead_containers::error(&one.name, one.gone.as_ref()?)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -123,6 +123,7 @@ fn state(container: &ContainerReport) -> String {
         ""
     };
     match container.state {
+        _ if container.gone.is_some() => "dead (no process)".to_owned(),
         "exited" => format!("exited ({}{memory})", container.exit_code),
         other => other.to_owned(),
     }
@@ -186,6 +187,7 @@ mod tests {
             image_digest_of: "config",
             repo_digests: Vec::new(),
             state,
+            gone: None,
             health: (state == "running").then_some("healthy"),
             restarts: 2,
             exit_code,

@@ -1,0 +1,435 @@
+//! Containers whose process is gone and that the engine calls running all the same: it missed their end while it had no containerd.
+//!
+//! A signal to such a container has the engine notice (moby, `daemon/kill.go`: containerd knows no such task), after its grace period at
+//! most. It then counts as stopped by hand, so it is started again here if its restart policy would have. Where two signals that
+//! the engine took change nothing, or the engine reaches no containerd for minutes, dockerd is restarted, once for each run of a container.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use bosh_job::{Gone, ProcessInfo};
+use docker_engine::{Engine, Status};
+use jiff::Timestamp;
+
+use crate::{
+    cancel::Cancel,
+    dockerd_restart::DockerdRestart,
+    observe,
+    redact::Redactor,
+    watch::{Policy, Seen},
+};
+
+/// How long a process must have been gone: the engine may be about to learn of it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Beyond a container's grace period, the engine notices within this time.
+const BESIDE_GRACE: Duration = Duration::from_secs(5);
+/// The engine's own grace period, and the longest that is waited for.
+const GRACE: Duration = Duration::from_secs(10);
+const LONGEST_GRACE: Duration = Duration::from_mins(2);
+/// The exit code of an end that nobody knows (moby, `daemon/daemon.go`, `restore`).
+const UNKNOWN: i64 = 255;
+/// Between two tries that the engine did not take.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Signals that change nothing, and tries that the engine did not take, before dockerd is restarted; and starts that fail.
+const SIGNALS: u32 = 2;
+const REFUSALS: u32 = 8;
+const STARTS: u32 = 4;
+
+/// Sets the engine right about the containers of a recipe.
+pub struct Healing<'a> {
+    engine: &'a Engine,
+    /// The last means, where it may be used.
+    restart: Option<DockerdRestart>,
+    patients: BTreeMap<String, Patient>,
+}
+
+/// What was done about one run of a container.
+#[derive(Debug)]
+struct Patient {
+    started_at: Option<Timestamp>,
+    /// When the next step is due.
+    next: Instant,
+    /// Signals that the engine took.
+    signals: u32,
+    /// Signals that it did not take.
+    refusals: u32,
+    /// Starts, since it has noticed.
+    starts: u32,
+    /// Nobody knows how it ended: the shim, which knew it, is gone as well.
+    unknown_end: bool,
+    /// Nothing more is tried.
+    given_up: bool,
+}
+
+impl Patient {
+    fn new(container: &Seen, now: Instant) -> Self {
+        Self {
+            started_at: container.started_at,
+            next: now + PATIENCE,
+            signals: 0,
+            refusals: 0,
+            starts: 0,
+            unknown_end: false,
+            given_up: false,
+        }
+    }
+}
+
+impl<'a> Healing<'a> {
+    /// Nothing is wrong so far.
+    pub fn new(engine: &'a Engine) -> Self {
+        Self {
+            engine,
+            restart: Some(DockerdRestart::beside(engine.socket())),
+            patients: BTreeMap::new(),
+        }
+    }
+
+    /// The same, for a stop: dockerd is not restarted.
+    pub fn without_restart(engine: &'a Engine) -> Self {
+        Self {
+            restart: None,
+            ..Self::new(engine)
+        }
+    }
+
+    /// Whether something is being done about containers.
+    pub fn is_busy(&self) -> bool {
+        self.patients.values().any(|patient| !patient.given_up)
+    }
+
+    /// Whether something is being done about a container.
+    pub fn treats(&self, id: &str) -> bool {
+        let patient = self.patients.get(id);
+        patient.is_some_and(|patient| !patient.given_up)
+    }
+
+    /// Takes the next step for each container that needs one, and waits for none. An end that nobody knows gets the exit code that
+    /// dockerd gives it at its own start.
+    pub fn step(&mut self, seen: &mut [Seen], cancel: &Cancel) {
+        let now = Instant::now();
+        self.patients.retain(|id, patient| {
+            seen.iter()
+                .any(|one| one.id == *id && is_same(one, patient))
+        });
+        for container in seen {
+            if container.gone.is_some() {
+                self.patients
+                    .entry(container.id.clone())
+                    .or_insert_with(|| Patient::new(container, now));
+            }
+            let Some(patient) = self.patients.get_mut(&container.id) else {
+                continue;
+            };
+            if patient.unknown_end && container.status == Status::Exited {
+                container.exit_code = UNKNOWN;
+            }
+            if now < patient.next && container.gone.is_some() || patient.given_up || cancel.is_set()
+            {
+                continue;
+            }
+            if let Some(gone) = &container.gone {
+                have_noticed(
+                    self.engine,
+                    self.restart.as_ref(),
+                    (container, gone),
+                    patient,
+                );
+            } else if patient.signals == 0 {
+                self.patients.remove(&container.id);
+            } else if start(self.engine, container, patient) {
+                if patient.unknown_end {
+                    patient.given_up = true;
+                } else {
+                    self.patients.remove(&container.id);
+                }
+            }
+        }
+    }
+
+    /// Has the engine notice all ends that it missed, for as long as `limit`, and starts nothing. `true` if it is time to end.
+    pub fn settle(
+        &mut self,
+        project: &str,
+        cancel: &Cancel,
+        limit: Duration,
+    ) -> docker_engine::Result<bool> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let mut seen = observe::containers(self.engine, project, &Redactor::default())?;
+            seen.retain(|container| container.gone.is_some());
+            self.step(&mut seen, cancel);
+            if !self.is_busy() {
+                return Ok(false);
+            }
+            if Instant::now() >= deadline {
+                tracing::warn!(
+                    "the engine still takes containers for running whose process is gone"
+                );
+                return Ok(false);
+            }
+            if cancel.sleep(Duration::from_millis(500)) {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Whether something is still to be done about the run of the container that something was done about.
+fn is_same(container: &Seen, patient: &Patient) -> bool {
+    match container.status {
+        Status::Exited => container.started_at == patient.started_at,
+        _ => container.gone.is_some() && container.started_at == patient.started_at,
+    }
+}
+
+/// Has the engine notice that the process is gone.
+fn have_noticed(
+    engine: &Engine,
+    restart: Option<&DockerdRestart>,
+    (container, gone): (&Seen, &Gone),
+    patient: &mut Patient,
+) {
+    let name = container.name.as_str();
+    if patient.signals >= SIGNALS || patient.refusals >= REFUSALS {
+        patient.given_up = true;
+        tracing::error!(container = name, why = %gone, "the engine does not notice that the container is dead");
+        let Some(restart) = restart else {
+            return;
+        };
+        if let Err(error) = restart.run(engine, &container.id, container.started_at) {
+            tracing::error!(
+                container = name,
+                "dockerd is not restarted for it: {error:#}; `monit restart docker` stops all containers and starts them again"
+            );
+        }
+        return;
+    }
+    patient.unknown_end = !has_shim(&container.id);
+    let wait = match engine.kill_container(&container.id, "TERM") {
+        Err(error) if !matches!(error.status(), Some(404 | 409)) => {
+            patient.refusals += 1;
+            let pause = pause(patient.refusals);
+            tracing::warn!(
+                container = name, why = %gone,
+                "the container is dead, and the engine cannot notice it yet; it is asked again in {} s: {error}",
+                pause.as_secs()
+            );
+            pause
+        }
+        _ => {
+            patient.signals += 1;
+            let wait = grace(engine, &container.id) + BESIDE_GRACE;
+            tracing::warn!(
+                container = name, why = %gone,
+                "the container is dead, and the engine missed it; it has been asked to look, and has {} s",
+                wait.as_secs()
+            );
+            wait
+        }
+    };
+    patient.next = Instant::now() + wait;
+}
+
+/// Starts a container again that the engine would have started if it had not missed its end; `true` if nothing is left to do.
+fn start(engine: &Engine, container: &Seen, patient: &mut Patient) -> bool {
+    let wanted = match container.policy {
+        Policy::Always => true,
+        Policy::OnFailure => container.exit_code != 0,
+        Policy::No => false,
+    };
+    let (name, exit_code) = (container.name.as_str(), container.exit_code);
+    if patient.starts == 0 {
+        tracing::info!(
+            container = name,
+            exit_code,
+            "the engine has noticed that the container is dead"
+        );
+        // It noticed before its time was over.
+        patient.next = Instant::now();
+    }
+    if !wanted {
+        return true;
+    }
+    if Instant::now() < patient.next {
+        return false;
+    }
+    patient.starts += 1;
+    match engine.start_container(&container.id) {
+        Ok(()) => {
+            tracing::info!(
+                container = name,
+                "started again, as its restart policy says"
+            );
+            return true;
+        }
+        Err(error) if patient.starts >= STARTS => {
+            patient.given_up = true;
+            tracing::error!(container = name, "cannot be started again: {error}");
+        }
+        Err(error) => {
+            patient.next = Instant::now() + pause(patient.starts);
+            tracing::warn!(container = name, "cannot be started again yet: {error}");
+        }
+    }
+    false
+}
+
+/// Whether the shim of a container lives.
+fn has_shim(id: &str) -> bool {
+    let is_its_shim =
+        |info: &ProcessInfo| info.program().starts_with("containerd-shim") && info.has_argument(id);
+    ProcessInfo::all().iter().any(is_its_shim)
+}
+
+fn grace(engine: &Engine, id: &str) -> Duration {
+    let container = engine.inspect_container(id);
+    let seconds = container.ok().and_then(|one| one.config.stop_timeout);
+    let grace = seconds.map_or(GRACE, |seconds| {
+        u64::try_from(seconds).map_or(LONGEST_GRACE, Duration::from_secs)
+    });
+    grace.min(LONGEST_GRACE)
+}
+
+fn pause(tries: u32) -> Duration {
+    let doubled = SHORTEST_PAUSE * 2_u32.pow(tries.min(10));
+    doubled.min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    };
+
+    use docker_engine::fake::{FakeEngine, FakeReply};
+
+    use super::*;
+
+    struct Bench {
+        _directory: tempfile::TempDir,
+        engine: Engine,
+        fake: FakeEngine,
+        /// What a signal is answered with.
+        status: Arc<AtomicU16>,
+    }
+
+    fn bench() -> Bench {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("docker.sock");
+        let status = Arc::new(AtomicU16::new(204));
+        let answer = Arc::clone(&status);
+        let fake = FakeEngine::start(&socket, move |request| match request.path.as_str() {
+            "/containers/a/json" => FakeReply::json(
+                r#"{"Id":"a","Name":"/a","State":{"Status":"running"},"Config":{"StopTimeout":3}}"#,
+            ),
+            "/containers/a/kill" => match answer.load(Ordering::SeqCst) {
+                204 => FakeReply::new(204, ""),
+                status => FakeReply::error(status, "ttrpc: closed"),
+            },
+            "/containers/a/start" => FakeReply::new(204, ""),
+            _ => FakeReply::json(r#"{"Driver":"overlay2","LiveRestoreEnabled":false}"#),
+        });
+        Bench {
+            engine: Engine::new(&socket),
+            _directory: directory,
+            fake,
+            status,
+        }
+    }
+
+    fn dead() -> Seen {
+        Seen {
+            id: "a".into(),
+            name: "running-web-1".into(),
+            service: "web".into(),
+            status: Status::Running,
+            pid: 7,
+            gone: Some(Gone::NoProcess(7)),
+            exit_code: 0,
+            oom_killed: false,
+            error: String::new(),
+            created_at: None,
+            started_at: Some(Timestamp::from_second(1).unwrap()),
+            restarts: 0,
+            policy: Policy::Always,
+            health: None,
+        }
+    }
+
+    /// The calls of a step that is due.
+    fn step(healing: &mut Healing, fake: &FakeEngine, seen: &mut Seen) -> Vec<String> {
+        let before = fake.seen().len();
+        for patient in healing.patients.values_mut() {
+            patient.next = Instant::now();
+        }
+        healing.step(std::slice::from_mut(seen), &Cancel::default());
+        let calls = fake.seen().into_iter().skip(before);
+        let changes = calls.filter(|call| call.method == "POST");
+        changes.map(|call| call.path).collect()
+    }
+
+    #[test]
+    fn the_engine_has_time_to_notice_by_itself_and_is_then_asked_to() {
+        let bench = bench();
+        let mut healing = Healing::new(&bench.engine);
+        let mut one = dead();
+        assert!(step(&mut healing, &bench.fake, &mut one).is_empty());
+        assert!(healing.treats("a") && healing.is_busy());
+        assert_eq!(
+            step(&mut healing, &bench.fake, &mut one),
+            ["/containers/a/kill"]
+        );
+        let left = healing.patients["a"]
+            .next
+            .saturating_duration_since(Instant::now());
+        assert!(
+            left > Duration::from_secs(6) && left <= Duration::from_secs(8),
+            "its grace and 5 s: {left:?}"
+        );
+        // it noticed; its policy has it run
+        one.status = Status::Exited;
+        one.gone = None;
+        assert_eq!(
+            step(&mut healing, &bench.fake, &mut one),
+            ["/containers/a/start"]
+        );
+        assert_eq!(one.exit_code, UNKNOWN, "there is no shim that knew it");
+        one.started_at = Some(Timestamp::from_second(2).unwrap());
+        one.status = Status::Running;
+        assert!(step(&mut healing, &bench.fake, &mut one).is_empty());
+        assert!(!healing.is_busy());
+    }
+
+    #[test]
+    fn an_engine_that_notices_by_itself_is_left_alone() {
+        let bench = bench();
+        let mut healing = Healing::new(&bench.engine);
+        let mut one = dead();
+        step(&mut healing, &bench.fake, &mut one);
+        (one.status, one.gone) = (Status::Exited, None);
+        assert!(step(&mut healing, &bench.fake, &mut one).is_empty());
+        assert!(!healing.is_busy() && one.exit_code == 0);
+    }
+
+    #[test]
+    fn what_does_not_help_is_not_done_for_ever() {
+        for (status, calls) in [(204, SIGNALS), (500, REFUSALS)] {
+            let bench = bench();
+            bench.status.store(status, Ordering::SeqCst);
+            let mut healing = Healing::new(&bench.engine);
+            let mut one = dead();
+            let all = (0..30).flat_map(|_| step(&mut healing, &bench.fake, &mut one));
+            let all = all.filter(|path| path == "/containers/a/kill").count();
+            assert_eq!(all, calls as usize);
+            assert!(
+                !healing.is_busy(),
+                "dockerd cannot be restarted, and that was tried once"
+            );
+        }
+    }
+}
