@@ -192,7 +192,11 @@ mod tests {
         fs::write(root.join("overlay2/a/diff/x"), vec![b'x'; 100_000]).unwrap();
         for (id, driver) in [("c1", "overlay2"), ("c2", "native")] {
             let config = serde_json::json!({"ID": id, "Driver": driver}).to_string();
-            fs::write(root.join("containers").join(id).join("config.v2.json"), config).unwrap();
+            fs::write(
+                root.join("containers").join(id).join("config.v2.json"),
+                config,
+            )
+            .unwrap();
         }
         let long = Duration::from_secs(60);
         let graph = unseen(&paths, ImageStore::Containerd, "native", long).unwrap();
@@ -201,9 +205,15 @@ mod tests {
             ("graphdriver", 1, true)
         );
         assert!(graph.bytes >= 100_000, "{graph:?}");
-        assert_eq!(graph.directories, [root.join("image"), root.join("overlay2")]);
+        assert_eq!(
+            graph.directories,
+            [root.join("image"), root.join("overlay2")]
+        );
         let containerd = unseen(&paths, ImageStore::Graphdriver, "overlay2", long).unwrap();
-        assert_eq!((containerd.image_store, containerd.containers), ("containerd", 1));
+        assert_eq!(
+            (containerd.image_store, containerd.containers),
+            ("containerd", 1)
+        );
         assert_eq!(containerd.directories, [root.join("containerd")]);
         let none = unseen(&paths, ImageStore::Containerd, "native", Duration::ZERO).unwrap();
         assert!(!none.counted);

@@ -88,15 +88,21 @@ pub fn check_running(paths: &Paths, json: &DaemonJson, is_asked: bool) -> anyhow
         .context("asking dockerd for its image store")?;
     let used = in_use(&info);
     if let Some(unseen) = data_root::unseen(paths, used, &info.driver, COUNTING) {
-        warn!("{}", in_words(&unseen));
+        warn!("{}", in_words(&unseen).join("; "));
     }
     match json.image_store() {
         // an engine that does not know a feature passes over it in silence
         Some(wanted) if wanted != used => {
             let (whose, hint) = if is_asked {
-                ("is", "unset the property, or use an engine that has this store")
+                (
+                    "is",
+                    "unset the property, or use an engine that has this store",
+                )
             } else {
-                ("is unset, and the data root has", "use an engine that has this store")
+                (
+                    "is unset, and the data root has",
+                    "use an engine that has this store",
+                )
             };
             Err(anyhow::anyhow!(
                 "property `image_store`: {whose} {}, and this engine ({}) uses the other store",
@@ -106,7 +112,11 @@ pub fn check_running(paths: &Paths, json: &DaemonJson, is_asked: bool) -> anyhow
             .hint(hint)
             .exits(ExitCode::BadConfig)
         }
-        _ => Ok(storage_options::check(json, used, "which this engine uses")?),
+        _ => Ok(storage_options::check(
+            json,
+            used,
+            "which this engine uses",
+        )?),
     }
 }
 
@@ -126,7 +136,10 @@ pub fn note(paths: &Paths, json: &DaemonJson) -> anyhow::Result<()> {
     let path = paths.image_store_note();
     make_dir(path.parent().unwrap_or(Path::new("/")), 0o700)?;
     atomic_write(&path, format!("{}\n", name_of(used)).as_bytes(), 0o600)?;
-    info!(image_store = name_of(used), "the data root's image store is noted");
+    info!(
+        image_store = name_of(used),
+        "the data root's image store is noted"
+    );
     Ok(())
 }
 
@@ -139,21 +152,26 @@ pub fn in_use(info: &Info) -> ImageStore {
 }
 
 /// For people: what is unseen, how to see it again, and how to be rid of it.
-pub fn in_words(unseen: &Unseen) -> String {
+pub fn in_words(unseen: &Unseen) -> [String; 3] {
     let directories: Vec<String> = unseen
         .directories
         .iter()
         .map(|directory| directory.display().to_string())
         .collect();
     let at_least = if unseen.counted { "" } else { "at least " };
-    format!(
-        "{at_least}{} of the other image store ({}) lie in the data root, unseen, with {} containers; to go back to them, set `image_store: {}`; to be rid of them, remove {} after `bosh stop`",
-        human(unseen.bytes),
-        unseen.image_store,
-        unseen.containers,
-        unseen.image_store,
-        directories.join(" ")
-    )
+    [
+        format!(
+            "unseen: {at_least}{} of the other image store ({}), with {} containers",
+            human(unseen.bytes),
+            unseen.image_store,
+            unseen.containers
+        ),
+        format!("to go back to it: `image_store: {}`", unseen.image_store),
+        format!(
+            "to be rid of it: bosh stop, and remove {}",
+            directories.join(" ")
+        ),
+    ]
 }
 
 /// The store that the data root has, as far as anybody knows: what was noted, what the property last asked for, what lies there.

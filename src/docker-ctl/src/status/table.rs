@@ -46,7 +46,7 @@ pub fn of(report: &Report) -> String {
     }
     lines.push(String::new());
     lines.extend(disk(&report.disk));
-    lines.extend(report.unseen.as_ref().map(image_store::in_words));
+    lines.extend(report.unseen.iter().flat_map(image_store::in_words));
     if !report.containers.is_empty() {
         lines.push(String::new());
         lines.extend(containers(&report.containers));
