@@ -79,6 +79,10 @@ pub fn unseen(paths: &Paths, store: ImageStore, driver: &str, limit: Duration) -
     }
     let mut directories: Vec<PathBuf> = directories;
     directories.retain(|directory| directory.is_dir());
+    // the engine would find them again without what they are made of
+    let containers = containers_of_others(&root, driver);
+    let count = containers.len() as u64;
+    directories.extend(containers);
     let deadline = Instant::now() + limit;
     let sizes: Vec<(u64, bool)> = directories
         .iter()
@@ -86,7 +90,7 @@ pub fn unseen(paths: &Paths, store: ImageStore, driver: &str, limit: Duration) -
         .collect();
     Some(Unseen {
         image_store: name_of(other),
-        containers: containers_of_others(&root, driver),
+        containers: count,
         bytes: sizes.iter().map(|(bytes, _)| bytes).sum(),
         counted: sizes.iter().all(|(_, counted)| *counted),
         directories,
@@ -98,14 +102,16 @@ fn containerd(root: &Path) -> PathBuf {
 }
 
 /// Containers that were made with another storage driver: dockerd passes over them (moby, `Daemon.loadContainers`).
-fn containers_of_others(root: &Path, driver: &str) -> u64 {
+fn containers_of_others(root: &Path, driver: &str) -> Vec<PathBuf> {
     let is_other = |directory: &PathBuf| {
         let config = fs::read(directory.join("config.v2.json")).ok();
         let config = config.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let config: serde_json::Value = config.unwrap_or_default();
         config["Driver"].as_str().is_some_and(|own| own != driver)
     };
-    entries(&root.join("containers")).filter(is_other).count() as u64
+    let mut found: Vec<PathBuf> = entries(&root.join("containers")).filter(is_other).collect();
+    found.sort();
+    found
 }
 
 /// Bytes on the disk below a directory, without what is mounted in it, and whether that is all.
@@ -205,16 +211,15 @@ mod tests {
             ("graphdriver", 1, true)
         );
         assert!(graph.bytes >= 100_000, "{graph:?}");
-        assert_eq!(
-            graph.directories,
-            [root.join("image"), root.join("overlay2")]
-        );
+        let wanted = ["image", "overlay2", "containers/c1"].map(|name| root.join(name));
+        assert_eq!(graph.directories, wanted);
         let containerd = unseen(&paths, ImageStore::Graphdriver, "overlay2", long).unwrap();
         assert_eq!(
             (containerd.image_store, containerd.containers),
             ("containerd", 1)
         );
-        assert_eq!(containerd.directories, [root.join("containerd")]);
+        let wanted = ["containerd", "containers/c2"].map(|name| root.join(name));
+        assert_eq!(containerd.directories, wanted);
         let none = unseen(&paths, ImageStore::Containerd, "native", Duration::ZERO).unwrap();
         assert!(!none.counted);
     }
