@@ -204,7 +204,7 @@ mod tests {
             )
             .unwrap();
         }
-        let long = Duration::from_secs(60);
+        let long = Duration::from_mins(1);
         let graph = unseen(&paths, ImageStore::Containerd, "native", long).unwrap();
         assert_eq!(
             (graph.image_store, graph.containers, graph.counted),

@@ -64,3 +64,62 @@ pub fn check(json: &DaemonJson, store: ImageStore, why: &str) -> Result<(), Prob
     }
     problems.into_result(Some(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use bosh_job::Paths;
+    use bosh_job::config::JobConfig;
+    use job_fixture::rendered;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn refused(properties: &[(&str, Value)], store: ImageStore) -> Vec<String> {
+        let mut config = rendered();
+        for (name, value) in properties {
+            config["properties"][*name] = value.clone();
+        }
+        let daemon = JobConfig::from_value(config).unwrap().daemon().unwrap();
+        let json = DaemonJson::new(&Paths::new("/r"), &daemon, None);
+        let problems = check(&json, store, "which the data root has").err();
+        let problems = problems.iter().flatten();
+        problems.map(|problem| problem.property.clone()).collect()
+    }
+
+    #[test]
+    fn what_a_store_passes_over_is_refused_all_at_once() {
+        use ImageStore::{Containerd, Graphdriver};
+        let options = ("storage_options", json!(["overlay2.size=1G"]));
+        let driver = |name: &str| ("storage_driver", json!(name));
+        for (properties, store, named) in [
+            (
+                vec![options.clone(), driver("overlay2")],
+                Containerd,
+                vec!["storage_options", "storage_driver"],
+            ),
+            (
+                vec![options.clone(), driver("overlay2")],
+                Graphdriver,
+                vec![],
+            ),
+            (vec![("storage_options", json!([]))], Containerd, vec![]),
+            (vec![driver("vfs")], Containerd, vec!["storage_driver"]),
+            (vec![driver("overlayfs")], Containerd, vec![]),
+            (
+                vec![driver("overlayfs")],
+                Graphdriver,
+                vec!["storage_driver"],
+            ),
+            // on both, and unknown ones: the engine says
+            (vec![driver("btrfs")], Containerd, vec![]),
+            (vec![driver("btrfs")], Graphdriver, vec![]),
+            (vec![driver("soci")], Containerd, vec![]),
+        ] {
+            assert_eq!(
+                refused(&properties, store),
+                named,
+                "{properties:?} {store:?}"
+            );
+        }
+    }
+}

@@ -272,4 +272,19 @@ running-database-1  database  running                      healthy  2         01
 running-web-1       web       exited (137, out of memory)  -        2         0123456789ab  registry.example.com/team/shop:1.14";
         assert_eq!(text, expected);
     }
+
+    #[test]
+    fn the_engine_s_api_version_and_the_one_that_is_spoken_are_told_apart() {
+        let engine = |newest: &str, spoken: &str| EngineReport {
+            version: "29.7.2".to_owned(),
+            api_version: newest.to_owned(),
+            api_version_spoken: spoken.to_owned(),
+            image_store: "containerd",
+            store: bosh_job::config::ImageStore::Containerd,
+            storage_driver: "overlayfs".to_owned(),
+            live_restore: true,
+        };
+        assert_eq!(api(&engine("1.55", "1.47")), "API 1.55, spoken: 1.47");
+        assert_eq!(api(&engine("1.45", "1.45")), "API 1.45");
+    }
 }
