@@ -325,6 +325,12 @@ impl Paths {
         self.data_root().join("bosh/images.json")
     }
 
+    /// Which image store the data root has: `containerd` or `graphdriver`. In the data root, whose fate it shares.
+    #[must_use]
+    pub fn image_store_note(&self) -> PathBuf {
+        self.data_root().join("bosh/image-store")
+    }
+
     /// Log directory of the job.
     #[must_use]
     pub fn log_dir(&self) -> PathBuf {

@@ -66,6 +66,8 @@ pub struct Service {
     pub depends_on: BTreeSet<String>,
     /// What its image is built of.
     pub build: Option<Build>,
+    /// Options of the storage driver (`storage_opt`), by name.
+    pub storage_options: BTreeSet<String>,
 }
 
 impl Service {
@@ -250,6 +252,7 @@ fn parse_service(service: &Value) -> Service {
         build: service["build"]
             .is_object()
             .then(|| build(&service["build"])),
+        storage_options: names(&service["storage_opt"]),
         network_mode,
     }
 }

@@ -37,6 +37,7 @@ mod builds;
 mod external;
 mod images;
 mod names;
+mod quotas;
 mod refusal;
 
 pub use images::PullPolicies;
@@ -68,6 +69,10 @@ impl<'a> Preflight<'a> {
         findings.note(networks)?;
         let volumes = self.volumes(&model);
         findings.note(volumes)?;
+        // what a rollback brings back ran without them
+        if self.kept_images.is_none() {
+            findings.add(ExitCode::BadConfig, quotas::check(&model, self.engine)?);
+        }
         let pulls = Pulls::look(self.paths, self.engine, &model)?;
         if self.recipe.prep.is_none() {
             findings.note(self.check_what_prep_makes(&model))?;

@@ -109,11 +109,6 @@ impl DaemonJson {
         for (name, value) in &daemon.options {
             set(name, value.clone());
         }
-        if let Some(store) = daemon.image_store {
-            let mut features = daemon.options.get("features").cloned().unwrap_or(json!({}));
-            features[IMAGE_STORE] = json!(store == ImageStore::Containerd);
-            set("features", features);
-        }
         for (name, value) in addresses(&daemon.networks) {
             if !value.is_null() {
                 set(name, value);
@@ -157,9 +152,13 @@ impl DaemonJson {
             }
             _ => {}
         }
-        Self {
+        let json = Self {
             settings,
             environment: DaemonEnvironment::new(&daemon.proxies),
+        };
+        match daemon.image_store {
+            Some(store) => json.with_image_store(store),
+            None => json,
         }
     }
 
@@ -184,6 +183,35 @@ impl DaemonJson {
         self
     }
 
+    /// The image store that it names; none leaves it to the engine.
+    pub fn image_store(&self) -> Option<ImageStore> {
+        let containerd = self.settings.get("features")?.get(IMAGE_STORE)?.as_bool()?;
+        Some(if containerd {
+            ImageStore::Containerd
+        } else {
+            ImageStore::Graphdriver
+        })
+    }
+
+    /// The same with this image store, beside its other features.
+    pub fn with_image_store(mut self, store: ImageStore) -> Self {
+        let features = self.settings.entry("features").or_insert(json!({}));
+        features[IMAGE_STORE] = json!(store == ImageStore::Containerd);
+        self
+    }
+
+    /// A setting, if it is there and not empty.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let value = self.settings.get(name)?;
+        let is_empty = match value {
+            Value::Null => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(list) => list.is_empty(),
+            _ => false,
+        };
+        (!is_empty).then_some(value)
+    }
+
     /// The same without these settings.
     pub fn without(mut self, names: &[&str]) -> Self {
         self.settings
@@ -205,8 +233,7 @@ impl DaemonJson {
 
     /// The first setting that differs and that running containers cannot be carried over.
     pub fn first_not_carried(&self, other: &Self) -> Option<&'static str> {
-        let store = |json: &Self| json.settings.get("features")?.get(IMAGE_STORE).cloned();
-        if store(self) != store(other) {
+        if self.image_store() != other.image_store() {
             return Some(IMAGE_STORE);
         }
         NOT_CARRIED

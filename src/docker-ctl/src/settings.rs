@@ -11,7 +11,7 @@ use bosh_job::{Advise, ExitCode, Paths, ResolvConf, atomic_write};
 use tracing::warn;
 
 use crate::daemon_json::DaemonJson;
-use crate::{address_pools, dockerd, resolvers, tls_files};
+use crate::{address_pools, dockerd, image_store, resolvers, tls_files};
 
 /// The settings that the properties ask for, good as far as can be known without starting on them.
 pub fn checked(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, DaemonJson)> {
@@ -29,7 +29,8 @@ pub fn wanted(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, Daem
         Some(TcpAccess::MutualTls(material)) => Some(tls_files::write(paths, material)?),
         _ => None,
     };
-    let settings = DaemonJson::new(paths, &daemon, tls.as_ref());
+    let settings = image_store::keep(paths, DaemonJson::new(paths, &daemon, tls.as_ref()));
+    image_store::check_options(paths, &settings, daemon.image_store.is_some())?;
     Ok((daemon, settings))
 }
 
@@ -45,6 +46,9 @@ pub fn put_in_place(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> 
 
 /// Remembers that dockerd came up with these, and forgets the TLS files of others.
 pub fn remember(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
+    if let Err(error) = image_store::note(paths, settings) {
+        warn!("the data root's image store is not noted: {error:#}");
+    }
     settings.write(&last_good_path(paths))?;
     tls_files::remove_unused(paths, &[settings])
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bosh_job::config::{Daemon, ImageStore, JobConfig};
-use bosh_job::{Advise, ExitCode, Marker, Paths, Pidfile, Process, report_error};
+use bosh_job::config::{Daemon, JobConfig};
+use bosh_job::{Advise, Marker, Paths, Pidfile, Process, report_error};
 use docker_engine::Engine;
 use recipe::{KeptRecipe, Recipe, write_files};
 use tracing::{info, warn};
@@ -15,7 +15,7 @@ use crate::dockerd;
 use crate::launch::{self, Failure};
 use crate::refusals::{self, Refusals};
 use crate::{
-    carry, cgroups, cli_config, directories, kernel, leftovers, live_restore, lock,
+    carry, cgroups, cli_config, directories, image_store, kernel, leftovers, live_restore, lock,
     registry_authorities, settings, stop, strays, usual_socket,
 };
 
@@ -142,7 +142,7 @@ pub fn is_outdated(paths: &Paths, config: &JobConfig) -> anyhow::Result<bool> {
     };
     // live-restore: a full stop has turned it off, was cut short, and it is turned on again
     let comparable = |json: DaemonJson| json.with_live_restore(true).without(chosen);
-    let now = DaemonJson::read(&paths.daemon_json());
+    let now = DaemonJson::read(&paths.daemon_json()).map(|now| image_store::keep(paths, now));
     Ok(now.is_some_and(|now| comparable(now) != comparable(wanted)))
 }
 
@@ -217,7 +217,8 @@ fn begin(
     deadline: Instant,
     refusals: &mut Refusals,
 ) -> anyhow::Result<()> {
-    let last_good = settings::last_good(paths);
+    image_store::check_engine(paths, &config)?;
+    let last_good = settings::last_good(paths).map(|good| image_store::keep(paths, good));
     let wanted = config.and_then(|config| settings::checked(paths, &config));
     let error = match wanted {
         Ok((daemon, json)) => {
@@ -230,9 +231,9 @@ fn begin(
             match start_on(paths, &json, deadline) {
                 Ok(()) => {
                     settings::remember(paths, &json)?;
-                    refusals
-                        .errors
-                        .extend(check_image_store(paths, &daemon).err());
+                    let is_asked = daemon.image_store.is_some();
+                    let checked = image_store::check_running(paths, &json, is_asked);
+                    refusals.errors.extend(checked.err());
                     return refusals.write(paths, None, None);
                 }
                 // a port that is taken, a certificate that does not fit its key, …
@@ -282,32 +283,4 @@ fn start_on(paths: &Paths, json: &DaemonJson, deadline: Instant) -> Result<(), F
     }
     info!(elapsed_ms = begun.elapsed().as_millis(), "dockerd answers");
     Ok(())
-}
-
-/// An engine that does not know a feature passes over it in silence.
-fn check_image_store(paths: &Paths, daemon: &Daemon) -> anyhow::Result<()> {
-    let Some(wanted) = daemon.image_store else {
-        return Ok(());
-    };
-    let info = Engine::new(paths.socket())
-        .info()
-        .context("asking dockerd for its image store")?;
-    let (is_right, name) = match (wanted, info.image_store()) {
-        (ImageStore::Containerd, store) => {
-            (store == docker_engine::ImageStore::Containerd, "containerd")
-        }
-        (ImageStore::Graphdriver, store) => (
-            store == docker_engine::ImageStore::GraphDriver,
-            "graphdriver",
-        ),
-    };
-    if is_right {
-        return Ok(());
-    }
-    Err(anyhow::anyhow!(
-        "property `image_store`: is {name}, and this engine ({}) uses the other store",
-        info.server_version
-    ))
-    .hint("unset the property, or use an engine that has this store")
-    .exits(ExitCode::BadConfig)
 }

@@ -13,6 +13,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use docker_engine::ImageStore;
 use image_fixture::{Files, TestImage};
 use serde_json::{Value, json};
 use support::{Vm, busybox, inside};
@@ -130,4 +131,71 @@ fn so_they_do_in_the_containerd_image_store() {
     let engines = engines();
     let newer = engines.get(1..).unwrap();
     goes_through(newer, &[("image_store", json!("containerd"))]);
+}
+
+#[test]
+#[ignore = "needs several engines; ci/test full runs it"]
+fn a_root_that_began_on_the_containerd_store_keeps_it_under_engines_that_take_the_other() {
+    if !inside(
+        "a_root_that_began_on_the_containerd_store_keeps_it_under_engines_that_take_the_other",
+    ) {
+        return;
+    }
+    let engines = engines();
+    let (oldest, newer) = engines.split_first().unwrap();
+    let newest = newer.last().unwrap();
+    let store = |vm: &Vm| vm.engine().info().unwrap().image_store();
+    let vm = Vm::with_engine();
+    vm.change_engine(newest);
+    vm.run(&["start"]).ok();
+    if store(&vm) != ImageStore::Containerd {
+        // one before 29, which has to be told
+        vm.run(&["stop"]).ok();
+        std::fs::remove_dir_all(vm.paths().data_root()).unwrap();
+        vm.set(&[("image_store", json!("containerd"))]);
+        vm.run(&["start"]).ok();
+        vm.set(&[]);
+    }
+    load(&vm);
+    let run = "run --detach --name=db --restart=always --volume=/anonymous sleeper:1";
+    docker(&vm, &run.split(' ').collect::<Vec<_>>());
+    let write = "echo dear >/anonymous/x; echo scratch >/x";
+    docker(&vm, &["exec", "db", "/bin/busybox", "sh", "-c", write]);
+    vm.run(&["stop"]).ok();
+
+    for engine in newer.iter().rev().chain(newer) {
+        vm.change_engine(engine);
+        vm.run(&["pre-start"]).ok();
+        vm.run(&["start"]).ok();
+        assert_eq!(store(&vm), ImageStore::Containerd, "{}", engine.display());
+        let read = "exec db /bin/busybox cat /anonymous/x /x";
+        let read = docker(&vm, &read.split(' ').collect::<Vec<_>>());
+        assert_eq!(read, "dear\nscratch", "{}", engine.display());
+        vm.run(&["stop"]).ok();
+    }
+
+    // 20.10 has no such store
+    vm.change_engine(oldest);
+    for command in ["pre-start", "start"] {
+        let refused = vm.run(&[command]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(
+            refused.stderr.contains("the containerd image store"),
+            "{refused:?}"
+        );
+    }
+    // somebody who means it begins anew, and goes back
+    vm.set(&[("image_store", json!("graphdriver"))]);
+    vm.run(&["pre-start"]).ok();
+    vm.run(&["start"]).ok();
+    assert_eq!(docker(&vm, &["ps", "--all", "--quiet"]), "");
+    vm.run(&["stop"]).ok();
+    vm.change_engine(newest);
+    vm.set(&[("image_store", json!("containerd"))]);
+    vm.run(&["start"]).ok();
+    assert_eq!(
+        docker(&vm, &["exec", "db", "/bin/busybox", "cat", "/x"]),
+        "scratch"
+    );
+    vm.run(&["stop"]).ok();
 }

@@ -255,7 +255,8 @@ fn settings_that_fail_leave_dockerd_and_containers_on_those_that_worked() {
     vm.run(&["stop"]).ok();
     vm.set(&[]);
     vm.run(&["start"]).ok();
-    assert!(!vm.paths().refused().exists());
+    let refused = std::fs::read_to_string(vm.paths().refused()).ok();
+    assert_eq!(refused, None);
     assert_eq!(
         std::fs::read_dir(vm.paths().tls_dir()).unwrap().count(),
         0,

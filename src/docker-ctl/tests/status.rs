@@ -61,6 +61,11 @@ fn shows_what_is_there_on(store: &str, wanted: ImageStore) {
         std::thread::sleep(Duration::from_millis(200));
         seen = status(&vm);
     }
+    let reported = &seen["engine"];
+    let newest = engine.version().unwrap().api_version;
+    assert_eq!(reported["api_version"], newest);
+    let spoken = engine.api_version().unwrap().to_string();
+    assert_eq!(reported["api_version_spoken"], spoken);
     let container = &seen["containers"][0];
     assert_eq!(container["service"], "writer");
     assert_eq!(container["image"], "writer:1");

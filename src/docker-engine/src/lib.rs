@@ -4,8 +4,8 @@
 //! it on a single-threaded runtime that lives as long as the reply does, so that nothing runs in the background while
 //! no call is under way.
 //!
-//! Engines from 20.10 (API 1.41) to 29 (which refuses less than 1.44) are spoken to: the version is negotiated with the
-//! first call, see [`ApiVersion`].
+//! Engines from 20.10 (API 1.41) to 29 are spoken to (29.0 refused less than 1.44, later ones refuse less than 1.40): the version is
+//! negotiated with the first call, see [`ApiVersion`].
 
 mod api_version;
 mod connector;

@@ -7,7 +7,7 @@ use super::values::kind;
 use crate::{Problem, Problems};
 
 /// Keys that a property owns, beside those of [`OPTIONS`].
-const OF_PROPERTIES: [(&str, &str); 25] = [
+const OF_PROPERTIES: [(&str, &str); 32] = [
     ("bip", "bip"),
     ("debug", "log_level"),
     ("default-address-pools", "default_address_pools"),
@@ -30,10 +30,17 @@ const OF_PROPERTIES: [(&str, &str); 25] = [
     ("tlscert", "tls_cert"),
     ("tlskey", "tls_key"),
     ("tlsverify", "bind"),
-    // flags' names for what the table has under the file's
+    // flags' names for what the table has under the file's: dockerd passes over them in silence
+    ("default-address-pool", "default_address_pools"),
+    ("default-ulimit", "default_ulimits"),
     ("dns-opt", "dns_options"),
     ("exec-opt", "exec_options"),
+    ("host", "bind"),
+    ("insecure-registry", "insecure-registries"),
     ("label", "labels"),
+    ("log-opt", "log_options"),
+    ("registry-mirror", "registry_mirrors"),
+    ("storage-opt", "storage_options"),
 ];
 
 /// Keys that nobody may change, and why.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bosh_job::Paths;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A command in the namespaces that a process holds.
 pub fn inside(anchor: &Child, program: &Path) -> Command {
@@ -69,10 +69,16 @@ pub fn spawn_anchor() -> Child {
 }
 
 pub fn spawn_dockerd(anchor: &Child, binaries: &Path, paths: &Paths) -> Child {
-    let settings = json!({
+    let mut settings = json!({
         "data-root": paths.data_root(), "exec-root": paths.exec_root(), "pidfile": paths.dockerd_pidfile(),
         "hosts": [format!("unix://{}", paths.socket().display())], "live-restore": true,
     });
+    // the image store, if a test says one
+    let asked = fs::read(paths.daemon_json()).unwrap_or_default();
+    let asked: Value = serde_json::from_slice(&asked).unwrap_or_default();
+    if asked["features"].is_object() {
+        settings["features"] = asked["features"].clone();
+    }
     let file = paths.run_dir().join("daemon.json");
     fs::write(&file, settings.to_string()).unwrap();
     let log = File::options()

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use docker_engine::ImageStore;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -169,4 +170,32 @@ fn of_a_recipe_that_is_no_yaml_its_own_line_is_told() {
     assert!(told.contains("(line 4, column 4 of the recipe)"), "{told}");
     assert!(!told.contains("line 1"), "{told}");
     assert!(!verdict.to_string().contains("hunter2"), "{verdict:#}");
+}
+
+#[test]
+fn a_quota_that_the_image_store_ignores_is_refused_with_the_service() {
+    let mut vm = Vm::start();
+    vm.daemon_json(&json!({"features": {"containerd-snapshotter": true}}));
+    vm.end_dockerd();
+    vm.start_dockerd();
+    vm.import_image("test:1", "1");
+    let recipe = json!({"services": {
+        "a": sleeper(),
+        "db": with(sleeper(), &json!({"storage_opt": {"size": "10M"}})),
+        "off": with(sleeper(), &json!({"storage_opt": {"size": "10M"}, "scale": 0})),
+    }});
+    let verdict = vm.deploy(&recipe, &json!({}));
+    let told = words(&verdict);
+    if vm.engine().info().unwrap().image_store() == ImageStore::Containerd {
+        assert_eq!(verdict["exit_code"], 2, "{verdict:#}");
+        assert!(
+            told.contains("service db: `storage_opt` (size) has no effect"),
+            "{told}"
+        );
+        assert!(!told.contains("service off"), "{told}");
+    } else {
+        // an engine before 24, whose graph driver says itself that it has no quotas
+        assert!(told.contains("storage-opt"), "{told}");
+    }
+    assert_eq!(verdict["state"], "failed", "{verdict:#}");
 }

@@ -8,14 +8,20 @@ use docker_engine::{
 };
 use serde::Serialize;
 
-use crate::dead_containers;
+use crate::data_root::name_of;
+use crate::{dead_containers, image_store};
 
 /// The engine.
 #[derive(Serialize)]
 pub struct EngineReport {
     pub version: String,
+    /// The newest that the engine has.
     pub api_version: String,
+    /// The one that this release speaks with it.
+    pub api_version_spoken: String,
     pub image_store: &'static str,
+    #[serde(skip)]
+    pub store: bosh_job::config::ImageStore,
     pub storage_driver: String,
     pub live_restore: bool,
 }
@@ -51,13 +57,13 @@ pub fn look(
 ) -> anyhow::Result<(EngineReport, Vec<ContainerReport>)> {
     let info = engine.info()?;
     let store = info.image_store();
+    let version = engine.version()?;
     let report = EngineReport {
-        version: engine.version()?.version,
-        api_version: engine.api_version()?.to_string(),
-        image_store: match store {
-            ImageStore::Containerd => "containerd",
-            ImageStore::GraphDriver => "graphdriver",
-        },
+        version: version.version,
+        api_version: version.api_version,
+        api_version_spoken: engine.api_version()?.to_string(),
+        image_store: name_of(image_store::in_use(&info)),
+        store: image_store::in_use(&info),
         storage_driver: info.driver,
         live_restore: info.live_restore_enabled,
     };

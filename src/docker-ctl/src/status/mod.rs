@@ -15,7 +15,13 @@ use docker_engine::Engine;
 use engine::{ContainerReport, EngineReport};
 use serde::Serialize;
 
+use crate::data_root::{self, Unseen};
 use crate::{dead_containers, project, refusals};
+
+pub use table::human;
+
+/// How long data of the other image store are counted.
+const COUNTING: Duration = Duration::from_secs(20);
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -33,6 +39,8 @@ struct Report {
     engine_error: Option<String>,
     containers: Vec<ContainerReport>,
     disk: DiskReport,
+    /// What the data root holds of the image store that is not in use.
+    unseen: Option<Unseen>,
     verdict: Option<Verdict>,
     refused: Option<Refused>,
 }
@@ -69,7 +77,11 @@ fn look(paths: &Paths) -> anyhow::Result<Report> {
     if let Some(verdict) = &mut verdict {
         dead_containers::correct(verdict, dead_of_recipe(paths, &containers));
     }
+    let unseen = engine.as_ref().and_then(|engine: &EngineReport| {
+        data_root::unseen(paths, engine.store, &engine.storage_driver, COUNTING)
+    });
     Ok(Report {
+        unseen,
         disk: disk::look(paths, engine.is_some().then_some(&client)),
         engine,
         engine_error,

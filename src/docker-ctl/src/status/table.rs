@@ -4,7 +4,8 @@ use bosh_job::verdict::{ErrorReport, State};
 
 use super::Report;
 use super::disk::{DiskReport, Used};
-use super::engine::ContainerReport;
+use super::engine::{ContainerReport, EngineReport};
+use crate::image_store;
 
 /// Digits of a digest that are shown, as `docker images` shows them.
 const SHORT: usize = 12;
@@ -14,8 +15,11 @@ pub fn of(report: &Report) -> String {
     let mut lines = Vec::new();
     match (&report.engine, &report.engine_error) {
         (Some(engine), _) => lines.push(format!(
-            "engine: {} (API {}), {} image store ({})",
-            engine.version, engine.api_version, engine.image_store, engine.storage_driver
+            "engine: {} ({}), {} image store ({})",
+            engine.version,
+            api(engine),
+            engine.image_store,
+            engine.storage_driver
         )),
         (None, error) => lines.push(format!(
             "engine: down: {}",
@@ -42,11 +46,22 @@ pub fn of(report: &Report) -> String {
     }
     lines.push(String::new());
     lines.extend(disk(&report.disk));
+    lines.extend(report.unseen.iter().flat_map(image_store::in_words));
     if !report.containers.is_empty() {
         lines.push(String::new());
         lines.extend(containers(&report.containers));
     }
     lines.join("\n")
+}
+
+/// The engine's version of its API, and the one that is spoken, if that is another.
+fn api(engine: &EngineReport) -> String {
+    let (newest, spoken) = (&engine.api_version, &engine.api_version_spoken);
+    if newest == spoken {
+        format!("API {newest}")
+    } else {
+        format!("API {newest}, spoken: {spoken}")
+    }
 }
 
 fn indented(errors: &[ErrorReport]) -> impl Iterator<Item = String> {
@@ -155,7 +170,7 @@ fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
 }
 
 /// `1.5 GiB`: one digit after the point is enough to see what fills a disk.
-fn human(bytes: u64) -> String {
+pub fn human(bytes: u64) -> String {
     let units = [
         (1_u64 << 40, "TiB"),
         (1 << 30, "GiB"),
@@ -175,7 +190,6 @@ fn human(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::status::disk::FileSystem;
-    use crate::status::engine::EngineReport;
 
     fn container(name: &str, state: &'static str, exit_code: i64) -> ContainerReport {
         ContainerReport {
@@ -202,7 +216,9 @@ mod tests {
             engine: Some(EngineReport {
                 version: "26.1.5".to_owned(),
                 api_version: "1.45".to_owned(),
+                api_version_spoken: "1.45".to_owned(),
                 image_store: "graphdriver",
+                store: bosh_job::config::ImageStore::Graphdriver,
                 storage_driver: "overlay2".to_owned(),
                 live_restore: true,
             }),
@@ -236,6 +252,7 @@ mod tests {
                 }],
                 error: Some("no answer within 20 s".to_owned()),
             },
+            unseen: None,
             verdict: None,
             refused: None,
         };
@@ -256,5 +273,20 @@ CONTAINER           SERVICE   STATE                        HEALTH   RESTARTS  DI
 running-database-1  database  running                      healthy  2         0123456789ab  registry.example.com/team/shop:1.14
 running-web-1       web       exited (137, out of memory)  -        2         0123456789ab  registry.example.com/team/shop:1.14";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_engine_s_api_version_and_the_one_that_is_spoken_are_told_apart() {
+        let engine = |newest: &str, spoken: &str| EngineReport {
+            version: "29.7.2".to_owned(),
+            api_version: newest.to_owned(),
+            api_version_spoken: spoken.to_owned(),
+            image_store: "containerd",
+            store: bosh_job::config::ImageStore::Containerd,
+            storage_driver: "overlayfs".to_owned(),
+            live_restore: true,
+        };
+        assert_eq!(api(&engine("1.55", "1.47")), "API 1.55, spoken: 1.47");
+        assert_eq!(api(&engine("1.45", "1.45")), "API 1.45");
     }
 }
