@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use docker_engine::{Container, ContainerSummary, Engine, Filters, HealthStatus, ImageStore};
+use recipe::labels;
 use serde::Serialize;
 
 /// The engine.
@@ -21,6 +22,8 @@ pub struct ContainerReport {
     pub name: String,
     pub project: Option<String>,
     pub service: Option<String>,
+    /// The kind of the service's hook that it runs (`pre_start`), if it is none of the service's own.
+    pub hook: Option<String>,
     /// As the recipe has it.
     pub image: String,
     /// What the engine knows the image by; the name may have moved on to another one since.
@@ -84,6 +87,7 @@ fn report_of(
         name: container.name().to_owned(),
         project: label("com.docker.compose.project"),
         service: label("com.docker.compose.service"),
+        hook: labels::hook(&summary.labels).map(|(_, kind)| kind.to_owned()),
         image: container.config.image,
         image_digest: container.image,
         image_digest_of: match store {
