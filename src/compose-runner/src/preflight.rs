@@ -34,11 +34,14 @@ use crate::{
 const CONFIG_LIMIT: Duration = Duration::from_mins(1);
 
 mod builds;
+mod engine_needs;
 mod external;
 mod images;
 mod names;
+mod plugins;
 mod refusal;
 
+pub use engine_needs::{EngineNeed, engine_needs};
 pub use images::PullPolicies;
 
 /// The checks' inputs.
@@ -60,6 +63,8 @@ impl<'a> Preflight<'a> {
         let model = self.model()?;
         let mut findings = Findings::default();
         findings.add(ExitCode::BadConfig, publishes_for_another(&model));
+        let needs = engine_needs::missing(&model, self.engine)?;
+        findings.add(ExitCode::BadConfig, needs);
         let names = self.names(&model);
         findings.note(names)?;
         let ports = self.ports(&model);
@@ -86,6 +91,8 @@ impl<'a> Preflight<'a> {
             builds::check(model, project, self.engine)?,
         );
         findings.add(ExitCode::Failed, external::missing(model, self.engine)?);
+        let plugins = plugins::missing(model, self.paths, self.compose.environment());
+        findings.add(ExitCode::BadConfig, plugins);
         let unset =
             external::unset_variables(model, self.compose.environment(), &self.paths.running());
         findings.add(ExitCode::BadConfig, unset);
@@ -101,13 +108,9 @@ impl<'a> Preflight<'a> {
             Ok(output) => output,
             Err(CommandError::Cancelled { .. }) => return Err(Failure::Cancelled),
             Err(CommandError::Status { status, stderr, .. }) if status.code().is_some() => {
-                let clean: Vec<_> = stderr
-                    .iter()
-                    .map(|line| self.redactor.clean(line))
-                    .collect();
                 return Err(Failure::one(
                     ExitCode::BadConfig,
-                    refusal::refused_by_compose(&clean, self.recipe.yaml_error()),
+                    refused(&stderr, self.recipe, self.redactor),
                 ));
             }
             Err(other) => {
@@ -221,6 +224,22 @@ impl<'a> Preflight<'a> {
         findings.add(ExitCode::BadConfig, volume_options::check(model, &existing));
         findings.outcome()
     }
+}
+
+/// What Compose has against the recipe now, if anything. Its exit codes do not tell whose fault it is that `up` failed (since 2.33
+/// it is 1 for everything), but a recipe that it cannot read any more is the recipe's: `prep` changes files that it names.
+pub fn refusal(compose: &Compose<'_>, recipe: &Recipe, redactor: &Redactor) -> Option<ErrorReport> {
+    match compose.config(recipe.project.as_str(), CONFIG_LIMIT) {
+        Err(CommandError::Status { status, stderr, .. }) if status.code().is_some() => {
+            Some(refused(&stderr, recipe, redactor))
+        }
+        _ => None,
+    }
+}
+
+fn refused(stderr: &[String], recipe: &Recipe, redactor: &Redactor) -> ErrorReport {
+    let clean: Vec<_> = stderr.iter().map(|line| redactor.clean(line)).collect();
+    refusal::refused_by_compose(&clean, recipe.yaml_error())
 }
 
 /// Services in the network of another container, which the engine lets publish nothing.
