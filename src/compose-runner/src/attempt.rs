@@ -211,7 +211,7 @@ impl Attempt<'_> {
         self.make_room(&bring_up, face)?;
         let began = Beginning::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
-        let brought_up = bring_up.up(&model, began);
+        let brought_up = bring_up.up(began);
         pulls.note();
         brought_up?;
         // containers that had port 53 before may be gone

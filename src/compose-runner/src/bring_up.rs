@@ -17,26 +17,25 @@ use crate::{
     child::{End, Lines, Logged, clean_command, ended},
     compose::Compose,
     engine_socket,
-    failed_services::{self, EarlierErrors},
+    failed_services::EarlierErrors,
     failure::{Failure, Outcome, error},
     half_made,
+    hooks::{self, Hooks},
     image_map::ImageMap,
     job::Settings,
     model::Model,
     mounts::{Outside, RecipeFiles, Texts},
     networks::{self, Claims, pools},
+    other_images,
     preflight::{PullPolicies, message},
     redact::Redactor,
     rollback, service_in_error,
-    watch::{Beginning, Watch},
+    up_failure::UpFailure,
+    watch::Beginning,
 };
 
 /// `up` and `prep` are given at least this long, however long the import took.
 const SHORTEST: Duration = Duration::from_secs(30);
-
-/// Exit codes by which Compose says that the recipe is at fault: a file that it names is missing, the recipe cannot be
-/// parsed, wrong usage (docker/compose, `pkg/api/errors.go` and `cmd/compose`).
-const RECIPE_AT_FAULT: [i32; 3] = [14, 15, 16];
 
 /// What it takes to bring the recipe up.
 pub struct BringUp<'a> {
@@ -151,7 +150,8 @@ impl BringUp<'_> {
                 errors: missing,
             });
         }
-        let mut images = ImageMap::read(&self.paths.image_map()).overrides(model, self.engine)?;
+        let brought = ImageMap::read(&self.paths.image_map());
+        let mut images = brought.overrides(model, self.engine)?;
         if let Some(kept) = self.kept_images {
             images.extend(rollback::image_overrides(kept, model, self.engine)?);
         }
@@ -161,8 +161,13 @@ impl BringUp<'_> {
         let (in_force, gateways) = self.seen_of_networks()?;
         networks::add_to(&mut document, model, &in_force, &gateways);
         self.policies.add_to(&mut document);
+        let others = other_images::overrides(model, &brought, self.kept_images, self.engine)?;
+        let texts = other_images::add_to(&mut document, model, &others);
         // JSON is YAML.
-        let text = format!("{document:#}\n");
+        let mut text = format!("{document:#}\n");
+        for (placeholder, replacement) in &texts {
+            text = text.replace(placeholder, replacement);
+        }
         atomic_write(&Compose::override_file(self.paths), text.as_bytes(), 0o600)
             .map_err(anyhow::Error::from)?;
         Ok(())
@@ -179,17 +184,18 @@ impl BringUp<'_> {
                 now = project.as_str(),
                 "the project has another name now, removing the earlier one's containers"
             );
+            hooks::remove(self.engine, &earlier, hooks::Which::All)?;
             match self.compose.on_project(&earlier, &["down"], self.left()) {
                 End::Cancelled => return Err(Failure::Cancelled),
                 End::Exited { status, .. } if status.success() => {}
                 End::Exited { status, tail } => {
-                    return Err(self.compose_failed("down", &ended(status), status.code(), tail));
+                    return Err(self.compose_failed("down", &ended(status), tail));
                 }
                 End::TimedOut { tail } => {
-                    return Err(self.compose_failed("down", "did not end in time", None, tail));
+                    return Err(self.compose_failed("down", "did not end in time", tail));
                 }
                 End::NotStarted(error) => {
-                    return Err(self.compose_failed("down", &error.to_string(), None, Vec::new()));
+                    return Err(self.compose_failed("down", &error.to_string(), Vec::new()));
                 }
             }
         }
@@ -202,76 +208,58 @@ impl BringUp<'_> {
     pub fn put_in_order(&self) -> Outcome<()> {
         let project = self.recipe().project.as_str();
         half_made::put_in_order(self.engine, project, self.cancel, self.left())?;
+        hooks::remove(self.engine, project, hooks::Which::All)?;
         Ok(())
     }
 
     /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
-    pub fn up(&self, model: &Model, began: Beginning) -> Outcome<()> {
+    pub fn up(&self, began: Beginning) -> Outcome<()> {
         let project = self.recipe().project.as_str();
         let before = EarlierErrors::look(self.engine, project, self.redactor);
         let limit = self.left();
         let up = ["up", "-d", "--remove-orphans"];
-        let mut timed_out = false;
+        let hooks = Hooks::listen(self.engine, project);
         let in_order = || {
-            if let Err(error) =
-                half_made::put_in_order(self.engine, project, self.cancel, self.left())
-            {
+            hooks.forget();
+            let cleared = half_made::put_in_order(self.engine, project, self.cancel, self.left())
+                .and_then(|_| hooks::remove(self.engine, project, hooks::Which::All));
+            if let Err(error) = cleared {
                 tracing::warn!("what a killed docker-compose has left stays: {error}");
             }
         };
-        let failure = match self.compose.on_recipe_with(project, &up, limit, in_order) {
+        let (found, timed_out) = match self.compose.on_recipe_with(project, &up, limit, in_order) {
             End::Cancelled => return Err(Failure::Cancelled),
             End::Exited { status, .. } if status.success() => return Ok(()),
-            End::Exited { status, tail } => {
-                self.compose_failed("up", &ended(status), status.code(), tail)
-            }
+            End::Exited { status, tail } => (self.compose_error("up", &ended(status), tail), false),
             End::TimedOut { tail } => {
-                timed_out = true;
                 let how = format!("did not end within {} s", limit.as_secs());
-                self.compose_failed("up", &how, None, tail)
+                (self.compose_error("up", &how, tail), true)
             }
             End::NotStarted(error) => {
-                return Err(self.compose_failed(
-                    "up",
-                    &format!("could not be started: {error}"),
-                    None,
-                    Vec::new(),
-                ));
+                let how = format!("could not be started: {error}");
+                return Err(self.compose_failed("up", &how, Vec::new()));
             }
         };
-        let failure = match failure {
-            Failure::Found {
-                exit_code,
-                mut errors,
-            } if exit_code != ExitCode::BadConfig => {
-                let said = errors.iter().flat_map(|error| error.log_tail.clone());
-                let said: Vec<String> = said.collect();
-                let services = self.failed_services(model, began, &before, &said, timed_out);
-                // Compose waits for services that others depend on: if one of them failed, that is why.
-                let exit_code = if services.is_empty() {
-                    exit_code
-                } else {
-                    ExitCode::Unhealthy
-                };
-                errors.extend(services);
-                Failure::Found { exit_code, errors }
-            }
-            other => other,
-        };
+        let failure = UpFailure {
+            bring_up: self,
+            found,
+            timed_out,
+        }
+        .explain(hooks, began, &before);
         // After a look at what failed: that goes.
-        if let Err(error) = half_made::restore(self.engine, project, self.cancel, self.left()) {
+        if let Err(error) = half_made::restore(self.engine, project, self.cancel, self.left())
+            .and_then(|()| hooks::remove(self.engine, project, hooks::Which::Running))
+        {
             tracing::warn!("what the failed update has left stays: {error}");
         }
         Err(failure)
     }
 
-    pub fn compose_failed(
-        &self,
-        command: &str,
-        how: &str,
-        code: Option<i32>,
-        tail: Vec<String>,
-    ) -> Failure {
+    pub fn compose_failed(&self, command: &str, how: &str, tail: Vec<String>) -> Failure {
+        Failure::one(ExitCode::Failed, self.compose_error(command, how, tail))
+    }
+
+    fn compose_error(&self, command: &str, how: &str, tail: Vec<String>) -> ErrorReport {
         let reason = tail.last().map_or(how, |line| message(line)).to_owned();
         let service = service_in_error::find(&reason, self.model, self.recipe().project.as_str());
         let unnamed = service.as_ref().filter(|&name| !reason.contains(name));
@@ -282,40 +270,6 @@ impl BringUp<'_> {
             found.hint = Some(pools::hint());
         }
         found.log_tail = tail;
-        if !code.is_some_and(|code| RECIPE_AT_FAULT.contains(&code)) {
-            return Failure::one(ExitCode::Failed, found);
-        }
-        found.what = format!("property `recipe`: {named}Compose refuses it: {reason}");
-        found.property = Some("recipe".to_owned());
-        found.hint =
-            Some("fix the recipe; `docker compose config` shows how Compose reads it".to_owned());
-        Failure::one(ExitCode::BadConfig, found)
-    }
-
-    /// The services that have failed by now, with their last words; when time is over, also those that are on their way.
-    fn failed_services(
-        &self,
-        model: &Model,
-        began: Beginning,
-        before: &EarlierErrors,
-        said: &[String],
-        timed_out: bool,
-    ) -> Vec<ErrorReport> {
-        let expected = model
-            .services
-            .iter()
-            .map(|(name, service)| (name.clone(), service.replicas))
-            .collect();
-        let watch = Watch::new(&self.settings.supervision, expected, began);
-        let project = self.recipe().project.as_str();
-        failed_services::errors(
-            self.engine,
-            project,
-            watch,
-            before,
-            said,
-            timed_out,
-            self.redactor,
-        )
+        found
     }
 }

@@ -6,15 +6,10 @@
 use std::{collections::BTreeSet, thread, time::Duration};
 
 use docker_engine::{Container, Engine, Filters};
-use recipe::Recipe;
+use recipe::{Recipe, labels};
 use service_logs::{Cap, Collector, Follower, Settings, Source};
 
-use crate::{
-    applied,
-    cancel::Cancel,
-    compose::{ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL},
-    job::Job,
-};
+use crate::{applied, cancel::Cancel, compose::PROJECT_LABEL, job::Job};
 
 /// The one driver whose files can be read.
 const DRIVER: &str = "json-file";
@@ -148,16 +143,13 @@ impl Discovery {
     }
 }
 
-/// The service, except of a container of `docker compose run`, whose output somebody saw.
+/// The service, also of a container of one of its hooks, but not of `docker compose run`, whose output somebody saw.
 fn service_of(container: &Container) -> Option<&str> {
     let labels = &container.config.labels;
-    let one_off = labels
-        .get(ONE_OFF_LABEL)
-        .is_some_and(|one_off| one_off.eq_ignore_ascii_case("true"));
-    labels
-        .get(SERVICE_LABEL)
-        .map(String::as_str)
-        .filter(|service| !one_off && is_service_name(service))
+    let hook = labels::hook(labels).map(|(service, _)| service);
+    labels::service(labels)
+        .or(hook)
+        .filter(|service| is_service_name(service))
 }
 
 /// Anyone who may start containers may label them; the name becomes a part of a file's, which is shortened where it is too long.

@@ -1,9 +1,14 @@
 //! Compose, run with a clean environment on the recipe.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use bosh_job::{
-    Paths,
+    Paths, atomic_write,
     command::{Checked, CommandError, Output},
 };
 
@@ -77,6 +82,21 @@ impl<'a> Compose<'a> {
         let mut arguments = self.arguments_for_recipe(project, false);
         arguments.extend(command.iter().map(|&word| word.to_owned()));
         self.logged(&arguments, self.paths.running(), limit)
+    }
+
+    /// Pulls an image that is no service's own.
+    pub fn pull(&self, project: &str, image: &str, limit: Duration) -> std::io::Result<End> {
+        // several are pulled at the same time
+        static PULLS: AtomicUsize = AtomicUsize::new(0);
+        let number = PULLS.fetch_add(1, Ordering::Relaxed);
+        let file = self.paths.compose_dir().join(format!("pull-{number}.yml"));
+        let document = serde_json::json!({"services": {"image": {"image": image}}});
+        atomic_write(&file, document.to_string().as_bytes(), 0o600)?;
+        let file_name = file.display().to_string();
+        let arguments = ["-f", &file_name, "-p", project, "pull"].map(str::to_owned);
+        let end = self.logged(&arguments, self.paths.cli_dir(), limit);
+        std::fs::remove_file(&file)?;
+        Ok(end)
     }
 
     /// Runs a command on the recipe and the runner's labels, its output into the log.

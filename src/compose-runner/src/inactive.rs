@@ -2,12 +2,9 @@
 //! as orphans and lets them run.
 
 use docker_engine::{Engine, Filters};
+use recipe::labels;
 
-use crate::{
-    compose::{ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL},
-    model::Model,
-    recipe_text::RecipeText,
-};
+use crate::{compose::PROJECT_LABEL, model::Model, recipe_text::RecipeText};
 
 /// Stops and removes them; their volumes stay.
 pub fn remove(
@@ -25,14 +22,10 @@ pub fn remove(
     }
     let project = Filters::all().label(format!("{PROJECT_LABEL}={project}"));
     for container in engine.containers(&project)? {
-        let labels = &container.labels;
-        let is_one_off = labels
-            .get(ONE_OFF_LABEL)
-            .is_some_and(|one_off| one_off.eq_ignore_ascii_case("true"));
-        let Some(service) = labels.get(SERVICE_LABEL) else {
+        let Some(service) = labels::service(&container.labels) else {
             continue;
         };
-        if is_one_off || !inactive.contains(&service.as_str()) {
+        if !inactive.contains(&service) {
             continue;
         }
         let name = container.name();

@@ -12,7 +12,12 @@ use bosh_job::Secret;
 use docker_engine::Healthcheck;
 use serde_json::Value;
 
-use crate::{networks::RecipeNetwork, recipe_volumes::RecipeVolume};
+use crate::{
+    networks::RecipeNetwork,
+    other_images::OtherImages,
+    preflight::{EngineNeed, engine_needs},
+    recipe_volumes::RecipeVolume,
+};
 
 /// What Compose will run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub struct Model {
     pub unset_variables: BTreeSet<String>,
     /// By the name that the recipe uses.
     pub volumes: BTreeMap<String, RecipeVolume>,
+    /// The AI models of the recipe, which the plugin `docker model` runs.
+    pub models: BTreeSet<String>,
 }
 
 /// A service.
@@ -68,6 +75,14 @@ pub struct Service {
     pub build: Option<Build>,
     /// Options of the storage driver (`storage_opt`), by name.
     pub storage_options: BTreeSet<String>,
+    /// The images that it needs besides its own.
+    pub other_images: OtherImages,
+    /// How many hooks run in its container once that has started.
+    pub post_start_hooks: usize,
+    /// The program that provides it in place of a container.
+    pub provider: Option<String>,
+    /// What it needs of the engine that older ones do not have.
+    pub needs: Vec<EngineNeed>,
 }
 
 impl Service {
@@ -186,6 +201,9 @@ impl Model {
         let secrets = files_by_name(project.get("secrets"));
         let volumes = RecipeVolume::parse_all(project);
         let elsewhere = volumes_elsewhere(project.get("volumes"));
+        // Compose leaves out the section itself
+        let models = services.values().map(|service| &service["models"]);
+        let models = models.chain(project.get("models")).flat_map(names);
         let services = services.iter().filter(|(_, service)| service.is_object());
         let services = services.map(|(name, service)| {
             let mut parsed = parse_service(service);
@@ -213,6 +231,7 @@ impl Model {
             services: services.collect(),
             networks,
             volumes,
+            models: models.collect(),
             ..Self::default()
         })
     }
@@ -232,11 +251,16 @@ fn parse_service(service: &Value) -> Service {
     // the engine discards what is published out of the host's network, and out of none
     let discards = matches!(network_mode.as_deref(), Some("host" | "none"));
     let ports = each(&service["ports"]).filter(|_| !discards);
+    let provider = text(&service["provider"]["type"]).filter(|kind| !kind.is_empty());
     Service {
         image: text(&service["image"]).filter(|image| !image.is_empty()),
         pull_policy: text(&service["pull_policy"]),
         read_only: service["read_only"] == true,
-        replicas: replicas(service),
+        // what is provided has no container
+        replicas: match provider {
+            Some(_) => 0,
+            None => replicas(service),
+        },
         ports: ports.filter_map(published).collect(),
         mounts,
         texts: Vec::new(),
@@ -254,6 +278,10 @@ fn parse_service(service: &Value) -> Service {
             .then(|| build(&service["build"])),
         storage_options: names(&service["storage_opt"]),
         network_mode,
+        other_images: OtherImages::of(service),
+        post_start_hooks: each(&service["post_start"]).count(),
+        provider,
+        needs: engine_needs(service),
     }
 }
 

@@ -7,9 +7,10 @@ use bosh_job::{
     verdict::{ErrorReport, ServiceReport},
 };
 use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
+use recipe::labels;
 
 use crate::{
-    compose::{ONE_OFF_LABEL, PROJECT_LABEL, SERVICE_LABEL},
+    compose::PROJECT_LABEL,
     failure::error,
     first_check, networks, output,
     redact::Redactor,
@@ -30,7 +31,7 @@ const MISSED: &str = "the engine missed its end: it had lost its containerd mean
 const SET_RIGHT: &str = "compose-runner has the engine notice it, restarts dockerd (the containers run through that) if it does not, \
      and starts the container again as its restart policy says; see compose-runner.log";
 
-/// All containers of a project, without those of `docker compose run`.
+/// All containers of a project's services, without those of `docker compose run` and of hooks.
 pub fn containers(
     engine: &Engine,
     project: &str,
@@ -40,11 +41,7 @@ pub fn containers(
     let processes = processes(engine);
     let mut seen = Vec::new();
     for summary in engine.containers(&filters)? {
-        if summary
-            .labels
-            .get(ONE_OFF_LABEL)
-            .is_some_and(|one_off| one_off.eq_ignore_ascii_case("true"))
-        {
+        if labels::is_one_off(&summary.labels) || labels::hook(&summary.labels).is_some() {
             continue;
         }
         match engine.inspect_container(&summary.id) {
@@ -82,7 +79,7 @@ fn seen_as(
     Some(Seen {
         id: container.id.clone(),
         name: container.name().to_owned(),
-        service: container.config.labels.get(SERVICE_LABEL)?.clone(),
+        service: labels::service(&container.config.labels)?.to_owned(),
         status: state.status,
         pid: state.pid,
         gone: gone(container, processes),
@@ -240,13 +237,17 @@ fn history(container: &Container, redactor: &Redactor) -> Vec<String> {
 }
 
 /// The last lines that a container wrote.
-fn last_lines(
+pub fn last_lines(
     engine: &Engine,
     id: &str,
     redactor: &Redactor,
 ) -> docker_engine::Result<Vec<String>> {
     // One more, since the first may begin within a line, and within a secret.
-    let mut lines = engine.logs_tail(id, TAIL + 1)?;
+    Ok(tail(engine.logs_tail(id, TAIL + 1)?, redactor))
+}
+
+/// The last of the lines that a container wrote, of which the first may begin within a line.
+pub fn tail(mut lines: Vec<String>, redactor: &Redactor) -> Vec<String> {
     if lines.len() > TAIL {
         lines.drain(..lines.len() - TAIL);
     } else if let Some(first) = lines.first_mut()
@@ -256,7 +257,7 @@ fn last_lines(
         let begin = first.ceil_char_boundary(redactor.longest().min(end));
         first.drain(..begin);
     }
-    Ok(lines.iter().map(|line| cut(line, LINE, redactor)).collect())
+    lines.iter().map(|line| cut(line, LINE, redactor)).collect()
 }
 
 /// A text of others, of which not much more than `limit` bytes are shown.
@@ -283,6 +284,7 @@ mod tests {
     use docker_engine::fake::{FakeEngine, FakeReply};
 
     use super::*;
+    use crate::compose::{ONE_OFF_LABEL, SERVICE_LABEL};
 
     fn inspected(id: &str) -> String {
         format!(

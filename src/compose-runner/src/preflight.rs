@@ -34,12 +34,15 @@ use crate::{
 const CONFIG_LIMIT: Duration = Duration::from_mins(1);
 
 mod builds;
+mod engine_needs;
 mod external;
 mod images;
 mod names;
+mod plugins;
 mod quotas;
 mod refusal;
 
+pub use engine_needs::{EngineNeed, engine_needs};
 pub use images::PullPolicies;
 
 /// The checks' inputs.
@@ -61,6 +64,8 @@ impl<'a> Preflight<'a> {
         let model = self.model()?;
         let mut findings = Findings::default();
         findings.add(ExitCode::BadConfig, publishes_for_another(&model));
+        let needs = engine_needs::missing(&model, self.engine)?;
+        findings.add(ExitCode::BadConfig, needs);
         let names = self.names(&model);
         findings.note(names)?;
         let ports = self.ports(&model);
@@ -91,6 +96,8 @@ impl<'a> Preflight<'a> {
             builds::check(model, project, self.engine)?,
         );
         findings.add(ExitCode::Failed, external::missing(model, self.engine)?);
+        let plugins = plugins::missing(model, self.paths, self.compose.environment());
+        findings.add(ExitCode::BadConfig, plugins);
         let unset =
             external::unset_variables(model, self.compose.environment(), &self.paths.running());
         findings.add(ExitCode::BadConfig, unset);
@@ -106,13 +113,9 @@ impl<'a> Preflight<'a> {
             Ok(output) => output,
             Err(CommandError::Cancelled { .. }) => return Err(Failure::Cancelled),
             Err(CommandError::Status { status, stderr, .. }) if status.code().is_some() => {
-                let clean: Vec<_> = stderr
-                    .iter()
-                    .map(|line| self.redactor.clean(line))
-                    .collect();
                 return Err(Failure::one(
                     ExitCode::BadConfig,
-                    refusal::refused_by_compose(&clean, self.recipe.yaml_error()),
+                    refused(&stderr, self.recipe, self.redactor),
                 ));
             }
             Err(other) => {
@@ -226,6 +229,22 @@ impl<'a> Preflight<'a> {
         findings.add(ExitCode::BadConfig, volume_options::check(model, &existing));
         findings.outcome()
     }
+}
+
+/// What Compose has against the recipe now, if anything. Its exit codes do not tell whose fault it is that `up` failed (since 2.33
+/// it is 1 for everything), but a recipe that it cannot read any more is the recipe's: `prep` changes files that it names.
+pub fn refusal(compose: &Compose<'_>, recipe: &Recipe, redactor: &Redactor) -> Option<ErrorReport> {
+    match compose.config(recipe.project.as_str(), CONFIG_LIMIT) {
+        Err(CommandError::Status { status, stderr, .. }) if status.code().is_some() => {
+            Some(refused(&stderr, recipe, redactor))
+        }
+        _ => None,
+    }
+}
+
+fn refused(stderr: &[String], recipe: &Recipe, redactor: &Redactor) -> ErrorReport {
+    let clean: Vec<_> = stderr.iter().map(|line| redactor.clean(line)).collect();
+    refusal::refused_by_compose(&clean, recipe.yaml_error())
 }
 
 /// Services in the network of another container, which the engine lets publish nothing.

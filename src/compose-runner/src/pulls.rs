@@ -7,7 +7,7 @@ use docker_engine::{Engine, ImageStore};
 use image_archive::Reference;
 use image_ledger::ImageLedger;
 
-use crate::model::Model;
+use crate::{model::Model, other_images};
 
 /// What the names of the recipe's images stood for before Compose could pull them.
 pub struct Pulls<'a> {
@@ -17,7 +17,7 @@ pub struct Pulls<'a> {
 }
 
 impl<'a> Pulls<'a> {
-    /// Looks at the images that Compose does not build.
+    /// Looks at the images that Compose does not build, those of hooks and volumes among them.
     pub fn look(
         paths: &'a Paths,
         engine: &'a Engine,
@@ -28,8 +28,9 @@ impl<'a> Pulls<'a> {
             .values()
             .filter(|service| !service.is_built());
         let mut before = BTreeMap::new();
-        for image in services.filter_map(|service| service.image.as_ref()) {
-            before.insert(image.clone(), id_of(engine, image)?);
+        let own = services.filter_map(|service| service.image.as_deref());
+        for image in own.chain(other_images::all(model)) {
+            before.insert(image.to_owned(), id_of(engine, image)?);
         }
         Ok(Self {
             paths,

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use bosh_job::verdict::ErrorReport;
 use docker_engine::{Engine, Filters};
-use recipe::{FailedConfig, KeptRecipe, Recipe};
+use recipe::{FailedConfig, KeptRecipe, Recipe, labels};
 
 use crate::{
-    compose::{PROJECT_LABEL, SERVICE_LABEL},
+    compose::PROJECT_LABEL,
     failure::{Failure, error},
     job::{Job, Settings},
     model::Model,
@@ -130,8 +130,7 @@ fn is_what_runs(kept: &KeptRecipe, job: &Job, engine: &Engine) -> bool {
     kept.recipe == job.config.recipe
         && engine.containers(&project).is_ok_and(|containers| {
             containers.iter().all(|container| {
-                let service = container.labels.get(SERVICE_LABEL);
-                service
+                labels::service(&container.labels)
                     .and_then(|service| kept.images.get(service))
                     .is_none_or(|image| *image == container.image_id)
             })

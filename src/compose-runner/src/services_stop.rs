@@ -16,9 +16,12 @@ use crate::{
     child::{End, ended},
     compose::{Compose, PROJECT_LABEL, SERVICE_LABEL},
     healing::Healing,
+    hooks,
     job::Job,
     observe,
     redact::Redactor,
+    rollback::Rollback,
+    secrets,
 };
 
 /// An engine that does not answer within this time is dead or hangs; with either, nothing can be stopped.
@@ -46,8 +49,34 @@ pub struct ServicesStop {
     paths: Paths,
     project: Option<String>,
     environment: Vec<(String, String)>,
+    /// What it takes to run the recipe's `pre_stop` hooks, if it has any.
+    pre_stop: Option<PreStop>,
     /// When it must be over.
     pub deadline: Instant,
+}
+
+/// What it takes to run `pre_stop` hooks.
+struct PreStop {
+    environment: Vec<(String, String)>,
+    redactor: Redactor,
+}
+
+impl PreStop {
+    /// For the recipe in force, as far as it lies on the disk: the configured one, or the one that it was rolled back to.
+    fn of(job: &Job) -> Option<Self> {
+        let rollback = Rollback::in_force(job);
+        let recipe = match rollback {
+            Some(rollback) => rollback.settings.recipe,
+            None => Recipe::parse(&job.config.recipe).ok().flatten()?,
+        };
+        // A word is enough: the hooks may stand in a file that is included.
+        let files = recipe.files.iter().map(|file| file.content.reveal());
+        let mut texts = std::iter::once(recipe.compose_yaml.reveal()).chain(files);
+        texts.any(|text| text.contains("pre_stop")).then(|| Self {
+            environment: recipe.environment(&job.paths, job.instance()),
+            redactor: secrets::redactor(job, &recipe),
+        })
+    }
 }
 
 impl ServicesStop {
@@ -76,6 +105,7 @@ impl ServicesStop {
             paths: paths.clone(),
             project,
             environment,
+            pre_stop: job.and_then(PreStop::of),
             deadline: Instant::now() + limit,
         }
     }
@@ -108,7 +138,13 @@ impl ServicesStop {
             };
             let running = self.living(&engine, project, cancel);
             let running = match (running, failed) {
-                (Ok(running), None) if running.is_empty() => {
+                // What failed may have been what is gone by now.
+                (Ok(running), failed)
+                    if running.is_empty() && (failed.is_none() || command == "stop") =>
+                {
+                    if let Some(error) = failed {
+                        tracing::warn!("{error:#}");
+                    }
                     tracing::info!(
                         elapsed_ms = began.elapsed().as_millis(),
                         "services are stopped"
@@ -165,6 +201,8 @@ impl ServicesStop {
     fn compose(&self, project: &str, command: &str, cancel: &Cancel) -> Tried {
         let redactor = Redactor::default();
         let compose = Compose::new(&self.paths, self.environment.clone(), &redactor, cancel);
+        self.end_hooks(project, command == "down");
+        self.run_pre_stop_hooks(project, cancel);
         let limit = self
             .deadline
             .saturating_duration_since(Instant::now())
@@ -204,6 +242,43 @@ impl ServicesStop {
             .filter(|one| one.gone.is_none())
             .map(|one| one.name)
             .collect())
+    }
+
+    /// Removes what runs hooks yet, of which Compose knows nothing when it stops services.
+    fn end_hooks(&self, project: &str, deleting: bool) {
+        let which = if deleting {
+            hooks::Which::All
+        } else {
+            hooks::Which::Running
+        };
+        if let Err(error) = hooks::remove(&Engine::new(self.paths.socket()), project, which) {
+            tracing::warn!("hooks may still run: {error}");
+        }
+    }
+
+    /// Stops the recipe's services with the recipe, if it has `pre_stop` hooks: what Compose knows of containers by their labels has
+    /// none. What remains is stopped without the recipe, whatever becomes of this.
+    fn run_pre_stop_hooks(&self, project: &str, cancel: &Cancel) {
+        let Some(hooks) = &self.pre_stop else { return };
+        let redactor = &hooks.redactor;
+        let compose = Compose::new(&self.paths, hooks.environment.clone(), redactor, cancel);
+        let limit = self.deadline.saturating_duration_since(Instant::now());
+        match compose.on_recipe_alone(project, &["stop"], limit) {
+            End::Exited { status, .. } if status.success() => {}
+            End::Exited { status, tail } => tracing::warn!(
+                "docker-compose stop with `pre_stop` hooks {}: {}",
+                ended(status),
+                tail.last().map_or("", String::as_str)
+            ),
+            End::TimedOut { .. } => tracing::warn!(
+                "the `pre_stop` hooks did not end within {} s, the services' share of the stop (`stop_timeout`)",
+                limit.as_secs()
+            ),
+            End::NotStarted(error) => {
+                tracing::warn!("docker-compose could not be started: {error}");
+            }
+            End::Cancelled => {}
+        }
     }
 
     /// The services that still run; nothing if the engine does not answer.

@@ -7,13 +7,14 @@ use bosh_job::{Paths, config::RecipeConfig};
 use docker_engine::{Engine, Filters};
 use image_ledger::ImageLedger;
 use jiff::Timestamp;
-use recipe::KeptRecipe;
+use recipe::{KeptRecipe, labels};
 
 use crate::{
-    compose::{PROJECT_LABEL, SERVICE_LABEL},
+    compose::PROJECT_LABEL,
     image_map::ImageMap,
     job::{Job, Settings},
     model::Model,
+    other_images,
 };
 
 /// What it takes.
@@ -25,7 +26,7 @@ pub struct Settled {
     removes_images: bool,
     /// The recipe as it was configured.
     recipe: RecipeConfig,
-    /// The image of each service, as the recipe names it.
+    /// The image of each service, and of its hooks and volumes, as the recipe names it.
     images: BTreeMap<String, String>,
 }
 
@@ -33,6 +34,10 @@ impl Settled {
     /// For a recipe that is about to be watched.
     pub fn new(job: &Job, settings: &Settings, engine: &Engine, model: &Model) -> Self {
         let services = model.services.iter();
+        let own =
+            services.filter_map(|(name, service)| Some((name.clone(), service.image.clone()?)));
+        let others = other_images::all(model).into_iter();
+        let others = others.map(|image| (other_images::kept_name(image), image.to_owned()));
         Self {
             paths: job.paths.clone(),
             engine: engine.clone(),
@@ -40,9 +45,7 @@ impl Settled {
             keeps_recipe: settings.supervision.rollback_on_failure,
             removes_images: settings.remove_old_images,
             recipe: job.config.recipe.clone(),
-            images: services
-                .filter_map(|(name, service)| Some((name.clone(), service.image.clone()?)))
-                .collect(),
+            images: own.chain(others).collect(),
         }
     }
 
@@ -105,8 +108,8 @@ impl Settled {
             .containers(&filters)?
             .into_iter()
             .filter_map(|container| {
-                let service = container.labels.get(SERVICE_LABEL)?;
-                Some((service.clone(), container.image_id))
+                let service = labels::service(&container.labels)?.to_owned();
+                Some((service, container.image_id))
             })
             .filter(|(service, _)| self.images.contains_key(service))
             .collect();

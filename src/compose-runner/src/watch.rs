@@ -145,6 +145,11 @@ impl Beginning {
             instant: Instant::now(),
         }
     }
+
+    /// Whether this was later.
+    pub fn is_before(&self, time: Timestamp) -> bool {
+        time >= self.clock
+    }
 }
 
 impl Watch {

@@ -53,6 +53,7 @@ pub use images::{
     RootFs,
 };
 pub use load::LoadReport;
+pub use logs::Output;
 pub use networks::{Ipam, Network, Subnet};
 pub use request::Timeouts;
 pub use save::SavedImage;

@@ -1,8 +1,11 @@
-//! The last lines of a container's output.
+//! A container's output: its last lines, or all that it writes from now on.
+
+use std::time::Duration;
 
 use crate::{
-    Engine, Result,
+    Engine, Result, Timeouts,
     request::{Request, segment},
+    transport::{Part, ReplyBody},
 };
 
 /// More than this of a container's last lines is not read.
@@ -38,6 +41,81 @@ impl Engine {
             .collect();
         tail.drain(..tail.len().saturating_sub(lines));
         Ok(tail)
+    }
+
+    /// What a container without a terminal writes to stdout and stderr from now on. It need not be started yet.
+    pub fn attach(&self, id: &str) -> Result<Output> {
+        let path = format!("/containers/{}/attach", segment(id));
+        self.output(Request::post(path).query("stream", "1"))
+    }
+
+    /// What a container without a terminal has written since its start, and what it writes until it ends. Of one that is not started
+    /// there is nothing.
+    pub fn follow_logs(&self, id: &str) -> Result<Output> {
+        let path = format!("/containers/{}/logs", segment(id));
+        self.output(Request::get(path).query("follow", "1"))
+    }
+
+    fn output(&self, request: Request) -> Result<Output> {
+        // The head comes at once, without waiting for output (moby, `postContainersAttach`, `WriteLogStream`), save while the
+        // container is being started.
+        let head = Timeouts::silence(Duration::from_mins(2));
+        let request = request.query("stdout", "1").query("stderr", "1");
+        let mut reply = self.call(request.timeouts(head))?;
+        reply.body.allow_silence();
+        Ok(Output {
+            body: reply.body,
+            frames: Frames::default(),
+        })
+    }
+}
+
+/// The stream of a container's output. Dropping it ends the call, and not the container.
+#[derive(Debug)]
+pub struct Output {
+    body: ReplyBody,
+    frames: Frames,
+}
+
+impl Output {
+    /// Has `hear` hear what comes within `patience`; `false` at the end.
+    pub fn next_within(&mut self, patience: Duration, mut hear: impl FnMut(&[u8])) -> Result<bool> {
+        match self.body.next_part_within(Some(patience))? {
+            Part::Bytes(bytes) => self.frames.take(&bytes, &mut hear),
+            Part::NotYet => {}
+            Part::End => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// The multiplexed form, as it arrives.
+#[derive(Debug, Default)]
+struct Frames {
+    header: Vec<u8>,
+    /// What is still to come of the frame.
+    left: usize,
+}
+
+impl Frames {
+    fn take(&mut self, mut bytes: &[u8], hear: &mut impl FnMut(&[u8])) {
+        while !bytes.is_empty() {
+            if self.left == 0 {
+                let (taken, rest) = bytes.split_at((HEADER - self.header.len()).min(bytes.len()));
+                self.header.extend_from_slice(taken);
+                bytes = rest;
+                if let [_, _, _, _, a, b, c, d] = self.header[..] {
+                    let length = u32::from_be_bytes([a, b, c, d]);
+                    self.left = usize::try_from(length).unwrap_or(usize::MAX);
+                    self.header.clear();
+                }
+                continue;
+            }
+            let (text, rest) = bytes.split_at(self.left.min(bytes.len()));
+            hear(text);
+            self.left -= text.len();
+            bytes = rest;
+        }
     }
 }
 
@@ -76,6 +154,19 @@ mod tests {
     fn joins_both_streams() {
         let bytes = [frame(1, "one\n"), frame(2, "two\n")].concat();
         assert_eq!(demultiplexed(&bytes).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn frames_are_put_together_wherever_they_are_cut() {
+        let bytes = [frame(1, "one\n"), frame(2, ""), frame(2, "two\n")].concat();
+        for size in 1..=bytes.len() {
+            let mut text = Vec::new();
+            let mut frames = Frames::default();
+            for part in bytes.chunks(size) {
+                frames.take(part, &mut |heard| text.extend_from_slice(heard));
+            }
+            assert_eq!(text, b"one\ntwo\n", "{size}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod dotenv;
 mod environment;
 mod files;
 mod kept;
+pub mod labels;
 mod ledger;
 mod position;
 mod prep;

@@ -19,6 +19,7 @@ use crate::{
     compose::PROJECT_LABEL,
     failure::{Failure, Outcome, error},
     model::Model,
+    preflight::refusal,
 };
 
 impl BringUp<'_> {
@@ -131,13 +132,17 @@ impl BringUp<'_> {
             End::Cancelled => Err(Failure::Cancelled),
             End::Exited { status, .. } if status.success() => Ok(()),
             End::Exited { status, tail } => {
-                Err(self.compose_failed(command, &ended(status), status.code(), tail))
+                let refusal = refusal(self.compose, &self.settings.recipe, self.redactor);
+                Err(refusal.map_or_else(
+                    || self.compose_failed(command, &ended(status), tail),
+                    |refusal| Failure::one(ExitCode::BadConfig, refusal),
+                ))
             }
             End::TimedOut { tail } => {
-                Err(self.compose_failed(command, "did not end in time", None, tail))
+                Err(self.compose_failed(command, "did not end in time", tail))
             }
             End::NotStarted(error) => {
-                Err(self.compose_failed(command, &error.to_string(), None, Vec::new()))
+                Err(self.compose_failed(command, &error.to_string(), Vec::new()))
             }
         }
     }

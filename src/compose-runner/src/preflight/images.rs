@@ -20,6 +20,7 @@ use crate::{
     failure::{Failure, Findings, Outcome, error},
     image_map::ImageMap,
     model::{Model, Service},
+    other_images::{self, Place},
     pulls::Pulls,
 };
 
@@ -46,6 +47,16 @@ impl PullPolicies {
     }
 }
 
+/// A pull.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    image: &'a str,
+    /// A service that wants it.
+    service: &'a str,
+    /// Whether it is that service's own: others are pulled by their names.
+    is_own: bool,
+}
+
 /// What became of a pull.
 enum Pulled {
     Done,
@@ -62,6 +73,8 @@ struct Wanted<'a> {
     missing: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// They are here, and the recipe asks for newer ones.
     newer: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// The missing ones that are no service's own: where each stands.
+    places: BTreeMap<(&'a str, &'a str), &'a Place>,
     findings: Findings,
 }
 
@@ -73,9 +86,32 @@ impl Preflight<'_> {
             mut policies,
             mut missing,
             mut newer,
+            mut places,
             mut findings,
         } = Wanted::default();
         for (name, service) in &model.services {
+            for (place, image) in &service.other_images.places {
+                let is_hook = matches!(place, Place::Hook(_));
+                if service.provider.is_some() || (is_hook && service.replicas == 0) {
+                    continue;
+                }
+                let kept = self.kept_images;
+                let kept = kept.and_then(|images| images.get(&other_images::kept_name(image)));
+                if let Some(id) = kept {
+                    if !self.is_there(Some(id))? {
+                        findings.add(ExitCode::Failed, [gone_image(name, id)]);
+                    }
+                } else if pulls.lacks(image) && !self.is_there(brought.resolve(image))? {
+                    missing.entry(image).or_default().insert(name);
+                    places.insert((image, name), place);
+                } else if is_hook && asks_each_time(service) && !is_fixed(image) {
+                    newer.entry(image).or_default().insert(name);
+                    places.insert((image, name), place);
+                }
+            }
+            if service.provider.is_some() {
+                continue;
+            }
             if service.replicas == 0 {
                 // Compose would pull it all the same
                 policies.policies.insert(name.clone(), "never");
@@ -124,11 +160,6 @@ impl Preflight<'_> {
                 missing.entry(image).or_default().insert(name);
             } else if asks_each_time(service) {
                 policies.policies.insert(name.clone(), "missing");
-                // what is named by its digest is never another one
-                let is_fixed = |image: &str| {
-                    let reference = image.parse::<Reference>().ok();
-                    reference.is_some_and(|reference| reference.digested().is_some())
-                };
                 if !is_fixed(image) {
                     newer.entry(image).or_default().insert(name);
                 }
@@ -138,6 +169,7 @@ impl Preflight<'_> {
             policies,
             missing,
             newer,
+            places,
             findings,
         })
     }
@@ -148,20 +180,33 @@ impl Preflight<'_> {
             mut policies,
             missing,
             newer,
+            places,
             mut findings,
         } = self.sort(model, pulls)?;
+        // a volume's image is pulled whatever the service's policy says
+        let is_never = |image: &str, name: &str| {
+            !matches!(places.get(&(image, name)), Some(Place::Volume(_)))
+                && is_never(&model.services[name])
+        };
         let never: Vec<&str> = missing
             .iter()
-            .filter(|(_, services)| services.iter().all(|name| is_never(&model.services[*name])))
+            .filter(|(image, services)| services.iter().all(|name| is_never(image, name)))
             .map(|(image, _)| *image)
             .collect();
         let to_pull = missing.iter().chain(&newer);
-        let jobs: Vec<(&str, &str)> = to_pull
+        let jobs: Vec<Job<'_>> = to_pull
             .filter(|(image, _)| !never.contains(image))
             .filter_map(|(image, services)| {
-                let mut services = services.iter();
-                let service = services.find(|name| !is_never(&model.services[**name]))?;
-                Some((*image, *service))
+                let services = services.iter().copied();
+                let services: Vec<&str> = services.filter(|name| !is_never(image, name)).collect();
+                let own = services
+                    .iter()
+                    .find(|name| !places.contains_key(&(*image, *name)));
+                Some(Job {
+                    image,
+                    service: own.or(services.first())?,
+                    is_own: own.is_some(),
+                })
             })
             .collect();
         let is_needed = |image: &str| missing.contains_key(image);
@@ -179,7 +224,8 @@ impl Preflight<'_> {
             if let Some((why, is_late)) = why {
                 let services = services.iter();
                 let found = services.map(|service| {
-                    let mut found = missing_image(service, image, &why, is_late);
+                    let place = places.get(&(*image, *service)).copied();
+                    let mut found = missing_image(service, place, image, &why, is_late);
                     let build = model.services[*service].build.as_ref();
                     found.causes.extend(build.and_then(builds::lacks));
                     found
@@ -191,7 +237,8 @@ impl Preflight<'_> {
             if let Some(Pulled::Failed(why) | Pulled::TooLate(why)) = pulled.get(image) {
                 let warnings = services.iter().map(|service| {
                     let policy = model.services[*service].pull_policy.as_deref();
-                    not_pulled(service, image, policy.unwrap_or_default(), why)
+                    let place = places.get(&(*image, *service)).copied();
+                    not_pulled(service, place, image, policy.unwrap_or_default(), why)
                 });
                 policies.warnings.extend(warnings);
             }
@@ -210,7 +257,7 @@ impl Preflight<'_> {
     /// Pulls images, each for a service that wants it, as long as there is time.
     fn pull_all<'b>(
         &self,
-        jobs: &[(&'b str, &str)],
+        jobs: &[Job<'b>],
         is_needed: impl Fn(&str) -> bool + Sync,
     ) -> Outcome<BTreeMap<&'b str, Pulled>> {
         let queue = Mutex::new(jobs.iter().copied().collect::<VecDeque<_>>());
@@ -222,8 +269,9 @@ impl Preflight<'_> {
                 .pop_front()
         };
         let work = || -> Outcome<()> {
-            while let Some((image, service)) = lock() {
-                let outcome = self.pull(service, image, is_needed(image))?;
+            while let Some(job) = lock() {
+                let image = job.image;
+                let outcome = self.pull(job, is_needed(image))?;
                 let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                 done.insert(image, outcome);
             }
@@ -241,7 +289,12 @@ impl Preflight<'_> {
         Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn pull(&self, service: &str, image: &str, is_needed: bool) -> Outcome<Pulled> {
+    fn pull(&self, job: Job<'_>, is_needed: bool) -> Outcome<Pulled> {
+        let Job {
+            image,
+            service,
+            is_own,
+        } = job;
         let left = self.deadline.saturating_duration_since(Instant::now());
         let left = left.saturating_sub(FOR_THE_VERDICT);
         // what is here already must leave time to bring it up
@@ -257,10 +310,15 @@ impl Preflight<'_> {
         }
         let limit = left.min(LONGEST_PULL);
         let project = self.recipe.project.as_str();
-        match self
-            .compose
-            .on_recipe_alone(project, &["pull", service], limit)
-        {
+        let end = if is_own {
+            self.compose
+                .on_recipe_alone(project, &["pull", service], limit)
+        } else {
+            self.compose
+                .pull(project, image, limit)
+                .unwrap_or_else(End::NotStarted)
+        };
+        match end {
             End::Cancelled => Err(Failure::Cancelled),
             End::NotStarted(error) => Ok(Pulled::Failed(error.to_string())),
             End::TimedOut { .. } => Ok(Pulled::TooLate(format!(
@@ -275,6 +333,12 @@ impl Preflight<'_> {
             )),
         }
     }
+}
+
+/// What is named by its digest is never another one.
+fn is_fixed(image: &str) -> bool {
+    let reference = image.parse::<Reference>().ok();
+    reference.is_some_and(|reference| reference.digested().is_some())
 }
 
 fn is_never(service: &Service) -> bool {
@@ -306,9 +370,23 @@ fn gone_image(service: &str, id: &str) -> ErrorReport {
     found
 }
 
-fn missing_image(service: &str, image: &str, why: &str, is_late: bool) -> ErrorReport {
-    let what =
-        format!("service {service}: image {image} is not on this machine and cannot be pulled");
+/// `image busybox:1`, and of which part of the service it is, if it is not its own.
+fn named(image: &str, place: Option<&Place>) -> String {
+    place.map_or_else(
+        || format!("image {image}"),
+        |place| format!("image {image} of its {place}"),
+    )
+}
+
+fn missing_image(
+    service: &str,
+    place: Option<&Place>,
+    image: &str,
+    why: &str,
+    is_late: bool,
+) -> ErrorReport {
+    let image = named(image, place);
+    let what = format!("service {service}: {image} is not on this machine and cannot be pulled");
     let hint = "freeze it into an image release (`image-packager freeze`) and colocate that release's job, or give the VM a way to its registry";
     let late = if is_late {
         "; a registry that is only slow needs a longer `start_timeout`"
@@ -318,9 +396,16 @@ fn missing_image(service: &str, image: &str, why: &str, is_late: bool) -> ErrorR
     of_service(service, what, why, format!("{hint}{late}"))
 }
 
-fn not_pulled(service: &str, image: &str, policy: &str, why: &str) -> ErrorReport {
+fn not_pulled(
+    service: &str,
+    place: Option<&Place>,
+    image: &str,
+    policy: &str,
+    why: &str,
+) -> ErrorReport {
+    let image = named(image, place);
     let what = format!(
-        "service {service}: image {image} is used as it is on this machine: its `pull_policy` is {policy}, and it cannot be pulled"
+        "service {service}: {image} is used as it is on this machine: its `pull_policy` is {policy}, and it cannot be pulled"
     );
     let hint = "take the `pull_policy` out of the recipe, or give the VM a way to the registry";
     of_service(service, what, why, hint.to_owned())

@@ -6,6 +6,7 @@ use bosh_job::{ContainerProcesses, Gone};
 use docker_engine::{
     Container, ContainerSummary, Engine, Filters, HealthStatus, ImageStore, Status,
 };
+use recipe::labels;
 use serde::Serialize;
 
 use crate::data_root::name_of;
@@ -32,6 +33,8 @@ pub struct ContainerReport {
     pub name: String,
     pub project: Option<String>,
     pub service: Option<String>,
+    /// The kind of the service's hook that it runs (`pre_start`), if it is none of the service's own.
+    pub hook: Option<String>,
     /// As the recipe has it.
     pub image: String,
     /// What the engine knows the image by; the name may have moved on to another one since.
@@ -106,6 +109,7 @@ fn report_of(
         name: container.name().to_owned(),
         project: label("com.docker.compose.project"),
         service: label("com.docker.compose.service"),
+        hook: labels::hook(&summary.labels).map(|(_, kind)| kind.to_owned()),
         image: container.config.image,
         image_digest: container.image,
         image_digest_of: match store {

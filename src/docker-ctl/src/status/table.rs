@@ -120,7 +120,7 @@ fn containers(containers: &[ContainerReport]) -> Vec<String> {
     rows.extend(containers.iter().map(|container| {
         [
             container.name.clone(),
-            container.service.clone().unwrap_or_else(|| "-".to_owned()),
+            service(container),
             state(container),
             container.health.unwrap_or("-").to_owned(),
             container.restarts.to_string(),
@@ -129,6 +129,14 @@ fn containers(containers: &[ContainerReport]) -> Vec<String> {
         ]
     }));
     aligned(&rows)
+}
+
+fn service(container: &ContainerReport) -> String {
+    let service = container.service.as_deref().unwrap_or("-");
+    match &container.hook {
+        Some(kind) => format!("{service} ({kind})"),
+        None => service.to_owned(),
+    }
 }
 
 fn state(container: &ContainerReport) -> String {
@@ -196,6 +204,7 @@ mod tests {
             name: format!("running-{name}-1"),
             project: Some("running".to_owned()),
             service: Some(name.to_owned()),
+            hook: None,
             image: "registry.example.com/team/shop:1.14".to_owned(),
             image_digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
             image_digest_of: "config",
@@ -225,7 +234,10 @@ mod tests {
             engine_error: None,
             containers: vec![
                 container("database", "running", 0),
-                container("web", "exited", 137),
+                ContainerReport {
+                    hook: Some("pre_start".to_owned()),
+                    ..container("web", "exited", 137)
+                },
             ],
             disk: DiskReport {
                 images: Some(Used {
@@ -269,9 +281,9 @@ job's logs     2.0 KiB  7
 not measured: no answer within 20 s
 4.0 GiB of 10.0 GiB free on /var/vcap/store/docker
 
-CONTAINER           SERVICE   STATE                        HEALTH   RESTARTS  DIGEST        IMAGE
-running-database-1  database  running                      healthy  2         0123456789ab  registry.example.com/team/shop:1.14
-running-web-1       web       exited (137, out of memory)  -        2         0123456789ab  registry.example.com/team/shop:1.14";
+CONTAINER           SERVICE          STATE                        HEALTH   RESTARTS  DIGEST        IMAGE
+running-database-1  database         running                      healthy  2         0123456789ab  registry.example.com/team/shop:1.14
+running-web-1       web (pre_start)  exited (137, out of memory)  -        2         0123456789ab  registry.example.com/team/shop:1.14";
         assert_eq!(text, expected);
     }
 
