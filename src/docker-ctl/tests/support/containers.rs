@@ -10,7 +10,11 @@ use super::{Vm, busybox};
 
 /// Brings the image `sleeper:1`, which has a shell.
 pub fn load_image(vm: &Vm) {
-    let archive = Files::new_archive(&TestImage::busybox(&busybox()), &["sleeper:1"]).tarball();
+    let archive = Files::new_archive(
+        &TestImage::busybox(&busybox()),
+        &["docker.io/library/sleeper:1"],
+    )
+    .tarball();
     vm.engine().load(Cursor::new(archive)).unwrap();
 }
 
