@@ -424,9 +424,14 @@ impl Vm {
         self.dockerd.wait().unwrap();
     }
 
-    /// Waits for the end of a dockerd that a signal killed.
+    /// Waits for the end of a dockerd that a signal killed, and of its containerd, which the kernel kills with it: 20.10 takes one
+    /// that nobody has reaped yet for one that runs, and does not start.
     pub fn await_killed_dockerd(&mut self) {
         self.dockerd.wait().unwrap();
+        let pidfile = self.paths.exec_root().join("containerd/containerd.pid");
+        let pid = fs::read_to_string(pidfile).unwrap();
+        let process = Path::new("/proc").join(pid.trim());
+        until(|| (!process.exists()).then_some(())).expect("containerd ends with dockerd");
     }
 
     /// Starts dockerd again.
