@@ -428,7 +428,8 @@ fn without_a_recipe_images_that_no_job_lists_any_more_go() {
     vm.run(&["start"]).ok();
     let engine = vm.engine();
     for (seed, name) in [(1, "brought:1"), (2, "by-hand:1")] {
-        let archive = Files::new_archive(&TestImage::small(seed), &[name]).tarball();
+        let name = format!("docker.io/library/{name}");
+        let archive = Files::new_archive(&TestImage::small(seed), &[&name]).tarball();
         engine.load(Cursor::new(archive)).unwrap();
     }
     let is_there = |name| engine.inspect_image(name).unwrap().is_some();

@@ -1,13 +1,17 @@
 //! A real dockerd of a test's own: with its own data root, socket and containerd, on no network, gone when dropped.
 //!
-//! It needs root and a directory with `dockerd`, `containerd`, `containerd-shim-runc-v2` and `runc`, which the
-//! environment variable `CONTAINERS_TEST_ENGINE` names. Without them a test fails; it is not skipped.
+//! It needs root and the engine directory that the environment variable `CONTAINERS_TEST_ENGINE` names. Without them a test
+//! fails; it is not skipped.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::missing_panics_doc,
     reason = "it serves tests only"
 )]
+
+mod directory;
+
+pub use directory::{PROGRAMS, VARIABLE, engine_directory};
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,8 +21,6 @@ use std::time::{Duration, Instant};
 use docker_engine::{Engine, ImageStore};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// Names the directory with dockerd and what belongs to it.
-pub const VARIABLE: &str = "CONTAINERS_TEST_ENGINE";
 const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(30);
 
@@ -37,14 +39,7 @@ impl Dockerd {
     /// Panics, with dockerd's log, if it does not answer within a minute.
     #[must_use]
     pub fn start(store: ImageStore) -> Self {
-        let binaries = PathBuf::from(std::env::var_os(VARIABLE).unwrap_or_else(|| {
-            panic!("{VARIABLE} is not set: it must name the directory of a dockerd to test with")
-        }));
-        assert!(
-            binaries.join("dockerd").is_file(),
-            "{VARIABLE} names {}, which has no dockerd",
-            binaries.display()
-        );
+        let binaries = engine_directory();
         assert!(
             rustix::process::geteuid().is_root(),
             "a test with a real dockerd needs root"

@@ -1,8 +1,7 @@
 //! A VM for the runner: a root of its own with a real dockerd in network and mount namespaces of its own, so that
 //! nothing of the machine changes.
 //!
-//! It needs root, `CONTAINERS_TEST_ENGINE` (a directory with `dockerd`, `containerd`, `containerd-shim-runc-v2`,
-//! `runc`, `docker-proxy`, `docker-init`, `docker-compose` and `docker-buildx`) and a static busybox. Without them a test fails; it is
+//! It needs root, the engine directory that `CONTAINERS_TEST_ENGINE` names, and a static busybox. Without them a test fails; it is
 //! not skipped.
 
 use std::{
@@ -21,7 +20,6 @@ use serde_json::{Value, json};
 
 use crate::namespaces::{inside, spawn_anchor, spawn_dockerd};
 
-const VARIABLE: &str = "CONTAINERS_TEST_ENGINE";
 /// Any step of a test.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -36,25 +34,7 @@ pub struct Vm {
 
 impl Vm {
     pub fn start() -> Self {
-        let binaries = std::env::var_os(VARIABLE).unwrap_or_else(|| {
-            panic!("{VARIABLE} is not set: it must name the directory of a dockerd to test with")
-        });
-        let binaries = fs::canonicalize(&binaries)
-            .unwrap_or_else(|error| panic!("{VARIABLE} names {}: {error}", binaries.display()));
-        for program in [
-            "dockerd",
-            "containerd",
-            "runc",
-            "docker-proxy",
-            "docker-compose",
-            "docker-buildx",
-        ] {
-            assert!(
-                binaries.join(program).is_file(),
-                "{VARIABLE} names {}, which has no {program}",
-                binaries.display()
-            );
-        }
+        let binaries = engine_fixture::engine_directory();
         assert!(
             rustix::process::geteuid().is_root(),
             "a test with a real dockerd needs root"
@@ -444,9 +424,14 @@ impl Vm {
         self.dockerd.wait().unwrap();
     }
 
-    /// Waits for the end of a dockerd that a signal killed.
+    /// Waits for the end of a dockerd that a signal killed, and of its containerd, which the kernel kills with it: 20.10 takes one
+    /// that nobody has reaped yet for one that runs, and does not start.
     pub fn await_killed_dockerd(&mut self) {
         self.dockerd.wait().unwrap();
+        let pidfile = self.paths.exec_root().join("containerd/containerd.pid");
+        let pid = fs::read_to_string(pidfile).unwrap();
+        let process = Path::new("/proc").join(pid.trim());
+        until(|| (!process.exists()).then_some(())).expect("containerd ends with dockerd");
     }
 
     /// Starts dockerd again.

@@ -58,11 +58,7 @@ impl Vm {
     /// One with the engine that `CONTAINERS_TEST_ENGINE` names.
     pub fn with_engine() -> Self {
         let vm = Self::new();
-        let Some(engine) = std::env::var_os("CONTAINERS_TEST_ENGINE").map(PathBuf::from) else {
-            panic!(
-                "CONTAINERS_TEST_ENGINE is not set: it must name the directory of a dockerd to test with"
-            )
-        };
+        let engine = engine_fixture::engine_directory();
         std::fs::remove_dir(vm.paths().docker_bin_dir()).unwrap();
         vm.change_engine(&engine);
         vm

@@ -33,6 +33,11 @@ fn assert_told(scene: &Scene, step: &str, outcome: Option<&Outcome>) {
     );
 }
 
+fn in_containerd_store(scene: &Scene) -> bool {
+    let driver = scene.ok("docker info --format '{{json .DriverStatus}}'");
+    driver.contains("io.containerd.snapshotter")
+}
+
 fn scene(name: &str) -> Scene {
     Scene::of(
         Deployment::new(name)
@@ -73,9 +78,20 @@ fn the_persistent_disk_is_full_at_an_import_an_up_a_stop_and_a_start() {
     fill(&scene, "/var/vcap/store", 0);
     scene.deployment.set("recipe", recipe("1"));
     let outcome = scene.deployment.deploy();
-    println!("a deploy on a full disk ended with {}", outcome.code);
-    assert_ne!(outcome.code, 0, "{}", outcome.text());
-    assert_told(&scene, "an update", Some(&outcome));
+    println!(
+        "a deploy on a full disk ended with {}; {}",
+        outcome.code,
+        scene.ok("df -k /var/vcap/store")
+    );
+    if outcome.code == 0 {
+        // containerd may find room as it starts, by what nobody uses any more; then the update has to be there
+        assert!(in_containerd_store(&scene), "{}", outcome.text());
+        let round = "docker inspect --format '{{json .Config.Env}}' running-app-1";
+        let round = scene.ok(&format!("within 30 well; {round}"));
+        assert!(round.contains("ROUND=1"), "{round}");
+    } else {
+        assert_told(&scene, "an update", Some(&outcome));
+    }
     scene.assert_data("an update on a full disk");
     clear(&scene, "/var/vcap/store");
     scene.deployment.deploy_ok();

@@ -152,7 +152,7 @@ fn a_runner_that_hangs_and_a_dockerd_without_a_recipe_that_hangs_are_visible() {
     let db = scene.deployment.started_at("db");
     scene.ok(&stop_signal("compose-runner"));
     assert_shows(&scene.deployment, "compose", "failing", "the runner hangs");
-    assert_eq!(scene.deployment.state(Some("docker")), "running");
+    assert_shows(&scene.deployment, "docker", "running", "the runner hangs");
     scene.ok("kill -CONT $(pidof compose-runner)");
     assert_shows(
         &scene.deployment,
@@ -173,7 +173,7 @@ fn a_runner_that_hangs_and_a_dockerd_without_a_recipe_that_hangs_are_visible() {
 
     scene.deployment.set("recipe", Value::Null);
     scene.deployment.deploy_ok();
-    assert_eq!(scene.deployment.state(Some("docker")), "running");
+    assert_shows(&scene.deployment, "docker", "running", "without a recipe");
     scene.ok(&stop_signal("dockerd"));
     assert_shows(&scene.deployment, "docker", "failing", "dockerd hangs");
     scene.ok("kill -CONT $(pidof dockerd)");
