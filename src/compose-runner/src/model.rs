@@ -79,6 +79,8 @@ pub struct Service {
     pub other_images: OtherImages,
     /// How many hooks run in its container once that has started.
     pub post_start_hooks: usize,
+    /// Places of `pre_start` hooks that shall run once for each container (`per_replica`).
+    pub per_replica_hooks: Vec<usize>,
     /// The program that provides it in place of a container.
     pub provider: Option<String>,
     /// What it needs of the engine that older ones do not have.
@@ -280,6 +282,11 @@ fn parse_service(service: &Value) -> Service {
         network_mode,
         other_images: OtherImages::of(service),
         post_start_hooks: each(&service["post_start"]).count(),
+        per_replica_hooks: each(&service["pre_start"])
+            .enumerate()
+            .filter(|(_, hook)| hook["per_replica"] == true)
+            .map(|(place, _)| place)
+            .collect(),
         provider,
         needs: engine_needs(service),
     }

@@ -36,6 +36,7 @@ const CONFIG_LIMIT: Duration = Duration::from_mins(1);
 mod builds;
 mod engine_needs;
 mod external;
+mod hooks;
 mod images;
 mod names;
 mod plugins;
@@ -64,6 +65,7 @@ impl<'a> Preflight<'a> {
         let model = self.model()?;
         let mut findings = Findings::default();
         findings.add(ExitCode::BadConfig, publishes_for_another(&model));
+        findings.add(ExitCode::BadConfig, hooks::check(&model));
         let needs = engine_needs::missing(&model, self.engine)?;
         findings.add(ExitCode::BadConfig, needs);
         let names = self.names(&model);
