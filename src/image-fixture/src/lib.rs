@@ -163,7 +163,5 @@ pub fn digest(bytes: &[u8]) -> String {
 /// The digits of the digest.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hex::encode(Sha256::digest(bytes))
 }
