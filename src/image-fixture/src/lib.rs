@@ -40,10 +40,7 @@ impl Packing {
                     .and_then(|()| encoder.finish())
                     .expect("writing to memory")
             }
-            Self::Zstd => ruzstd::encoding::compress_to_vec(
-                bytes,
-                ruzstd::encoding::CompressionLevel::Fastest,
-            ),
+            Self::Zstd => zstd::encode_all(bytes, 1).expect("writing to memory"),
         }
     }
 
