@@ -1,56 +1,44 @@
 //! Networks in the CIDR notation: an address and the length of the part of it that all hosts of the network share.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 /// An address and the length of its network's part, as in `10.0.0.0/8` (a network) and `10.0.0.1/8` (a host in it).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
-    address: IpAddr,
-    bits: u8,
-}
+pub struct Cidr(IpNet);
 
 impl Cidr {
     /// The network of one address alone.
     #[must_use]
     pub fn host(address: IpAddr) -> Self {
-        let bits = longest(address);
-        Self { address, bits }
+        Self(address.into())
     }
 
     /// An address in a network; nothing if the length is more than an address has bits.
     #[must_use]
     pub fn new(address: IpAddr, bits: u8) -> Option<Self> {
-        (bits <= longest(address)).then_some(Self { address, bits })
+        IpNet::new(address, bits).ok().map(Self)
     }
 
     /// The address as it was written.
     #[must_use]
     pub fn address(&self) -> IpAddr {
-        self.address
+        self.0.addr()
     }
 
     /// The length of the network's part, in bits.
     #[must_use]
     pub fn bits(&self) -> u8 {
-        self.bits
+        self.0.prefix_len()
     }
 
     /// The network, without the host's part.
     #[must_use]
     pub fn network(&self) -> Self {
-        let kept = self.number() & self.mask();
-        Self {
-            address: match self.address {
-                // the upper bits are none's
-                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(
-                    u32::try_from(kept & u128::from(u32::MAX)).unwrap_or_default(),
-                )),
-                IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from_bits(kept)),
-            },
-            bits: self.bits,
-        }
+        Self(self.0.trunc())
     }
 
     /// Whether no bit of the host's part is set.
@@ -62,46 +50,24 @@ impl Cidr {
     /// The last address of the network; with IPv4 that is its broadcast.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        let host = !self.mask() & all(self.address);
-        self.number() & host == host
+        self.address() == self.0.broadcast()
     }
 
     /// Whether the two have an address in common.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        let wider = if self.bits < other.bits { self } else { other };
-        self.address.is_ipv4() == other.address.is_ipv4()
-            && (self.number() ^ other.number()) & wider.mask() == 0
+        self.contains(other) || other.contains(self)
     }
 
     /// Whether all addresses of `other` are in this network.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
-        self.bits <= other.bits && self.overlaps(other)
+        self.0.contains(&other.0)
     }
 
-    fn number(&self) -> u128 {
-        match self.address {
-            IpAddr::V4(address) => u128::from(address.to_bits()),
-            IpAddr::V6(address) => address.to_bits(),
-        }
-    }
-
-    fn mask(&self) -> u128 {
-        let host = u32::from(longest(self.address) - self.bits);
-        all(self.address) & u128::MAX.checked_shl(host).unwrap_or(0)
-    }
-}
-
-fn longest(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
-}
-
-fn all(address: IpAddr) -> u128 {
-    if address.is_ipv4() {
-        u128::from(u32::MAX)
-    } else {
-        u128::MAX
+    /// The parts of the network whose own networks' part has `bits` bits; none if that is less than this one's.
+    pub fn subnets(&self, bits: u8) -> impl Iterator<Item = Self> + use<> {
+        self.0.subnets(bits).into_iter().flatten().map(Self)
     }
 }
 
@@ -113,6 +79,7 @@ pub struct NoCidr;
 impl FromStr for Cidr {
     type Err = NoCidr;
 
+    /// ipnet's own parser takes `010.0.0.0/8`, which Go refuses, and dockerd with it.
     fn from_str(text: &str) -> Result<Self, NoCidr> {
         let (address, bits) = text.split_once('/').ok_or(NoCidr)?;
         if bits.is_empty() || !bits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -125,7 +92,7 @@ impl FromStr for Cidr {
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
+        self.0.fmt(f)
     }
 }
 
@@ -157,6 +124,7 @@ mod tests {
             "10.0.0.0/33",
             "fd00::/129",
             "10.0.0/8",
+            "010.0.0.0/8",
             "10.0.0.0/+8",
             "10.0.0.0/8/8",
             " 10.0.0.0/8",

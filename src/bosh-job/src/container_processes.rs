@@ -9,9 +9,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use procfs::ProcError;
 use rustix::process::Pid;
 
-use crate::process::parse_stat;
 use crate::{Pidfile, ProcessInfo};
 
 /// The processes of the containers of one dockerd, as the kernel shows them here.
@@ -74,12 +74,15 @@ impl ContainerProcesses {
             return None;
         }
         let dir = PathBuf::from(format!("/proc/{number}"));
-        let stat = match fs::read_to_string(dir.join("stat")) {
+        let stat = match procfs::process::Process::new(number).and_then(|process| process.stat()) {
             Ok(stat) => stat,
-            Err(error) => return is_absent(&error).then_some(Gone::NoProcess(number)),
+            Err(ProcError::NotFound(_)) => return Some(Gone::NoProcess(number)),
+            Err(ProcError::Io(error, _)) if is_absent(&error) => {
+                return Some(Gone::NoProcess(number));
+            }
+            Err(_) => return None,
         };
-        let (state, parent, _) = parse_stat(&stat)?;
-        if matches!(state, 'Z' | 'X' | 'x') {
+        if matches!(stat.state, 'Z' | 'X' | 'x') {
             // The first thread may have ended before the others.
             let threads = fs::read_dir(dir.join("task")).map_or(0, Iterator::count);
             return (threads <= 1).then_some(Gone::Ended(number));
@@ -88,7 +91,7 @@ impl ContainerProcesses {
             Ok(cgroups) => cgroups,
             Err(error) => return is_absent(&error).then_some(Gone::NoProcess(number)),
         };
-        if cgroups.trim().is_empty() || names(&cgroups, id) || is_child_of_shim(parent, id) {
+        if cgroups.trim().is_empty() || names(&cgroups, id) || is_child_of_shim(stat.ppid, id) {
             return None;
         }
         let mounts = fs::read_to_string(dir.join("mountinfo")).ok()?;

@@ -3,7 +3,7 @@
 //! A number from a pidfile may belong to anybody by now. So a process is opened first (a pidfd, which cannot change
 //! hands), then looked at, and signals go to what was opened.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -31,30 +31,32 @@ impl ProcessInfo {
     /// Looks at a process; `None` if there is none.
     #[must_use]
     pub fn read(pid: Pid) -> Option<Self> {
-        let dir = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
-        let stat = std::fs::read_to_string(dir.join("stat")).ok()?;
-        let (state, parent, start_time) = parse_stat(&stat)?;
-        let cmdline = std::fs::read(dir.join("cmdline")).unwrap_or_default();
-        Some(Self {
-            pid,
-            parent,
-            exe: std::fs::read_link(dir.join("exe")).unwrap_or_default(),
-            cmdline: split_cmdline(&cmdline),
-            start_time,
-            state,
-        })
+        Self::of(&procfs::process::Process::new(pid.as_raw_nonzero().get()).ok()?)
     }
 
     /// All processes that this one may see.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let Ok(entries) = std::fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter_map(|number| Self::read(Pid::from_raw(number)?))
-            .collect()
+        let entries = procfs::process::all_processes().into_iter().flatten();
+        entries.filter_map(|entry| Self::of(&entry.ok()?)).collect()
+    }
+
+    /// procfs holds the directory of the process, so that all of this is about one.
+    fn of(process: &procfs::process::Process) -> Option<Self> {
+        let stat = process.stat().ok()?;
+        let mut cmdline = Vec::new();
+        // procfs's own reading of it fails over an argument that is no text
+        if let Ok(mut file) = process.open_relative("cmdline") {
+            let _ = file.read_to_end(&mut cmdline);
+        }
+        Some(Self {
+            pid: Pid::from_raw(process.pid)?,
+            parent: stat.ppid,
+            exe: process.exe().unwrap_or_default(),
+            cmdline: split_cmdline(&cmdline),
+            start_time: stat.starttime,
+            state: stat.state,
+        })
     }
 
     /// Whether it still runs: a process that has ended and was not reaped has an entry too.
@@ -84,17 +86,6 @@ impl ProcessInfo {
                     .is_some_and(|option| option.ends_with('='))
         })
     }
-}
-
-/// State, parent and start time out of `/proc/PID/stat`. The name in parentheses may hold anything, also parentheses.
-pub(crate) fn parse_stat(stat: &str) -> Option<(char, i32, u64)> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    let parent = fields.next()?.parse().ok()?;
-    // start time is field 22; state was field 3 and the parent field 4
-    let start_time = fields.nth(17)?.parse().ok()?;
-    Some((state, parent, start_time))
 }
 
 fn split_cmdline(bytes: &[u8]) -> Vec<String> {
@@ -196,11 +187,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_parentheses_does_not_confuse_the_fields() {
-        let stat = "7 (a) b (c) S 3 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4242 0 0";
-        assert_eq!(parse_stat(stat), Some(('S', 3, 4242)));
-        assert_eq!(parse_stat("7 (a"), None);
-        assert_eq!(parse_stat("7 (a) S 3"), None);
+    fn a_name_with_parentheses_or_without_letters_does_not_confuse_the_fields() {
+        use std::os::unix::{ffi::OsStrExt, process::CommandExt};
+        let dir = tempfile::tempdir().unwrap();
+        for name in [&b"a) S 3 (b"[..], b"a\nb", b"\xff"] {
+            let program = dir.path().join(std::ffi::OsStr::from_bytes(name));
+            std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
+            let mut child = std::process::Command::new(&program)
+                .arg0("sleep")
+                .arg("60")
+                .spawn()
+                .unwrap();
+            // its arguments are there a moment after it has been started
+            let read = || ProcessInfo::read(Pid::from_child(&child));
+            let end = Instant::now() + Duration::from_secs(5);
+            let mut info = read();
+            while info.as_ref().is_some_and(|info| !info.has_argument("60")) && Instant::now() < end
+            {
+                info = read();
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let info = info.unwrap();
+            assert!(info.is_alive() && info.has_argument("60"), "{info:?}");
+            assert_eq!(info.parent, i32::try_from(std::process::id()).unwrap());
+        }
     }
 
     #[test]

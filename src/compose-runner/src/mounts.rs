@@ -105,7 +105,7 @@ impl RecipeFiles<'_> {
             self.texts.add(&mut digest, &service.texts)?;
             if let Some(digest) = digest {
                 let entry = services.entry(name).or_insert_with(|| json!({}));
-                entry["labels"] = json!({ LABEL: hex(&digest.finalize()) });
+                entry["labels"] = json!({ LABEL: hex::encode(digest.finalize()) });
             }
         }
         Ok(json!({ "services": services }))
@@ -236,15 +236,6 @@ fn add_text(digest: &mut Sha256, kind: &[u8], text: &[u8]) {
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("reading {}: {error}", path.display()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

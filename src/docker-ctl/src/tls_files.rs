@@ -1,7 +1,6 @@
 //! Certificate, key and authority on disk. Each set has a directory of its own, named by its digest, so that settings that
 //! turn out bad do not overwrite the files of those that work.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -34,10 +33,7 @@ pub fn write(paths: &Paths, material: &TlsMaterial) -> anyhow::Result<TlsFiles> 
         digest.update(part.len().to_le_bytes());
         digest.update(part);
     }
-    let mut name = String::new();
-    for byte in &digest.finalize()[..8] {
-        write!(name, "{byte:02x}")?;
-    }
+    let name = hex::encode(&digest.finalize()[..8]);
     let dir = paths.tls_dir().join(name);
     make_dir(&dir, 0o700)?;
     let files = TlsFiles {

@@ -3,6 +3,16 @@
 use std::{fmt, io::Read, path::PathBuf, time::Duration};
 
 use hyper::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// All but the unreserved characters (RFC 3986, section 2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+/// The same, but for those that image references have.
+const ESCAPED_IN_PATHS: &AsciiSet = &ESCAPED.remove(b'/').remove(b':').remove(b'@');
 
 /// How long each part of a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +148,7 @@ impl Request {
             text.push(if position == 0 { '?' } else { '&' });
             text.push_str(key);
             text.push('=');
-            escape(value, "", &mut text);
+            text.extend(utf8_percent_encode(value, ESCAPED));
         }
         text
     }
@@ -146,28 +156,12 @@ impl Request {
 
 /// A part of a path that comes from outside, escaped; `/`, `:` and `@` of image references stay.
 pub(crate) fn segment(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    escape(text, "/:@", &mut out);
+    let out = utf8_percent_encode(text, ESCAPED_IN_PATHS).to_string();
     // "." and ".." would be resolved by the engine's router.
     if out.split('/').any(|part| part == "." || part == "..") {
         out.replace('.', "%2E")
     } else {
         out
-    }
-}
-
-fn escape(text: &str, also_plain: &str, out: &mut String) {
-    use fmt::Write as _;
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric()
-            || b"-._~".contains(&byte)
-            || also_plain.as_bytes().contains(&byte)
-        {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
     }
 }
 

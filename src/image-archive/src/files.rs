@@ -184,7 +184,7 @@ pub(crate) fn damaged(path: &Path, name: &str, offset: u64, error: io::Error) ->
             offset,
             why: format!("`{}` ends early", abridge(name)),
         },
-        // What flate2 and ruzstd give for bytes that are not theirs.
+        // What flate2 and zstd give for bytes that are not theirs.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
             Error::Damaged {
                 path: path.to_owned(),

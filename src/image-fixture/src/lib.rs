@@ -40,10 +40,7 @@ impl Packing {
                     .and_then(|()| encoder.finish())
                     .expect("writing to memory")
             }
-            Self::Zstd => ruzstd::encoding::compress_to_vec(
-                bytes,
-                ruzstd::encoding::CompressionLevel::Fastest,
-            ),
+            Self::Zstd => zstd::encode_all(bytes, 1).expect("writing to memory"),
         }
     }
 
@@ -163,7 +160,5 @@ pub fn digest(bytes: &[u8]) -> String {
 /// The digits of the digest.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hex::encode(Sha256::digest(bytes))
 }

@@ -1,6 +1,6 @@
 //! A service's name as a part of a file's name. Compose sets no bound to it; a file's name has 255 bytes.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,12 +19,8 @@ pub(crate) fn in_file_name(service: &str) -> Cow<'_, str> {
     }
     let kept = LONGEST - 1 - 2 * DIGEST;
     let kept = service.floor_char_boundary(kept);
-    let mut short = format!("{}{MARK}", &service[..kept]);
-    for byte in Sha256::digest(service).iter().take(DIGEST) {
-        // a String takes everything
-        let _ = write!(short, "{byte:02x}");
-    }
-    short.into()
+    let digest = hex::encode(&Sha256::digest(service)[..DIGEST]);
+    format!("{}{MARK}{digest}", &service[..kept]).into()
 }
 
 #[cfg(test)]

@@ -217,13 +217,7 @@ impl JobConfig {
 
 /// Of the values, not of the file: the order of a map's keys says nothing.
 fn digest(value: &Value) -> String {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(value.to_string());
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(value.to_string()))
 }
 
 /// The values of properties with a dot in their names, `env.http_proxy` for one, which BOSH hands over as a map.

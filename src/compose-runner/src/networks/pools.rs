@@ -1,8 +1,6 @@
 //! Whether the address pools have a subnet for each network that the recipe makes. The engine finds that out in the middle
 //! of `up`, when containers have gone already.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use bosh_job::{Cidr, config::AddressPool, verdict::ErrorReport, vm_networks::VmNetwork};
 use docker_engine::{ContainerSummary, Network};
 
@@ -103,19 +101,9 @@ fn free(model: &Model, there: &Surroundings<'_>, most: usize) -> usize {
 
 /// The subnets of an IPv4 pool.
 fn subnets(pool: &AddressPool) -> impl Iterator<Item = Cidr> + use<> {
-    let (size, bits) = (pool.size, pool.base.bits());
-    let base = match pool.base.network().address() {
-        IpAddr::V4(base) if bits <= size && size <= 32 => Some(base.to_bits()),
-        _ => None,
-    };
-    let count = 1_u64 << u32::from(size.saturating_sub(bits)).min(32);
-    base.into_iter().flat_map(move |base| {
-        (0..count).filter_map(move |number| {
-            let offset = number << (32 - u32::from(size));
-            let address = base.checked_add(u32::try_from(offset).ok()?)?;
-            Cidr::new(IpAddr::V4(Ipv4Addr::from_bits(address)), size)
-        })
-    })
+    let base = Some(pool.base).filter(|base| base.address().is_ipv4());
+    let size = pool.size;
+    base.into_iter().flat_map(move |base| base.subnets(size))
 }
 
 fn is_v4(subnet: &str) -> bool {

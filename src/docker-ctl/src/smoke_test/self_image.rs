@@ -37,9 +37,9 @@ pub fn make(reference: &str, label: &str) -> anyhow::Result<SelfImage> {
     }
     entrypoint.push("probe".to_owned());
     let layer = layer.into_inner().context("putting the layer together")?;
-    let diff_id = format!("sha256:{}", hex(&layer));
+    let diff_id = format!("sha256:{}", hex::encode(Sha256::digest(&layer)));
     let config = config(&entrypoint, &diff_id, label).to_string();
-    let config_name = format!("{}.json", hex(config.as_bytes()));
+    let config_name = format!("{}.json", hex::encode(Sha256::digest(&config)));
     let manifest =
         json!([{"Config": config_name, "RepoTags": [reference], "Layers": ["layer.tar"]}]);
     let mut archive = tar::Builder::new(Vec::new());
@@ -112,13 +112,6 @@ fn append(tarball: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -> anyh
     tarball
         .append_data(&mut header, name, bytes)
         .with_context(|| format!("putting {name} into a tarball"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

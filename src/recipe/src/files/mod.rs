@@ -1,7 +1,6 @@
 //! Property `files`: what lies beside the recipe, for bind mounts, configs and secrets.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use bosh_job::{Problem, Problems, Secret};
 use serde_json::{Map, Value};
@@ -43,13 +42,7 @@ impl RecipeFile {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        hash.finalize()
-            .iter()
-            .fold(String::new(), |mut text, byte| {
-                // writing to a string does not fail
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        hex::encode(hash.finalize())
     }
 }
 

@@ -56,7 +56,7 @@ impl Download<'_> {
                 continue;
             }
             let actual = part.digest();
-            if actual == Some(self.blob.digest) {
+            if actual == self.blob.digest {
                 return Ok(());
             }
             part.restart()?;
@@ -65,7 +65,7 @@ impl Download<'_> {
                     registry: self.endpoint.registry.clone(),
                     what: self.what(),
                     expected: self.blob.digest,
-                    actual: actual.unwrap_or(self.blob.digest),
+                    actual,
                 });
             }
             is_all_its_own = true;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use ureq::http::Uri;
 use ureq::http::uri::Authority;
 
@@ -81,22 +82,10 @@ fn in_range(entry: &str, host: &str) -> bool {
     else {
         return false;
     };
-    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
+    let (Ok(network), Ok(bits)) = (network.parse(), bits.parse()) else {
         return false;
     };
-    let (network, address, length) = match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => (
-            u128::from(network.to_bits()),
-            u128::from(address.to_bits()),
-            32,
-        ),
-        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
-        _ => return false,
-    };
-    let Some(rest) = u32::checked_sub(length, bits) else {
-        return false;
-    };
-    network.checked_shr(rest).unwrap_or(0) == address.checked_shr(rest).unwrap_or(0)
+    IpNet::new(network, bits).is_ok_and(|network| network.contains(&address))
 }
 
 /// In lower case, an IPv6 address without its brackets.

@@ -1,6 +1,7 @@
 //! URLs: how they are shown, and where a redirect leads.
 
 use ureq::http::Uri;
+use url::Url;
 
 /// Scheme, host, port and path; neither user nor query, which may hold secrets.
 pub(crate) fn shown(uri: &Uri) -> String {
@@ -32,45 +33,19 @@ fn port(uri: &Uri) -> Option<u16> {
     uri.port_u16().filter(|port| *port != usual)
 }
 
-/// What the header `Location` means in the answer to `from` (RFC 3986, section 5.2, but for `.` and `..`).
+/// What the header `Location` means in the answer to `from` (RFC 3986, section 5.2, as the URL standard has it).
 pub(crate) fn follow(from: &Uri, location: &str) -> Result<Uri, &'static str> {
     const NO_URL: &str = "its Location is not a URL";
-    let location = location.split('#').next().unwrap_or_default();
-    let scheme = from.scheme_str().unwrap_or("https");
-    let has_scheme = location
-        .split_once("://")
-        .is_some_and(|(scheme, _)| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    let absolute = if has_scheme {
-        location.to_owned()
-    } else if let Some(rest) = location.strip_prefix("//") {
-        format!("{scheme}://{rest}")
-    } else {
-        let base = from.authority().ok_or(NO_URL)?;
-        let path = if location.starts_with('/') {
-            location.to_owned()
-        } else if location.starts_with('?') {
-            format!("{}{location}", from.path())
-        } else {
-            let directory = from
-                .path()
-                .rfind('/')
-                .map_or("/", |end| &from.path()[..=end]);
-            format!("{directory}{location}")
-        };
-        format!("{scheme}://{base}{path}")
-    };
-    let uri: Uri = absolute.parse().map_err(|_| NO_URL)?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+    let from = Url::parse(&from.to_string()).map_err(|_| NO_URL)?;
+    let mut url = from.join(location).map_err(|_| NO_URL)?;
+    if !matches!(url.scheme(), "http" | "https") {
         return Err("its Location is neither http nor https");
     }
-    let authority = uri.authority().ok_or(NO_URL)?;
-    if authority.host().is_empty() {
-        return Err(NO_URL);
-    }
-    if authority.as_str().contains('@') {
+    if !url.username().is_empty() || url.password().is_some() {
         return Err("its Location holds a user");
     }
-    Ok(uri)
+    url.set_fragment(None);
+    url.as_str().parse().map_err(|_| NO_URL)
 }
 
 #[cfg(test)]
@@ -98,6 +73,18 @@ mod tests {
             ),
             ("?z=2", "https://registry.example:5000/v2/a/blobs/x?z=2"),
             ("https://store.example/x#part", "https://store.example/x"),
+            ("../z/./y", "https://registry.example:5000/v2/a/z/y"),
+            ("/v2/../../z", "https://registry.example:5000/z"),
+            ("http://my_store:9000/x", "http://my_store:9000/x"),
+            ("https://[fd00::1]:5000/x", "https://[fd00::1]:5000/x"),
+            (
+                "https://xn--bcher-kva.example/x",
+                "https://xn--bcher-kva.example/x",
+            ),
+            (
+                "/x?X-Amz-Credential=a%2Fb&X-Amz-Signature=0%2B1=",
+                "https://registry.example:5000/x?X-Amz-Credential=a%2Fb&X-Amz-Signature=0%2B1=",
+            ),
         ] {
             assert_eq!(follow(&from, location).unwrap().to_string(), expected);
         }
@@ -105,6 +92,9 @@ mod tests {
             "ftp://x/y",
             "file:///etc/passwd",
             "https://anna:geheim@x/y",
+            "https://anna@x/y",
+            "mailto:anna",
+            "https://x:99999/y",
             "https://",
             "http://a b/",
         ] {

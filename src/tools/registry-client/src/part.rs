@@ -96,16 +96,9 @@ impl Part {
     }
 
     /// The digest of what is there.
-    pub(crate) fn digest(&self) -> Option<Digest> {
-        let hex: String = self
-            .hasher
-            .clone()
-            .finalize()
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-            .collect();
-        Digest::from_hex(&hex)
+    pub(crate) fn digest(&self) -> Digest {
+        let digest: [u8; 32] = self.hasher.clone().finalize().into();
+        digest.into()
     }
 
     fn failed(&self, doing: &'static str, source: std::io::Error) -> Error {

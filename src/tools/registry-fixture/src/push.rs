@@ -1,6 +1,5 @@
 //! Filling a registry, through the API that `docker push` uses (OCI distribution specification, "Push").
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,11 +25,7 @@ pub struct Pushed {
 
 /// `sha256:` and the hexadecimal digest.
 pub fn digest(bytes: &[u8]) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 pub(crate) fn agent(certificates: Option<&Certificates>) -> ureq::Agent {

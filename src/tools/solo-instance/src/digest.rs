@@ -7,29 +7,14 @@ pub(crate) fn short(parts: &[&[u8]], length: usize) -> String {
     let digest = parts.iter().fold(Sha256::new(), |digest, part| {
         digest.chain_update(part).chain_update([0])
     });
-    let mut text = hex(&digest.finalize());
+    let mut text = hex::encode(digest.finalize());
     text.truncate(length);
     text
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_become_two_digits_each() {
-        assert_eq!(hex(&[0, 0x9f, 0xff]), "009fff");
-    }
 
     #[test]
     fn parts_are_told_apart() {

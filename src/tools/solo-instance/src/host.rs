@@ -152,7 +152,7 @@ impl Host {
             firewall::forwarding_on(&self.config.state_dir)?;
         }
         let bridge = self.link_name("bs", deployment);
-        let network = Network::ensure(&directory, &self.tag(deployment), &bridge, spec, &others)?;
+        let network = Network::ensure(&directory, &self.tag(deployment), &bridge, *spec, &others)?;
         if !spec.nat {
             self.turn_forwarding_off_if_unused()?;
         }

@@ -11,8 +11,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::error::{Error, Result};
 use crate::monit_file::{DETACH, DETACH_SCRIPT};
+use crate::plan;
 use crate::rootfs::set_mode;
-use crate::{digest, plan};
 
 /// What monit reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ fn random_password() -> Result<String> {
     File::open(path)
         .and_then(|mut f| f.read_exact(&mut bytes))
         .map_err(Error::io("reading", path))?;
-    Ok(digest::hex(&bytes))
+    Ok(hex::encode(bytes))
 }
 
 /// Asks the monit of the instance whose root is `root` (`/proc/PID/root`); the error says what happened.

@@ -74,7 +74,7 @@ impl Network {
         deployment_directory: &Path,
         tag: &str,
         bridge: &str,
-        spec: &NetworkSpec,
+        spec: NetworkSpec,
         others: &[Subnet],
     ) -> Result<Self> {
         let mut network = match Self::load(deployment_directory, tag)? {

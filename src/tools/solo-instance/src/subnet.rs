@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -11,65 +12,55 @@ use crate::error::{Error, Result};
 /// An IPv4 network in CIDR form; host bits are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Subnet {
-    base: u32,
-    prefix: u8,
-}
+pub struct Subnet(Ipv4Net);
 
 impl Subnet {
     /// The network that holds `address`, with a prefix of 0 to 32 bits (longer ones count as 32).
     #[must_use]
     pub fn containing(address: Ipv4Addr, prefix: u8) -> Self {
-        let prefix = prefix.min(32);
-        Self {
-            base: u32::from(address) & mask(prefix),
-            prefix,
-        }
+        Self(Ipv4Net::new(address, prefix).map_or_else(|_| address.into(), |net| net.trunc()))
     }
 
     /// The number of network bits.
     #[must_use]
     pub const fn prefix(&self) -> u8 {
-        self.prefix
+        self.0.prefix_len()
+    }
+
+    /// The network bits as an address.
+    #[must_use]
+    pub fn netmask(&self) -> Ipv4Addr {
+        self.0.netmask()
     }
 
     /// The first address of hosts; this machine's end of the bridge has it.
     #[must_use]
     pub fn gateway(&self) -> Ipv4Addr {
-        Ipv4Addr::from(self.base.saturating_add(1))
+        Ipv4Addr::from(u32::from(self.0.network()).saturating_add(1))
     }
 
     /// Whether the address lies in the network.
     #[must_use]
     pub fn contains(&self, address: Ipv4Addr) -> bool {
-        u32::from(address) & mask(self.prefix) == self.base
+        self.0.contains(&address)
     }
 
     /// Whether the two networks share an address.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        let shorter = mask(self.prefix.min(other.prefix));
-        self.base & shorter == other.base & shorter
+        self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
     /// The addresses that instances may have: all but the network's, the gateway's and the broadcast address.
     pub fn hosts(&self) -> impl Iterator<Item = Ipv4Addr> {
-        let last = self.base | !mask(self.prefix);
-        (self.base.saturating_add(2)..last).map(Ipv4Addr::from)
-    }
-}
-
-const fn mask(prefix: u8) -> u32 {
-    if prefix == 0 {
-        0
-    } else {
-        u32::MAX << (32 - prefix)
+        let hosts = (self.prefix() <= 30).then(|| self.0.hosts().skip(1));
+        hosts.into_iter().flatten()
     }
 }
 
 impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", Ipv4Addr::from(self.base), self.prefix)
+        self.0.fmt(f)
     }
 }
 

@@ -210,19 +210,11 @@ fn gather_facts(
                 az: record.az.clone(),
                 ip: wanted.unwrap_or_else(|| instance.address()),
                 gateway: network.gateway(),
-                netmask: netmask(network.subnet()),
+                netmask: network.subnet().netmask(),
             });
         }
     }
     Ok(facts)
-}
-
-fn netmask(subnet: Subnet) -> Ipv4Addr {
-    Ipv4Addr::from(
-        u32::MAX
-            .checked_shl(32 - u32::from(subnet.prefix()))
-            .unwrap_or(0),
-    )
 }
 
 /// Makes a machine, or gives the one that is there a new address or disk size; boots nothing.

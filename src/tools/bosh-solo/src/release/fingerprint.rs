@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -43,7 +42,7 @@ pub fn of_files(files: &[SourceFile], dependencies: &[String], links: Links) -> 
     let mut dependencies = dependencies.to_vec();
     dependencies.sort();
     whole.update(dependencies.join(","));
-    Ok(hex(&whole.finalize()))
+    Ok(hex::encode(whole.finalize()))
 }
 
 fn describe(file: &SourceFile, links: Links) -> Result<String> {
@@ -74,7 +73,7 @@ pub fn of_content(path: &Path) -> Result<String> {
             .read(&mut buffer)
             .with_context(|| format!("reading {}", path.display()))?;
         if read == 0 {
-            return Ok(hex(&digest.finalize()));
+            return Ok(hex::encode(digest.finalize()));
         }
         digest.update(&buffer[..read]);
     }
@@ -82,16 +81,7 @@ pub fn of_content(path: &Path) -> Result<String> {
 
 /// SHA-256 of a text, in hexadecimal.
 pub fn of_text(text: &str) -> String {
-    hex(&Sha256::digest(text))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex::encode(Sha256::digest(text))
 }
 
 #[cfg(test)]

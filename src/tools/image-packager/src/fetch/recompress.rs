@@ -84,11 +84,7 @@ fn pack(
     let mut hashing = encoder.finish().map_err(failed())?;
     hashing.flush().map_err(failed())?;
     let digest: [u8; 32] = hashing.hasher.finalize().into();
-    let hex = digest
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    let digest = format!("sha256:{hex}").parse()?;
-    Ok((diff_id, digest, hashing.count))
+    Ok((diff_id, Digest::from(digest), hashing.count))
 }
 
 /// Passes bytes on and computes their digest and number.

@@ -1,8 +1,8 @@
 //! Tokens of token servers (distribution, `spec/auth/token.md` and `oauth.md`).
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use ureq::http::{Method, Uri};
 
@@ -20,6 +20,12 @@ use crate::transport::{Request, Transport};
 const SHORTEST_LIFE: u64 = 60;
 /// Longer than a request and its answer's head are under way.
 const MARGIN: Duration = Duration::from_secs(10);
+/// All but the unreserved characters (RFC 3986, section 2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 /// What token servers log.
 const CLIENT: &str = "containers";
 
@@ -166,21 +172,9 @@ fn realm(transport: &Transport, endpoint: &Endpoint, bearer: &Bearer) -> Result<
 fn form(fields: &[(&str, &str)]) -> String {
     let pairs: Vec<String> = fields
         .iter()
-        .map(|(name, value)| format!("{name}={}", encode(value)))
+        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, ESCAPED)))
         .collect();
     pairs.join("&")
-}
-
-fn encode(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
