@@ -66,7 +66,8 @@ impl ContainerProcesses {
     /// Why a container that the engine calls running is dead. Nothing if it lives, and nothing if that cannot be told.
     ///
     /// The first process of a container is in a cgroup with the container's ID in its path, is a child of the container's shim, and
-    /// has files of the container mounted. It may leave the cgroup, and the shim may die: any of these is enough.
+    /// has files of the container mounted. It may leave the cgroup, and the shim may die: any of these is enough. A runtime that
+    /// isolates containers otherwise (gVisor, Kata Containers) names a process of its own, with the ID among its arguments.
     #[must_use]
     pub fn gone(&self, pid: i64, id: &str) -> Option<Gone> {
         let number = i32::try_from(pid).ok().filter(|pid| *pid > 0)?;
@@ -91,7 +92,11 @@ impl ContainerProcesses {
             Ok(cgroups) => cgroups,
             Err(error) => return is_absent(&error).then_some(Gone::NoProcess(number)),
         };
-        if cgroups.trim().is_empty() || names(&cgroups, id) || is_child_of_shim(stat.ppid, id) {
+        if cgroups.trim().is_empty()
+            || names(&cgroups, id)
+            || has_argument(number, id)
+            || has_argument(stat.ppid, id)
+        {
             return None;
         }
         let mounts = fs::read_to_string(dir.join("mountinfo")).ok()?;
@@ -130,12 +135,13 @@ fn names(cgroups: &str, id: &str) -> bool {
         .any(|word| word == id)
 }
 
-fn is_child_of_shim(parent: i32, id: &str) -> bool {
-    let parent = Some(parent)
+/// Whether a process has the ID among its arguments, as the container's shim has.
+fn has_argument(pid: i32, id: &str) -> bool {
+    let process = Some(pid)
         .filter(|pid| *pid > 0)
         .and_then(Pid::from_raw)
         .and_then(ProcessInfo::read);
-    parent.is_some_and(|shim| shim.cmdline.iter().any(|argument| argument == id))
+    process.is_some_and(|process| process.cmdline.iter().any(|argument| argument == id))
 }
 
 #[cfg(test)]
@@ -224,7 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_left_its_cgroup_is_still_known_by_its_shim() {
+    fn a_process_that_left_its_cgroup_is_still_known_by_its_shim_and_one_of_a_runtime_by_its_arguments()
+     {
         let directory = tempfile::tempdir().unwrap();
         let (_dockerd, pidfile) = dockerd(directory.path());
         let script = "sleep 60 & echo $!; wait";
@@ -238,10 +245,11 @@ mod tests {
         std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
         let child: i64 = line.trim().parse().unwrap();
         let gone = ContainerProcesses::of(&pidfile).gone(child, &id());
+        let sandbox = ContainerProcesses::of(&pidfile).gone(shim.id().into(), &id());
         let pid = Pid::from_raw(child.try_into().unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         shim.wait().unwrap();
-        assert_eq!(gone, None);
+        assert_eq!((gone, sandbox), (None, None));
     }
 
     #[test]

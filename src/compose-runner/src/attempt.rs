@@ -211,7 +211,8 @@ impl Attempt<'_> {
         self.make_room(&bring_up, face)?;
         let began = Beginning::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
-        let brought_up = bring_up.up(began);
+        let mut healing = Healing::new(engine);
+        let brought_up = bring_up.up(began, &mut healing);
         pulls.note();
         brought_up?;
         // containers that had port 53 before may be gone
@@ -247,7 +248,7 @@ impl Attempt<'_> {
             gives_up: wants_rollback && nothing_kept.is_none(),
             remark: nothing_kept.as_deref().map(rollback::impossible),
             settled,
-            healing: Healing::new(engine),
+            healing,
             engine_socket,
             redactor,
             cancel,

@@ -20,6 +20,7 @@ use crate::{
     failed_services::EarlierErrors,
     failure::{Failure, Outcome, error},
     half_made,
+    healing::Healing,
     hooks::{self, Hooks},
     image_map::ImageMap,
     job::Settings,
@@ -213,7 +214,7 @@ impl BringUp<'_> {
     }
 
     /// Lets Compose make and start what is new or changed, and remove what the recipe no longer has.
-    pub fn up(&self, began: Beginning) -> Outcome<()> {
+    pub fn up(&self, began: Beginning, healing: &mut Healing) -> Outcome<()> {
         let project = self.recipe().project.as_str();
         let before = EarlierErrors::look(self.engine, project, self.redactor);
         let limit = self.left();
@@ -227,7 +228,9 @@ impl BringUp<'_> {
                 tracing::warn!("what a killed docker-compose has left stays: {error}");
             }
         };
-        let (found, timed_out) = match self.compose.on_recipe_with(project, &up, limit, in_order) {
+        let compose = || self.compose.on_recipe_with(project, &up, limit, in_order);
+        // Compose waits for one-shots, and would wait in vain for one whose end the engine missed.
+        let (found, timed_out) = match healing.during(project, self.cancel, compose) {
             End::Cancelled => return Err(Failure::Cancelled),
             End::Exited { status, .. } if status.success() => return Ok(()),
             End::Exited { status, tail } => (self.compose_error("up", &ended(status), tail), false),

@@ -30,6 +30,8 @@ pub struct DockerdRestart {
     /// Held by starts and stops of dockerd.
     lock: PathBuf,
     done: PathBuf,
+    /// Whether containers outlive it, as it said when it was well: one whose containerd hangs does not answer that.
+    live_restore: Option<bool>,
 }
 
 /// For what dockerd was restarted since the VM booted: the file's directory is emptied then.
@@ -42,9 +44,18 @@ struct Done {
 }
 
 impl DockerdRestart {
-    /// Of the dockerd that listens on a socket.
-    pub fn beside(socket: &Path) -> Self {
+    /// Of the dockerd behind an engine's socket.
+    pub fn of(engine: &Engine) -> Self {
+        let info = engine.info_within(ANSWER).ok();
         Self {
+            live_restore: info.map(|info| info.live_restore_enabled),
+            ..Self::beside(engine.socket())
+        }
+    }
+
+    fn beside(socket: &Path) -> Self {
+        Self {
+            live_restore: None,
             pidfile: Pidfile::new(Paths::dockerd_pidfile_beside(socket)),
             lock: socket.with_file_name("docker.lock"),
             done: socket.with_file_name("dockerd-restarts.json"),
@@ -73,10 +84,14 @@ impl DockerdRestart {
         if FileLock::is_held(&self.lock) {
             bail!("it is being started or stopped just now");
         }
-        let info = engine
-            .info_within(ANSWER)
-            .context("asking dockerd whether containers outlive it")?;
-        if !info.live_restore_enabled {
+        let live_restore = match (engine.info_within(ANSWER), self.live_restore) {
+            (Ok(info), _) => info.live_restore_enabled,
+            (Err(_), Some(earlier)) => earlier,
+            (Err(error), None) => {
+                return Err(error).context("asking dockerd whether containers outlive it");
+            }
+        };
+        if !live_restore {
             bail!("its containers would end with it");
         }
         let dockerd = self.pidfile.living(|info| info.program() == "dockerd");
@@ -165,5 +180,8 @@ mod tests {
         assert!(!dockerd.wait().unwrap().success(), "SIGTERM ended it");
         assert_eq!(refused("a"), "it was, and that did not help");
         assert_eq!(refused("b"), "it was less than 10 minutes ago");
+        // what it said when it was well counts while it does not answer
+        let known = DockerdRestart::of(&engine);
+        assert_eq!(known.live_restore, Some(true));
     }
 }

@@ -1,7 +1,8 @@
 //! Containers whose process is gone and that the engine calls running all the same: it missed their end while it had no containerd.
 //!
 //! A signal to such a container has the engine notice (moby, `daemon/kill.go`: containerd knows no such task), after its grace period at
-//! most. It then counts as stopped by hand, so it is started again here if its restart policy would have. Where two signals that
+//! most. It then counts as stopped by hand, so it is started again here if its restart policy would have. A container without one is
+//! started again if nobody knows how it ended: a one-shot that had done its work has no other way to say so. Where two signals that
 //! the engine took change nothing, or the engine reaches no containerd for minutes, dockerd is restarted, once for each run of a container.
 
 use std::{
@@ -21,6 +22,8 @@ use crate::{
     watch::{Policy, Seen},
 };
 
+/// Between two looks while `up` goes on.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long a process must have been gone: the engine may be about to learn of it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Beyond a container's grace period, the engine notices within this time.
@@ -30,6 +33,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const LONGEST_GRACE: Duration = Duration::from_mins(2);
 /// The exit code of an end that nobody knows (moby, `daemon/daemon.go`, `restore`).
 const UNKNOWN: i64 = 255;
+/// How long the engine may take to say whether it reaches its containerd.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Between two tries that the engine did not take.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -44,6 +49,16 @@ pub struct Healing<'a> {
     /// The last means, where it may be used.
     restart: Option<DockerdRestart>,
     patients: BTreeMap<String, Patient>,
+}
+
+/// Tells that something is over, however it ended.
+#[derive(Default)]
+struct Over(Cancel);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.set();
+    }
 }
 
 /// What was done about one run of a container.
@@ -83,7 +98,7 @@ impl<'a> Healing<'a> {
     pub fn new(engine: &'a Engine) -> Self {
         Self {
             engine,
-            restart: Some(DockerdRestart::beside(engine.socket())),
+            restart: Some(DockerdRestart::of(engine)),
             patients: BTreeMap::new(),
         }
     }
@@ -91,8 +106,9 @@ impl<'a> Healing<'a> {
     /// The same, for a stop: dockerd is not restarted.
     pub fn without_restart(engine: &'a Engine) -> Self {
         Self {
+            engine,
             restart: None,
-            ..Self::new(engine)
+            patients: BTreeMap::new(),
         }
     }
 
@@ -138,16 +154,32 @@ impl<'a> Healing<'a> {
                     (container, gone),
                     patient,
                 );
-            } else if patient.signals == 0 {
+            } else if patient.signals == 0 || start(self.engine, container, patient) {
                 self.patients.remove(&container.id);
-            } else if start(self.engine, container, patient) {
-                if patient.unknown_end {
-                    patient.given_up = true;
-                } else {
-                    self.patients.remove(&container.id);
-                }
             }
         }
+    }
+
+    /// Does something that may wait for containers to end, and meanwhile heals them.
+    pub fn during<T>(&mut self, project: &str, cancel: &Cancel, work: impl FnOnce() -> T) -> T {
+        let over = Over::default();
+        let told = over.0.clone();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while !told.sleep(LOOK) {
+                    // an engine that does not answer is the work's to tell
+                    if let Ok(mut seen) =
+                        observe::containers(self.engine, project, &Redactor::default())
+                    {
+                        self.step(&mut seen, cancel);
+                    }
+                }
+            });
+            let over = over;
+            let done = work();
+            drop(over);
+            done
+        })
     }
 
     /// Has the engine notice all ends that it missed, for as long as `limit`, and starts nothing. `true` if it is time to end.
@@ -209,37 +241,49 @@ fn have_noticed(
         return;
     }
     patient.unknown_end = !has_shim(&container.id);
-    let wait = match engine.kill_container(&container.id, "TERM") {
-        Err(error) if !matches!(error.status(), Some(404 | 409)) => {
-            patient.refusals += 1;
-            let pause = pause(patient.refusals);
-            tracing::warn!(
-                container = name, why = %gone,
-                "the container is dead, and the engine cannot notice it yet; it is asked again in {} s: {error}",
-                pause.as_secs()
-            );
-            pause
-        }
-        _ => {
-            patient.signals += 1;
-            let wait = grace(engine, &container.id) + BESIDE_GRACE;
-            tracing::warn!(
-                container = name, why = %gone,
-                "the container is dead, and the engine missed it; it has been asked to look, and has {} s",
-                wait.as_secs()
-            );
-            wait
-        }
+    let wait = if let Err(why_not) = ask_to_look(engine, &container.id) {
+        patient.refusals += 1;
+        let pause = pause(patient.refusals);
+        tracing::warn!(
+            container = name, why = %gone,
+            "the container is dead, and the engine cannot notice it yet; it is asked again in {} s: {why_not}",
+            pause.as_secs()
+        );
+        pause
+    } else {
+        patient.signals += 1;
+        let wait = grace(engine, &container.id) + BESIDE_GRACE;
+        tracing::warn!(
+            container = name, why = %gone,
+            "the container is dead, and the engine missed it; it has been asked to look, and has {} s",
+            wait.as_secs()
+        );
+        wait
     };
     patient.next = Instant::now() + wait;
 }
 
-/// Starts a container again that the engine would have started if it had not missed its end; `true` if nothing is left to do.
+/// Sends a signal to a container whose process is gone; why not, if the engine does not take it. One whose containerd hangs gets none:
+/// it would hold the container's lock until that answers, and no list of containers would come any more.
+fn ask_to_look(engine: &Engine, id: &str) -> Result<(), String> {
+    match engine.info_within(ANSWER) {
+        Ok(info) if info.reaches_containerd() => {}
+        Ok(_) => return Err("it does not reach its containerd".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    }
+    match engine.kill_container(id, "TERM") {
+        Err(error) if !matches!(error.status(), Some(404 | 409)) => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Starts a container again that the engine would have started if it had not missed its end, or whose end nobody knows; `true` if
+/// nothing is to be done. One that was started has another start at the next look.
 fn start(engine: &Engine, container: &Seen, patient: &mut Patient) -> bool {
     let wanted = match container.policy {
         Policy::Always => true,
         Policy::OnFailure => container.exit_code != 0,
-        Policy::No => false,
+        Policy::No => patient.unknown_end,
     };
     let (name, exit_code) = (container.name.as_str(), container.exit_code);
     if patient.starts == 0 {
@@ -260,11 +304,12 @@ fn start(engine: &Engine, container: &Seen, patient: &mut Patient) -> bool {
     patient.starts += 1;
     match engine.start_container(&container.id) {
         Ok(()) => {
-            tracing::info!(
-                container = name,
-                "started again, as its restart policy says"
-            );
-            return true;
+            patient.next = Instant::now() + PATIENCE;
+            let why = match container.policy {
+                Policy::No => "nobody knows how it ended",
+                Policy::Always | Policy::OnFailure => "its restart policy says so",
+            };
+            tracing::info!(container = name, why, "started again");
         }
         Err(error) if patient.starts >= STARTS => {
             patient.given_up = true;
@@ -403,6 +448,28 @@ mod tests {
         one.status = Status::Running;
         assert!(step(&mut healing, &bench.fake, &mut one).is_empty());
         assert!(!healing.is_busy());
+    }
+
+    #[test]
+    fn a_container_without_a_restart_policy_is_started_again_if_nobody_knows_how_it_ended() {
+        for (unknown, calls) in [(true, 1), (false, 0)] {
+            let bench = bench();
+            let mut healing = Healing::new(&bench.engine);
+            let mut one = dead();
+            one.policy = Policy::No;
+            step(&mut healing, &bench.fake, &mut one);
+            step(&mut healing, &bench.fake, &mut one);
+            healing.patients.get_mut("a").unwrap().unknown_end = unknown;
+            (one.status, one.gone) = (Status::Exited, None);
+            let started = step(&mut healing, &bench.fake, &mut one);
+            assert_eq!(started.len(), calls, "{unknown}: {started:?}");
+            assert_eq!(
+                healing.treats("a"),
+                unknown,
+                "until it is seen that it was started"
+            );
+            assert_eq!(one.exit_code, if unknown { UNKNOWN } else { 0 });
+        }
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Watching<'_> {
             }
             self.healing.step(&mut seen, self.cancel);
             let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
-            let whole = self.bear_with_the_dead(whole);
+            let whole = self.bear_with_the_dead(whole, known.as_ref());
             let seen = self.watch.with_memory(seen);
             let rest = match &whole {
                 _ if self.healing.is_busy() => LOOK,
@@ -195,11 +195,12 @@ impl Watching<'_> {
         running.any(|container| processes.gone(container.pid, &container.id).is_some())
     }
 
-    /// A container whose end the engine missed is no reason to go back to another recipe, as long as something is done about it.
-    fn bear_with_the_dead(&self, whole: Whole) -> Whole {
+    /// A container whose end the engine missed fails no start, and is no reason to go back to another recipe, as long as something is
+    /// done about it and nothing else is known of the services.
+    fn bear_with_the_dead(&self, whole: Whole, known: Option<&Known>) -> Whole {
         match whole {
             Whole::Failed(wrong)
-                if self.gives_up
+                if known.is_none()
                     && wrong.iter().all(|wrong| {
                         let container = wrong.container.as_ref();
                         container.is_some_and(|(id, _)| self.healing.treats(id))

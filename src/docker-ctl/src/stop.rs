@@ -142,8 +142,8 @@ fn stop_recipe(paths: &Paths, engine: &Engine, limit: Duration) -> anyhow::Resul
         return Ok(());
     }
     let deadline = Instant::now() + limit;
-    // it would send no stop signal, and kill the services without their grace
-    if !engine.wait_for_containerd(Instant::now() + limit / 2, || false) {
+    // it would send no stop signal, and kill the services without their grace; engine 29 takes 15 s to reach the next one
+    if !engine.wait_for_containerd(Instant::now() + limit * 3 / 4, || false) {
         warn!("dockerd does not reach its containerd; stopping the services all the same");
     }
     let left = || deadline.saturating_duration_since(Instant::now());

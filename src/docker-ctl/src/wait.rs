@@ -213,10 +213,16 @@ fn for_verdict(
     }
 }
 
-/// Whether a container is dead that the engine, and with it the verdict, takes for one that runs. The runner sees it within seconds.
+/// Whether a container is dead that the engine, and with it the verdict, takes for one that runs, or may be. The runner sees it within seconds.
 fn any_is_dead(paths: &Paths, last_seen: &mut String) -> bool {
-    // an engine that has gone meanwhile is the runner's to tell
-    let dead = dead_containers::of_recipe(paths).unwrap_or_default();
+    let dead = match dead_containers::of_recipe(paths) {
+        Ok(dead) => dead,
+        // Nobody knows. The runner tells of an engine that has gone, but not yet.
+        Err(error) => {
+            *last_seen = format!("whether its containers live is not known: {error}");
+            return true;
+        }
+    };
     let Some(first) = dead.into_iter().next() else {
         return false;
     };

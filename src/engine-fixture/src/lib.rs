@@ -85,6 +85,17 @@ impl Dockerd {
         self.store
     }
 
+    /// Kills its containerd, if that lives; dockerd starts another. Gives its number.
+    #[must_use]
+    pub fn kill_containerd(&self) -> Option<i32> {
+        let pidfile = self.directory().join("exec/containerd/containerd.pid");
+        let pid = std::fs::read_to_string(pidfile).ok()?.trim().parse().ok()?;
+        let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        let killed = program.trim() == "containerd"
+            && kill_process(Pid::from_raw(pid)?, Signal::KILL).is_ok();
+        killed.then_some(pid)
+    }
+
     /// The names of all volumes.
     #[must_use]
     pub fn volumes(&self) -> Vec<String> {

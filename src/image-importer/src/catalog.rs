@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use image_archive::{Digest, Image, Layouts, Limits, Platform, Reference, Result, Source};
+use docker_engine::ImageStore;
+use image_archive::{Image, Layouts, Limits, Platform, Reference, Result, Source};
 
 use crate::lists::{Entry, Lists};
 
@@ -73,17 +74,26 @@ pub fn open<'a>(
 /// The names that each image is to get, in the order of the images, each with a tag or a digest.
 ///
 /// Two releases may bring different images of one name; as with `docker load` in the order of the lists, the last one
-/// gets it. Of two pins of one tag (`app:1@sha256:A` and `app:1@sha256:B`) the last gets the tag, and each its digest.
-pub fn names<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<Vec<Reference>> {
+/// gets it; in the containerd store that is also so for two forms of one image, such as a layout and a tarball. Of two pins of one tag (`app:1@sha256:A` and `app:1@sha256:B`) the last gets the tag, and each its digest.
+pub fn names<'a>(
+    images: impl Iterator<Item = &'a Image>,
+    store: ImageStore,
+) -> Vec<Vec<Reference>> {
     let images: Vec<&Image> = images.collect();
-    let mut owners: HashMap<Reference, (Digest, bool)> = HashMap::new();
+    let digest = |image: &Image| match store {
+        ImageStore::GraphDriver => image.config_digest(),
+        // one that has none is refused later
+        ImageStore::Containerd => image.target().unwrap_or_else(|_| image.config_digest()),
+    };
+    let mut owners: HashMap<Reference, (&Image, bool)> = HashMap::new();
     for image in &images {
         for reference in image.references() {
             let is_pin = reference.digest().is_some();
             for name in parts(reference) {
-                let before = owners.insert(name, (image.config_digest(), is_pin));
+                let before = owners.insert(name, (image, is_pin));
                 // A pin that loses its tag is still found by its digest.
-                if before.is_some_and(|(before, pin)| before != image.config_digest() && !pin) {
+                let is_other = |before: &Image| before.config_digest() != image.config_digest();
+                if before.is_some_and(|(before, pin)| is_other(before) && !pin) {
                     let path = image.path().display();
                     tracing::warn!(%reference, %path, "several images are listed under this name; the last one gets it");
                 }
@@ -95,7 +105,7 @@ pub fn names<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<Vec<Reference>>
         for name in image.references().iter().flat_map(parts) {
             let is_own = owners
                 .get(&name)
-                .is_some_and(|(owner, _)| *owner == image.config_digest());
+                .is_some_and(|(owner, _)| digest(owner) == digest(image));
             if is_own && !own.contains(&name) {
                 own.push(name);
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use bosh_job::{Advise, ExitCode};
-use docker_engine::{Engine, Info};
+use docker_engine::{Engine, ImageStore, Info};
 use image_archive::{Image, Platform, Reference};
 use image_ledger::ImageLedger;
 
@@ -148,6 +148,11 @@ impl<'a> Importer<'a> {
             budget,
             patience,
         }
+    }
+
+    /// The engine's image store.
+    pub fn store(&self) -> ImageStore {
+        self.info.image_store()
     }
 
     /// Sees to it that the engine has all images, complete and with all their names. What fails for one image is noted

@@ -157,7 +157,8 @@ fn import_found(
     map: &Path,
     ledger: &mut ImageLedger,
 ) -> Result<()> {
-    let names = catalog::names(found.iter().filter_map(|found| found.image.as_ref().ok()));
+    let images = found.iter().filter_map(|found| found.image.as_ref().ok());
+    let names = catalog::names(images, importer.store());
     let mut names = names.into_iter();
     let (mut items, mut places, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for (place, found) in found.into_iter().enumerate() {

@@ -184,6 +184,29 @@ fn of_two_images_with_one_name_the_last_gets_it() {
 }
 
 #[test]
+fn an_image_that_is_listed_in_several_forms_is_imported() {
+    let image = TestImage::small(1);
+    let (layout, other) = (
+        Files::layout(&image, &["x:1"], Packing::Gzip, false),
+        Files::layout(&image, &["docker.io/library/x:1"], Packing::Zstd, false),
+    );
+    let archive = Files::old_archive(&[(&image, &["x:1"])]).tarball();
+    on_each_store(|dockerd, vm| {
+        vm.layout("a", &layout);
+        vm.layout("b", &other);
+        vm.file("c.tar", &archive);
+        for order in [["a", "b", "c.tar"], ["c.tar", "b", "a"]] {
+            vm.list(&order);
+            for _ in 0..2 {
+                let ended = vm.import();
+                assert_eq!(ended.code, Some(0), "{order:?}: {}", ended.stderr);
+            }
+            assert!(id_of(&dockerd.engine(), "x:1").is_some(), "{order:?}");
+        }
+    });
+}
+
+#[test]
 fn a_bad_image_leaves_the_engine_unchanged_and_does_not_stop_the_others() {
     let (good, bad) = (TestImage::small(1), TestImage::small(2));
     on_each_store(|dockerd, vm| {

@@ -68,11 +68,14 @@ pub fn spawn_anchor() -> Child {
     anchor
 }
 
-pub fn spawn_dockerd(anchor: &Child, binaries: &Path, paths: &Paths) -> Child {
+pub fn spawn_dockerd(anchor: &Child, binaries: &Path, paths: &Paths, more: &Value) -> Child {
     let mut settings = json!({
         "data-root": paths.data_root(), "exec-root": paths.exec_root(), "pidfile": paths.dockerd_pidfile(),
         "hosts": [format!("unix://{}", paths.socket().display())], "live-restore": true,
     });
+    for (name, value) in more.as_object().unwrap() {
+        settings[name] = value.clone();
+    }
     // the image store, if a test says one
     let asked = fs::read(paths.daemon_json()).unwrap_or_default();
     let asked: Value = serde_json::from_slice(&asked).unwrap_or_default();

@@ -71,7 +71,7 @@ impl Vm {
         )
         .unwrap();
         let anchor = spawn_anchor();
-        let dockerd = spawn_dockerd(&anchor, &binaries, &paths);
+        let dockerd = spawn_dockerd(&anchor, &binaries, &paths, &json!({}));
         let vm = Self {
             directory: Some(directory),
             paths,
@@ -436,7 +436,12 @@ impl Vm {
 
     /// Starts dockerd again.
     pub fn start_dockerd(&mut self) {
-        self.dockerd = spawn_dockerd(&self.anchor, &self.binaries, &self.paths);
+        self.start_dockerd_with(&json!({}));
+    }
+
+    /// The same with further settings.
+    pub fn start_dockerd_with(&mut self, more: &Value) {
+        self.dockerd = spawn_dockerd(&self.anchor, &self.binaries, &self.paths, more);
         self.wait_for_dockerd();
     }
 
@@ -452,7 +457,7 @@ impl Vm {
         }
     }
 
-    fn import_busybox(&self) {
+    pub fn import_busybox(&self) {
         let named = std::env::var_os("CONTAINERS_TEST_BUSYBOX").map(PathBuf::from);
         let places = named
             .into_iter()
@@ -460,7 +465,9 @@ impl Vm {
         let busybox = places.into_iter().find(|path| path.is_file());
         let busybox = busybox
             .expect("no busybox: install busybox-static, or name one in CONTAINERS_TEST_BUSYBOX");
-        let bin = self.root().join("image/bin");
+        let image = self.root().join("image");
+        let bin = image.join("bin");
+        let _ = fs::remove_dir_all(&image);
         fs::create_dir_all(&bin).unwrap();
         fs::copy(&busybox, bin.join("busybox")).unwrap();
         for applet in [

@@ -8,7 +8,7 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use docker_engine::ImageStore;
 use engine_fixture::Dockerd;
@@ -86,14 +86,35 @@ impl Vm {
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        let output = Command::new(env!("CARGO_BIN_EXE_image-importer"))
+        self.begin(arguments).end()
+    }
+
+    /// Begins a run.
+    pub fn begin(&self, arguments: &[&str]) -> Running {
+        let child = Command::new(env!("CARGO_BIN_EXE_image-importer"))
             .arg("--root")
             .arg(self.0.path())
             .args(arguments)
             .env_clear()
             .env("TMPDIR", "/nonexistent")
-            .output()
-            .unwrap();
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Running(child.unwrap())
+    }
+}
+
+/// A run that goes on.
+pub struct Running(Child);
+
+impl Running {
+    pub fn goes_on(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
+    pub fn end(self) -> Ended {
+        let output = self.0.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!stderr.contains("panicked"), "{stderr}");
         let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);

@@ -22,7 +22,7 @@ fn assert_within(limit: u64, what: &str, began: Instant) {
 }
 
 /// BOSH comes to see this state of a process.
-fn assert_shows(deployment: &Deployment, process: &str, state: &str, what: &str) {
+pub fn assert_shows(deployment: &Deployment, process: &str, state: &str, what: &str) {
     let limit = match process {
         "docker" => DOCKERD_VISIBLE,
         _ => VISIBLE,

@@ -10,6 +10,7 @@ mod few;
 mod full_disk;
 mod hung;
 mod inventory;
+mod missed_ends;
 mod reboots;
 mod restarts;
 mod scene;
