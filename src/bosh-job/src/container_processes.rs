@@ -1,7 +1,7 @@
 //! Whether the process of a container lives, by what the kernel says and not by what the engine says.
 //!
 //! An engine that has lost its containerd for a while misses what ended meanwhile: it subscribes to containerd's events again and
-//! never compares (moby, `libcontainerd/remote`, `processEventStream`), so that it calls a container `running` for good whose process
+//! never compares (moby, `libcontainerd/remote`, `processEventStream`), so that it calls a container `running` whose process
 //! is gone. In doubt nothing is said: where dockerd counts processes in another PID namespace, or `/proc` does not show them.
 
 use std::fmt;

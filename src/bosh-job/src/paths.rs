@@ -133,7 +133,7 @@ impl Paths {
         self.run_dir().join("compose-stop.lock")
     }
 
-    /// The socket by which monit learns whether the recipe is well.
+    /// The socket by which monit learns whether the recipe is healthy.
     #[must_use]
     pub fn health_socket(&self) -> PathBuf {
         self.run_dir().join("health.sock")
@@ -159,7 +159,7 @@ impl Paths {
 
     /// Marker of a deletion: the coming stop is the last one.
     #[must_use]
-    pub fn going_for_good(&self) -> PathBuf {
+    pub fn deleting(&self) -> PathBuf {
         self.run_dir().join("going-for-good")
     }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use crate::verdict::ErrorReport;
 use crate::{ExitCode, Problems};
 
-/// An error with advice for whoever reads it. It displays as the error itself, so it adds no line of its own.
+/// An error with advice for anyone who reads it. It displays as the error itself, so it adds no line of its own.
 struct Advised {
     source: anyhow::Error,
     hint: Option<String>,

@@ -97,7 +97,7 @@ pub struct ServiceReport {
     pub restarts: u64,
     /// Exit code of its last end.
     pub exit_code: Option<i64>,
-    /// Whether the kernel killed it for want of memory.
+    /// Whether the kernel killed it because it was out of memory.
     #[serde(default)]
     pub oom_killed: bool,
 }

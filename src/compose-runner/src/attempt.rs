@@ -9,11 +9,10 @@ use recipe::WriteError;
 use crate::{
     applied,
     before::Before,
-    board::{Board, Word, log_errors},
     bring_up::BringUp,
     cancel::Cancel,
     compose::Compose,
-    engine_socket,
+    deploy_warnings, engine_socket,
     failure::{self, Failure, Outcome, error},
     healing::Healing,
     import::{ImportFailure, import},
@@ -21,16 +20,16 @@ use crate::{
     job::{Job, Settings},
     model::Model,
     networks::{Claims, NameServers},
+    on_stable::OnStable,
     preflight::{Preflight, PullPolicies},
     pulls::Pulls,
     recipe_text::RecipeText,
     redact::Redactor,
-    remarks,
     rollback::{self, Rollback},
-    settled::Settled,
+    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
     volumes,
     watch::{Beginning, Watch},
-    watching::{Reservation, Watching},
+    watching::{DeployFailure, Watching},
 };
 
 /// An engine that does not answer within this time has gone.
@@ -41,8 +40,8 @@ pub const ENGINE_ANSWER: Duration = Duration::from_secs(10);
 const CONTAINERD_BACK: Duration = Duration::from_secs(75);
 
 /// What others see of the runner.
-pub struct Face {
-    pub board: Board,
+pub struct RunnerOutputs {
+    pub publisher: StatusPublisher,
     pub names: NameServers,
     /// What ran before the first attempt.
     pub before: Option<Before>,
@@ -51,7 +50,7 @@ pub struct Face {
 /// What is brought up.
 pub struct Start<'a> {
     pub settings: &'a Settings,
-    /// It is the recipe of before.
+    /// It is the previous recipe.
     pub rollback: Option<&'a Rollback>,
     /// Whether the images of colocated jobs are to be imported first.
     pub imports: bool,
@@ -122,29 +121,32 @@ impl Attempt<'_> {
     }
 
     /// Until the runner is told to end, or the recipe fails.
-    pub fn run(&mut self, face: &mut Face) -> Outcome<()> {
+    pub fn run(&mut self, outputs: &mut RunnerOutputs) -> Outcome<()> {
         let Self { start, engine, .. } = *self;
         if let Some(rollback) = start.rollback {
             log_errors(&rollback.failed.errors);
             tracing::warn!(
                 to = rollback.kept.since,
-                "the recipe failed; the one of before comes back"
+                "the recipe failed; rolling back to the previous recipe"
             );
-            face.board.rolled_back_to(&rollback.kept.since);
-            face.board.post(Word::starting(Vec::new()));
+            outputs.publisher.rolled_back_to(&rollback.kept.since);
+            outputs
+                .publisher
+                .publish(RunnerStatus::starting(Vec::new()));
         }
         let deadline = Instant::now() + start.settings.supervision.start_timeout;
-        self.wait_for_engine(deadline, &mut face.board)?;
+        self.wait_for_engine(deadline, &mut outputs.publisher)?;
         self.dockerd = dockerd(self.job);
         self.containerd = Containerd::now(&self.job.paths);
         // for what runs already, whatever becomes of the recipe
         let project = start.settings.recipe.project.as_str();
-        face.names
+        outputs
+            .names
             .serve_project(engine, project, &Claims::default());
-        if face.before.is_none() {
+        if outputs.before.is_none() {
             let applied = applied::project(&self.job.paths);
             let applied = applied.as_deref().unwrap_or(project);
-            face.before = Some(Before::look(engine, applied)?);
+            outputs.before = Some(Before::look(engine, applied)?);
         }
         let mut failed = None;
         if start.imports {
@@ -153,13 +155,13 @@ impl Attempt<'_> {
         if let Some(import) = &failed {
             log_errors(&import.errors);
         }
-        self.bring_up(face, deadline, failed.clone())
+        self.bring_up(outputs, deadline, failed.clone())
             .map_err(|failure| with(failure, failed))
     }
 
     fn bring_up(
         &self,
-        face: &mut Face,
+        outputs: &mut RunnerOutputs,
         deadline: Instant,
         import: Option<ImportFailure>,
     ) -> Outcome<()> {
@@ -187,7 +189,8 @@ impl Attempt<'_> {
             kept_images,
             deadline,
         };
-        let (model, pulls, policies) = self.check(&preflight, &environment, &mut face.board)?;
+        let (model, pulls, policies) =
+            self.check(&preflight, &environment, &mut outputs.publisher)?;
         let claims = &Claims::of_recipe(&model, engine)?;
         let bring_up = BringUp {
             paths,
@@ -208,7 +211,7 @@ impl Attempt<'_> {
             preflight.check_what_prep_makes(&model)?;
         }
         let engine_socket = engine_socket::Held::now(&model, paths);
-        self.make_room(&bring_up, face)?;
+        self.make_room(&bring_up, outputs)?;
         let began = Beginning::now();
         tracing::info!(services = model.services.len(), "bringing the recipe up");
         let mut healing = Healing::new(engine);
@@ -216,9 +219,11 @@ impl Attempt<'_> {
         pulls.note();
         brought_up?;
         // containers that had port 53 before may be gone
-        face.names
+        outputs
+            .names
             .serve_project(engine, recipe.project.as_str(), claims);
-        face.board
+        outputs
+            .publisher
             .warn_besides(bring_up.remove_leftover_networks(&model)?);
         let expected = model
             .services
@@ -230,7 +235,7 @@ impl Attempt<'_> {
         let nothing_kept = wants_rollback
             .then(|| rollback::is_possible(job, engine).err())
             .flatten();
-        let settled = configured.then(|| Settled::new(job, settings, engine, &model));
+        let on_stable = configured.then(|| OnStable::new(job, settings, engine, &model));
         let watching = Watching {
             engine,
             project: recipe.project.as_str(),
@@ -241,13 +246,13 @@ impl Attempt<'_> {
                 .map(|(name, _)| name)
                 .collect(),
             watch: Watch::new(&settings.supervision, expected, began),
-            reservation: start
+            failure: start
                 .rollback
-                .map(Rollback::reservation)
-                .or(import.map(Reservation::from)),
+                .map(Rollback::failure)
+                .or(import.map(DeployFailure::from)),
             gives_up: wants_rollback && nothing_kept.is_none(),
-            remark: nothing_kept.as_deref().map(rollback::impossible),
-            settled,
+            note: nothing_kept.as_deref().map(rollback::impossible),
+            on_stable,
             healing,
             engine_socket,
             redactor,
@@ -255,7 +260,7 @@ impl Attempt<'_> {
             deadline,
             start_timeout: settings.supervision.start_timeout,
         };
-        watching.run(&mut face.board)
+        watching.run(&mut outputs.publisher)
     }
 
     /// Checks the recipe, and has the verdict warn of what an operator should know, also of one that is refused.
@@ -263,14 +268,14 @@ impl Attempt<'_> {
         &self,
         preflight: &Preflight<'a>,
         environment: &[(String, String)],
-        board: &mut Board,
+        publisher: &mut StatusPublisher,
     ) -> Outcome<(Model, Pulls<'a>, PullPolicies)> {
         let settings = self.start.settings;
         let recipe = &settings.recipe;
         tracing::info!(project = recipe.project.as_str(), "checking the recipe");
         let checked = preflight.run();
         let model = checked.as_ref().ok().map(|(model, ..)| model);
-        let mut warnings = remarks::of(recipe, environment, model, self.engine, settings);
+        let mut warnings = deploy_warnings::of(recipe, environment, model, self.engine, settings);
         let at_risk = model.map_or(Ok(Vec::new()), |model| {
             volumes::check(self.job, recipe, self.engine, model)
         });
@@ -279,7 +284,7 @@ impl Attempt<'_> {
             warnings.extend(policies.warnings.clone());
         }
         let warnings = warnings.into_iter();
-        board.warn(
+        publisher.warn(
             warnings
                 .map(|one| failure::clean(one, self.redactor))
                 .collect(),
@@ -290,7 +295,7 @@ impl Attempt<'_> {
     }
 
     /// All that comes between the checks and `up`: what an earlier recipe, or an `up` that was cut short, has left.
-    fn make_room(&self, bring_up: &BringUp<'_>, face: &mut Face) -> Outcome<()> {
+    fn make_room(&self, bring_up: &BringUp<'_>, outputs: &mut RunnerOutputs) -> Outcome<()> {
         let (recipe, model, claims) =
             (&self.start.settings.recipe, bring_up.model, bring_up.claims);
         self.have_missed_ends_noticed(bring_up)?;
@@ -304,12 +309,13 @@ impl Attempt<'_> {
             model,
         )?;
         let warnings = bring_up.remove_leftover_networks(model)?;
-        face.board.warn_besides(warnings);
+        outputs.publisher.warn_besides(warnings);
         bring_up.prepare_networks(model)?;
         // before `up`: it lets go of port 53 where the recipe has it
         let project = recipe.project.as_str();
-        let gateways = face.names.serve_project(self.engine, project, claims);
-        face.board
+        let gateways = outputs.names.serve_project(self.engine, project, claims);
+        outputs
+            .publisher
             .warn_besides(claims.warning(model, &gateways).into_iter().collect());
         Ok(())
     }
@@ -332,7 +338,7 @@ impl Attempt<'_> {
     }
 
     /// Waits for the engine, for ever: monit starts it. After the start's time that is a failure, until it comes.
-    fn wait_for_engine(&self, deadline: Instant, board: &mut Board) -> Outcome<()> {
+    fn wait_for_engine(&self, deadline: Instant, publisher: &mut StatusPublisher) -> Outcome<()> {
         let mut told = false;
         loop {
             // Short waits, so that an end is not held up.
@@ -342,8 +348,8 @@ impl Attempt<'_> {
             {
                 Ok(version) => {
                     tracing::info!(api_version = %version, "engine is ready");
-                    if board.state() == Some(State::Failed) {
-                        board.post(Word::starting(Vec::new()));
+                    if publisher.state() == Some(State::Failed) {
+                        publisher.publish(RunnerStatus::starting(Vec::new()));
                     }
                     return Ok(());
                 }
@@ -353,7 +359,11 @@ impl Attempt<'_> {
                     found.causes = vec![failure.to_string()];
                     found.hint = failure.hint().map(str::to_owned);
                     log_errors(std::slice::from_ref(&found));
-                    board.post(Word::failed(ExitCode::Failed, vec![found], Vec::new()));
+                    publisher.publish(RunnerStatus::failed(
+                        ExitCode::Failed,
+                        vec![found],
+                        Vec::new(),
+                    ));
                 }
                 Err(_) => {}
             }

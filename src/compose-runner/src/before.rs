@@ -9,7 +9,7 @@ use crate::{
     failure::error,
     observe,
     redact::Redactor,
-    watch::{Policy, Seen},
+    watch::{ContainerSnapshot, Policy},
 };
 
 /// The services of a project that were there.
@@ -36,7 +36,9 @@ impl Before {
         let seen = observe::containers(engine, project, &Redactor::default())?;
         // After a stop all have ended, and some of them well: then nothing runs.
         let any_lives = seen.iter().any(lives);
-        let counts = |container: &Seen| any_lives && (lives(container) || has_finished(container));
+        let counts = |container: &ContainerSnapshot| {
+            any_lives && (lives(container) || has_finished(container))
+        };
         let services = seen.into_iter().filter(counts);
         Ok(Self {
             project: project.to_owned(),
@@ -84,7 +86,7 @@ impl After {
     }
 }
 
-fn left(before: &BTreeSet<String>, now: &[Seen]) -> After {
+fn left(before: &BTreeSet<String>, now: &[ContainerSnapshot]) -> After {
     if before.is_empty() {
         return After::NoneBefore;
     }
@@ -108,14 +110,14 @@ fn left(before: &BTreeSet<String>, now: &[Seen]) -> After {
     }
 }
 
-fn lives(container: &Seen) -> bool {
+fn lives(container: &ContainerSnapshot) -> bool {
     matches!(
         container.status,
         Status::Running | Status::Paused | Status::Restarting
     ) && container.gone.is_none()
 }
 
-fn has_finished(container: &Seen) -> bool {
+fn has_finished(container: &ContainerSnapshot) -> bool {
     container.status == Status::Exited
         && container.exit_code == 0
         && container.error.is_empty()
@@ -126,8 +128,8 @@ fn has_finished(container: &Seen) -> bool {
 mod tests {
     use super::*;
 
-    fn seen(service: &str, status: Status, exit_code: i64, policy: Policy) -> Seen {
-        Seen {
+    fn seen(service: &str, status: Status, exit_code: i64, policy: Policy) -> ContainerSnapshot {
+        ContainerSnapshot {
             id: format!("{service}{status:?}"),
             name: service.to_owned(),
             service: service.to_owned(),

@@ -87,7 +87,7 @@ pub fn clean_command(
 }
 
 impl Logged<'_> {
-    /// Runs it to its end, or ends it. One that a signal killed (the kernel, for want of memory; somebody's hand) is run once
+    /// Runs it to its end, or ends it. One that a signal killed (the kernel, out of memory; an operator) is run once
     /// more within the same time: what it does can be done twice, and nobody else would do so after a reboot.
     pub fn run(self) -> End {
         self.run_with(|| {})
@@ -104,7 +104,7 @@ impl Logged<'_> {
             return end;
         }
         let program = self.command.get_program().to_string_lossy();
-        tracing::warn!("{program} {}; running it once more", ended(*status));
+        tracing::warn!("{program} {}; running it again", ended(*status));
         before_again();
         self.run_once(deadline)
     }

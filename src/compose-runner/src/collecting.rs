@@ -16,7 +16,7 @@ const DRIVER: &str = "json-file";
 /// Between two tries to reach an engine that has gone.
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest silence of the engine that is waited for at once.
-const SILENCE: Duration = Duration::from_hours(1);
+const IDLE_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// Collecting goes on.
 pub struct Collecting(Collector);
@@ -105,7 +105,7 @@ impl Discovery {
         }
         self.known.retain(|id| there.contains(id));
         while !self.cancel.is_set() {
-            if let Some(event) = events.next_within(SILENCE)? {
+            if let Some(event) = events.next_within(IDLE_TIMEOUT)? {
                 self.look(&event.actor.id)?;
             }
         }

@@ -11,10 +11,10 @@ use bosh_job::{ExitCode, Paths, command::last_lines, verdict::ErrorReport};
 use docker_engine::Engine;
 
 use crate::{
-    board::{Board, Word, log_errors},
     cancel::Cancel,
     failure::{Failure, error},
     redact::Redactor,
+    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
 };
 
 /// So many deaths are told as a failure.
@@ -62,7 +62,12 @@ impl<'a> EngineDeaths<'a> {
 
     /// dockerd or its containerd died, or went silent, and this failed for it. Waits until another try makes sense, and tells if there were
     /// too many; `true` if it is time to end.
-    pub fn wait(&mut self, failure: &Failure, board: &mut Board, cancel: &Cancel) -> bool {
+    pub fn wait(
+        &mut self,
+        failure: &Failure,
+        publisher: &mut StatusPublisher,
+        cancel: &Cancel,
+    ) -> bool {
         let now = Instant::now();
         // A try that went on for longer than a start may take is no part of a series.
         if self.count == 0 || now.duration_since(self.last) > self.limit + LONGEST_PAUSE {
@@ -78,8 +83,8 @@ impl<'a> EngineDeaths<'a> {
                 self.count,
                 self.first.elapsed().as_secs()
             );
-            self.post(what, failure, board);
-            board.hold_failed();
+            self.publish(what, failure, publisher);
+            publisher.hold_failed();
         } else {
             tracing::warn!(
                 times = self.count,
@@ -87,7 +92,7 @@ impl<'a> EngineDeaths<'a> {
                 pause.as_secs()
             );
         }
-        cancel.sleep(pause) || self.wait_for_engine(failure, board, cancel)
+        cancel.sleep(pause) || self.wait_for_engine(failure, publisher, cancel)
     }
 
     fn pause(&self) -> Duration {
@@ -96,14 +101,19 @@ impl<'a> EngineDeaths<'a> {
     }
 
     /// Waits for another dockerd as long as monit needs for one. The next try waits on.
-    fn wait_for_engine(&self, failure: &Failure, board: &mut Board, cancel: &Cancel) -> bool {
+    fn wait_for_engine(
+        &self,
+        failure: &Failure,
+        publisher: &mut StatusPublisher,
+        cancel: &Cancel,
+    ) -> bool {
         while self.engine.ping(Duration::from_secs(1)).is_err() {
             if self.last.elapsed() >= AWAY {
                 let what = format!(
                     "dockerd died while the recipe was brought up, and none has answered for {} s",
                     AWAY.as_secs()
                 );
-                self.post(what, failure, board);
+                self.publish(what, failure, publisher);
                 return false;
             }
             if cancel.sleep(Duration::from_millis(200)) {
@@ -113,7 +123,7 @@ impl<'a> EngineDeaths<'a> {
         false
     }
 
-    fn post(&self, what: String, failure: &Failure, board: &mut Board) {
+    fn publish(&self, what: String, failure: &Failure, publisher: &mut StatusPublisher) {
         let found = ErrorReport {
             causes: failure.errors().iter().map(|error| error.what.clone()).collect(),
             log_tail: self.last_words(),
@@ -122,8 +132,8 @@ impl<'a> EngineDeaths<'a> {
             ),
             ..error(what)
         };
-        let word = Word::failed(ExitCode::Failed, vec![found], Vec::new());
-        if board.post(word.clone()) {
+        let word = RunnerStatus::failed(ExitCode::Failed, vec![found], Vec::new());
+        if publisher.publish(word.clone()) {
             log_errors(&word.errors);
         }
     }
@@ -168,7 +178,7 @@ mod tests {
     struct Bench {
         _directory: tempfile::TempDir,
         paths: Paths,
-        board: Board,
+        publisher: StatusPublisher,
         engine: Engine,
     }
 
@@ -178,10 +188,10 @@ mod tests {
         for directory in [paths.run_dir(), paths.log_dir()] {
             std::fs::create_dir_all(directory).unwrap();
         }
-        let mut board = Board::new(&paths);
-        board.post(Word::starting(Vec::new()));
+        let mut publisher = StatusPublisher::new(&paths);
+        publisher.publish(RunnerStatus::starting(Vec::new()));
         Bench {
-            board,
+            publisher,
             engine: Engine::new(paths.socket()),
             paths,
             _directory: directory,
@@ -197,7 +207,7 @@ mod tests {
      {
         let Bench {
             ref paths,
-            ref mut board,
+            ref mut publisher,
             ref engine,
             ..
         } = bench();
@@ -211,17 +221,17 @@ mod tests {
         let cancel = Cancel::default();
         let began = Instant::now();
         for _ in 0..2 {
-            assert!(!deaths.wait(&failure(), board, &cancel));
+            assert!(!deaths.wait(&failure(), publisher, &cancel));
         }
         assert!(
             began.elapsed() >= Duration::from_secs(3),
             "1 s, and then 2 s"
         );
-        assert_eq!(board.state(), Some(State::Starting), "it may be over");
+        assert_eq!(publisher.state(), Some(State::Starting), "it may be over");
         deaths.count = MOST - 1;
         let told_to_end = Cancel::default();
         told_to_end.set();
-        assert!(deaths.wait(&failure(), board, &told_to_end));
+        assert!(deaths.wait(&failure(), publisher, &told_to_end));
         let verdict = Verdict::read(&paths.verdict()).unwrap().unwrap();
         assert_eq!(
             (verdict.state, verdict.exit_code),
@@ -240,14 +250,14 @@ mod tests {
             ["time=2 level=fatal msg=\"disk of [redacted] is broken\""]
         );
         assert!(error.hint.as_ref().unwrap().contains("dockerd.log"));
-        assert!(!board.post(Word::starting(Vec::new())));
+        assert!(!publisher.publish(RunnerStatus::starting(Vec::new())));
     }
 
     #[test]
     fn deaths_that_go_on_for_the_starts_time_are_a_failure_however_few() {
         let Bench {
             ref paths,
-            ref mut board,
+            ref mut publisher,
             ref engine,
             ..
         } = bench();
@@ -255,8 +265,8 @@ mod tests {
         let mut deaths = EngineDeaths::new(engine, &redactor, paths, Duration::from_secs(1));
         let cancel = Cancel::default();
         cancel.set();
-        assert!(deaths.wait(&failure(), board, &cancel));
-        assert_eq!(board.state(), Some(State::Failed));
+        assert!(deaths.wait(&failure(), publisher, &cancel));
+        assert_eq!(publisher.state(), Some(State::Failed));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     listening::listen,
     observe,
     redact::Redactor,
-    watch::{OUT_OF_MEMORY_NEWS, Seen, Watch, Whole},
+    watch::{ContainerSnapshot, OUT_OF_MEMORY_NEWS, RecipeHealth, Watch},
 };
 
 /// How the containers were before `up`.
@@ -40,7 +40,7 @@ impl EarlierErrors {
 
     /// Whether a container has been left as it was: it does not run, was not started since, and no start of it has failed since.
     /// The engine does not say when a start failed; Compose repeats the error of one that it tried.
-    fn was_left(&self, container: &Seen, began: Timestamp, said: &[String]) -> bool {
+    fn was_left(&self, container: &ContainerSnapshot, began: Timestamp, said: &[String]) -> bool {
         let since = |time: Option<Timestamp>| time.is_some_and(|time| time >= began);
         let has_failed_again = || {
             let first_line = container.error.lines().next().map(str::trim);
@@ -70,7 +70,7 @@ pub fn errors(
         let mut seen = observe::containers(engine, project, redactor).ok()?;
         let began = watch.began();
         seen.retain(|container| !before.was_left(container, began, said));
-        Some(watch.look(&seen, Instant::now(), Timestamp::now()))
+        Some(watch.evaluate(&seen, Instant::now(), Timestamp::now()))
     };
     let mut whole = look(&mut watch);
     if watch.awaits_out_of_memory() {
@@ -78,8 +78,10 @@ pub fn errors(
         whole = look(&mut watch);
     }
     match whole {
-        Some(Whole::Failed(wrong)) => observe::errors(engine, &wrong, redactor),
-        Some(Whole::Pending(waiting)) if timed_out => observe::errors(engine, &waiting, redactor),
+        Some(RecipeHealth::Failed(wrong)) => observe::errors(engine, &wrong, redactor),
+        Some(RecipeHealth::Pending(waiting)) if timed_out => {
+            observe::errors(engine, &waiting, redactor)
+        }
         _ => Vec::new(),
     }
 }
@@ -96,7 +98,7 @@ mod tests {
             Some("2026-11-19T12:00:00Z".parse().unwrap()),
             Some("2026-11-20T12:00:01Z".parse().unwrap()),
         );
-        let container = Seen {
+        let container = ContainerSnapshot {
             id: "a".into(),
             name: "running-web-1".into(),
             service: "web".into(),
@@ -112,7 +114,7 @@ mod tests {
             policy: Policy::No,
             health: None,
         };
-        let exited = Seen {
+        let exited = ContainerSnapshot {
             status: Status::Exited,
             error: String::new(),
             started_at: earlier,
@@ -132,15 +134,15 @@ mod tests {
         assert!(!after_end.was_left(&container, began, &[]));
         assert!(!EarlierErrors::default().was_left(&container, began, &[]));
         for new in [
-            Seen {
+            ContainerSnapshot {
                 created_at: later,
                 ..container.clone()
             },
-            Seen {
+            ContainerSnapshot {
                 started_at: later,
                 ..container.clone()
             },
-            Seen {
+            ContainerSnapshot {
                 status: Status::Running,
                 ..container
             },

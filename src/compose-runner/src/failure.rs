@@ -122,7 +122,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Adds errors. Wrong configuration outweighs what failed at run time: it must be mended first.
+    /// Adds errors. Wrong configuration outweighs what failed at run time: it must be fixed first.
     pub fn add(&mut self, exit_code: ExitCode, errors: impl IntoIterator<Item = ErrorReport>) {
         let before = self.errors.len();
         self.errors.extend(errors);

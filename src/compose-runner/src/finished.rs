@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ends::Ends,
-    watch::{Fares, Policy, Seen},
+    last_exits::LastExits,
+    watch::{ContainerSnapshot, Policy, ServiceHealth},
 };
 
 /// What is remembered of containers that may finish.
@@ -25,7 +25,7 @@ struct Candidate {
 
 impl Finished {
     /// Looks which containers are gone since the last look. One that somebody stopped had not finished, whatever it exited with.
-    pub fn miss(&mut self, seen: &[Seen], ends: &Ends) {
+    pub fn miss(&mut self, seen: &[ContainerSnapshot], ends: &LastExits) {
         for (id, candidate) in std::mem::take(&mut self.last) {
             let is_there = seen.iter().any(|container| container.id == id);
             // It may have ended and been removed between two looks.
@@ -36,12 +36,12 @@ impl Finished {
         }
     }
 
-    /// Notes how a container fares at this look.
-    pub fn note(&mut self, container: &Seen, fares: &Fares) {
+    /// Notes the health of a container at this evaluation.
+    pub fn note(&mut self, container: &ContainerSnapshot, health: &ServiceHealth) {
         if container.policy != Policy::Always {
             let candidate = Candidate {
                 service: container.service.clone(),
-                had_finished: *fares == Fares::Finished,
+                had_finished: *health == ServiceHealth::Finished,
             };
             self.last.insert(container.id.clone(), candidate);
         }

@@ -23,7 +23,7 @@ const REPLACE_LABEL: &str = "com.docker.compose.replace";
 /// How many digits of the old one's ID are in the name.
 const DIGITS: usize = 12;
 /// Events of the past come at once; after a silence of this length there are no more.
-const SILENCE: Duration = Duration::from_millis(100);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(100);
 /// SIGHUP, SIGUSR1, SIGUSR2 and SIGWINCH, by which people have a program read its configuration or rotate its log.
 const HARMLESS: [&str; 4] = ["1", "10", "12", "28"];
 
@@ -146,7 +146,7 @@ fn is_being_stopped(engine: &Engine, all: &[One]) -> docker_engine::Result<bool>
                 .with("container", &old.id)
                 .with("event", "kill");
             let mut events = engine.events(&filters, Some(since.as_second()))?;
-            while let Some(event) = events.next_within(SILENCE)? {
+            while let Some(event) = events.next_within(IDLE_TIMEOUT)? {
                 let signal = event.actor.attributes.get("signal").map(String::as_str);
                 if !signal.is_some_and(|signal| HARMLESS.contains(&signal)) {
                     return Ok(true);

@@ -19,7 +19,7 @@ use crate::{
     dockerd_restart::DockerdRestart,
     observe,
     redact::Redactor,
-    watch::{Policy, Seen},
+    watch::{ContainerSnapshot, Policy},
 };
 
 /// Between two looks while `up` goes on.
@@ -80,7 +80,7 @@ struct Patient {
 }
 
 impl Patient {
-    fn new(container: &Seen, now: Instant) -> Self {
+    fn new(container: &ContainerSnapshot, now: Instant) -> Self {
         Self {
             started_at: container.started_at,
             next: now + PATIENCE,
@@ -125,7 +125,7 @@ impl<'a> Healing<'a> {
 
     /// Takes the next step for each container that needs one, and waits for none. An end that nobody knows gets the exit code that
     /// dockerd gives it at its own start.
-    pub fn step(&mut self, seen: &mut [Seen], cancel: &Cancel) {
+    pub fn step(&mut self, seen: &mut [ContainerSnapshot], cancel: &Cancel) {
         let now = Instant::now();
         self.patients.retain(|id, patient| {
             seen.iter()
@@ -211,7 +211,7 @@ impl<'a> Healing<'a> {
 }
 
 /// Whether something is still to be done about the run of the container that something was done about.
-fn is_same(container: &Seen, patient: &Patient) -> bool {
+fn is_same(container: &ContainerSnapshot, patient: &Patient) -> bool {
     match container.status {
         Status::Exited => container.started_at == patient.started_at,
         _ => container.gone.is_some() && container.started_at == patient.started_at,
@@ -222,7 +222,7 @@ fn is_same(container: &Seen, patient: &Patient) -> bool {
 fn have_noticed(
     engine: &Engine,
     restart: Option<&DockerdRestart>,
-    (container, gone): (&Seen, &Gone),
+    (container, gone): (&ContainerSnapshot, &Gone),
     patient: &mut Patient,
 ) {
     let name = container.name.as_str();
@@ -279,7 +279,7 @@ fn ask_to_look(engine: &Engine, id: &str) -> Result<(), String> {
 
 /// Starts a container again that the engine would have started if it had not missed its end, or whose end nobody knows; `true` if
 /// nothing is to be done. One that was started has another start at the next look.
-fn start(engine: &Engine, container: &Seen, patient: &mut Patient) -> bool {
+fn start(engine: &Engine, container: &ContainerSnapshot, patient: &mut Patient) -> bool {
     let wanted = match container.policy {
         Policy::Always => true,
         Policy::OnFailure => container.exit_code != 0,
@@ -387,8 +387,8 @@ mod tests {
         }
     }
 
-    fn dead() -> Seen {
-        Seen {
+    fn dead() -> ContainerSnapshot {
+        ContainerSnapshot {
             id: "a".into(),
             name: "running-web-1".into(),
             service: "web".into(),
@@ -407,7 +407,7 @@ mod tests {
     }
 
     /// The calls of a step that is due.
-    fn step(healing: &mut Healing, fake: &FakeEngine, seen: &mut Seen) -> Vec<String> {
+    fn step(healing: &mut Healing, fake: &FakeEngine, seen: &mut ContainerSnapshot) -> Vec<String> {
         let before = fake.seen().len();
         for patient in healing.patients.values_mut() {
             patient.next = Instant::now();

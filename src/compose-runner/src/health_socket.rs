@@ -1,4 +1,4 @@
-//! `health.sock`: monit can connect to it as long as the recipe is well, or on its way. Whoever connects is told the
+//! `health.sock`: monit can connect to it as long as the recipe is healthy, or being started. A client is told the
 //! state in one line of JSON.
 
 use std::{

@@ -25,7 +25,7 @@ pub use report::{FailedHooks, post_start};
 /// Between two looks whether `up` has ended.
 const LOOK: Duration = Duration::from_millis(200);
 /// After `up` has ended: events that are on their way come within this time.
-const SILENCE: Duration = Duration::from_millis(300);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(300);
 /// Bytes of its last output that are kept of each hook.
 const KEPT: usize = 64 << 10;
 
@@ -127,8 +127,8 @@ impl Listening {
     fn run(self, mut events: Events) {
         loop {
             let is_over = self.is_over.load(Ordering::Relaxed);
-            match events.next_within(if is_over { SILENCE } else { LOOK }) {
-                Ok(Some(event)) => self.hear(&event),
+            match events.next_within(if is_over { IDLE_TIMEOUT } else { LOOK }) {
+                Ok(Some(event)) => self.on_event(&event),
                 Ok(None) if is_over => return,
                 Ok(None) => {}
                 // an engine that has gone away is told by who waits for it
@@ -137,7 +137,7 @@ impl Listening {
         }
     }
 
-    fn hear(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let attributes = &event.actor.attributes;
         let Some((service, kind)) = labels::hook(attributes) else {
             return;

@@ -15,7 +15,7 @@ use crate::{
     failure::{Failure, Outcome, clean, error},
     job::Job,
     redact::Redactor,
-    watching::Reservation,
+    watching::DeployFailure,
 };
 
 /// Importing has no bound of its own but this one; `docker-ctl wait` gives up earlier and says so.
@@ -30,7 +30,7 @@ pub struct ImportFailure {
     pub errors: Vec<ErrorReport>,
 }
 
-impl From<ImportFailure> for Reservation {
+impl From<ImportFailure> for DeployFailure {
     fn from(import: ImportFailure) -> Self {
         Self {
             exit_code: import.exit_code,

@@ -70,7 +70,7 @@ impl Job {
         problems.into_result(settings()).map_err(Failure::from)
     }
 
-    /// Whether a recipe that does not become stable gives way to the one before.
+    /// Whether a recipe that does not become stable is replaced by the previous one.
     pub fn rolls_back(&self) -> bool {
         let supervision = self.config.supervision();
         supervision.is_ok_and(|supervision| supervision.rollback_on_failure)

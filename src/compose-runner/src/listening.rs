@@ -7,7 +7,7 @@ use docker_engine::{Engine, Events, Filters};
 use crate::{compose::PROJECT_LABEL, watch::Watch};
 
 /// Events of the past come at once; after a silence of this length there are no more.
-const SILENCE: Duration = Duration::from_millis(100);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(100);
 /// More events of the past than the engine keeps (moby keeps 256).
 const PAST: usize = 1000;
 
@@ -37,10 +37,10 @@ pub fn listen(engine: &Engine, project: &str, watch: &mut Watch) -> docker_engin
     }
     let mut events = engine.events(&filters, Some(watch.began().as_second()))?;
     for _ in 0..PAST {
-        let Some(event) = events.next_within(SILENCE)? else {
+        let Some(event) = events.next_within(IDLE_TIMEOUT)? else {
             break;
         };
-        watch.hear(&event);
+        watch.on_event(&event);
     }
     Ok(events)
 }

@@ -64,7 +64,7 @@ impl RecipeFiles<'_> {
                     ),
                     None => (
                         format!("service {name}, `{place}`: there is no {}", mount.source.display()),
-                        "mend the path, or put the file into property `files`".to_owned(),
+                        "fix the path, or put the file into property `files`".to_owned(),
                     ),
                 };
                 let mut found = error(what);

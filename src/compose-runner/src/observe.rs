@@ -14,7 +14,7 @@ use crate::{
     failure::error,
     first_check, networks, output,
     redact::Redactor,
-    watch::{Policy, Seen, Wrong},
+    watch::{ContainerSnapshot, Finding, Policy},
 };
 
 /// Lines of a container's output in an error.
@@ -36,7 +36,7 @@ pub fn containers(
     engine: &Engine,
     project: &str,
     redactor: &Redactor,
-) -> docker_engine::Result<Vec<Seen>> {
+) -> docker_engine::Result<Vec<ContainerSnapshot>> {
     let filters = Filters::all().label(format!("{PROJECT_LABEL}={project}"));
     let processes = processes(engine);
     let mut seen = Vec::new();
@@ -74,9 +74,9 @@ fn seen_as(
     container: &Container,
     processes: &ContainerProcesses,
     redactor: &Redactor,
-) -> Option<Seen> {
+) -> Option<ContainerSnapshot> {
     let state = &container.state;
-    Some(Seen {
+    Some(ContainerSnapshot {
         id: container.id.clone(),
         name: container.name().to_owned(),
         service: labels::service(&container.config.labels)?.to_owned(),
@@ -105,7 +105,7 @@ fn seen_as(
 /// A report of each service, its containers taken together.
 pub fn reports<'a>(
     services: impl IntoIterator<Item = &'a String>,
-    seen: &[Seen],
+    seen: &[ContainerSnapshot],
 ) -> Vec<ServiceReport> {
     services
         .into_iter()
@@ -113,12 +113,12 @@ pub fn reports<'a>(
         .collect()
 }
 
-fn report(service: &str, seen: &[Seen]) -> ServiceReport {
+fn report(service: &str, seen: &[ContainerSnapshot]) -> ServiceReport {
     let containers: Vec<_> = seen
         .iter()
         .filter(|container| container.service == service)
         .collect();
-    // The one that fares worst stands for all.
+    // The least healthy one stands for all.
     let health = [
         (HealthStatus::Unhealthy, "unhealthy"),
         (HealthStatus::Starting, "starting"),
@@ -164,7 +164,7 @@ fn report(service: &str, seen: &[Seen]) -> ServiceReport {
 }
 
 /// The API's word for where a container is in its life, with the truth about one whose process is gone.
-fn word(container: &Seen) -> &'static str {
+fn word(container: &ContainerSnapshot) -> &'static str {
     if container.gone.is_some() {
         return Status::Dead.word();
     }
@@ -172,7 +172,7 @@ fn word(container: &Seen) -> &'static str {
 }
 
 /// Errors for what is wrong, with what the containers said last.
-pub fn errors(engine: &Engine, wrong: &[Wrong], redactor: &Redactor) -> Vec<ErrorReport> {
+pub fn errors(engine: &Engine, wrong: &[Finding], redactor: &Redactor) -> Vec<ErrorReport> {
     // Replicas tend to fail alike, and one health probe or log is as good as another of the same container.
     let mut told = BTreeSet::new();
     wrong
@@ -323,7 +323,7 @@ mod tests {
             ("missing", "running")
         );
         assert_eq!(reports[1].health.as_deref(), Some("unhealthy"));
-        let wrong = Wrong {
+        let wrong = Finding {
             service: "web".into(),
             container: Some(("a".into(), "running-web-1".into())),
             what: "is unhealthy".into(),

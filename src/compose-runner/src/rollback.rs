@@ -14,13 +14,13 @@ use crate::{
     failure::{Failure, error},
     job::{Job, Settings},
     model::Model,
-    watching::Reservation,
+    watching::DeployFailure,
 };
 
 /// A rollback under way or done.
 #[derive(Debug)]
 pub struct Rollback {
-    /// How the recipe of before is run.
+    /// How the previous recipe is run.
     pub settings: Settings,
     pub kept: KeptRecipe,
     pub failed: FailedConfig,
@@ -38,7 +38,7 @@ impl Rollback {
         })
     }
 
-    /// Puts the recipe of before in force, if `rollback_on_failure` is on. The failure comes back if it is not, or if that
+    /// Puts the previous recipe in force, if `rollback_on_failure` is on. The failure comes back if it is not, or if that
     /// is impossible, and then with the reason.
     pub fn after(job: &Job, engine: &Engine, failure: Failure) -> Result<Self, Failure> {
         let Failure::Found {
@@ -77,9 +77,9 @@ impl Rollback {
     }
 
     /// What the verdict tells of it.
-    pub fn reservation(&self) -> Reservation {
+    pub fn failure(&self) -> DeployFailure {
         let recipe = self.recipe();
-        Reservation {
+        DeployFailure {
             exit_code: self.failed.exit_code,
             errors: self.failed.errors.clone(),
             well: format!("rolled back to {recipe}, its services are up"),

@@ -20,9 +20,8 @@ use signal_hook::{
 
 use crate::{
     applied,
-    attempt::{Attempt, ENGINE_ANSWER, EngineNow, Face, Start},
+    attempt::{Attempt, ENGINE_ANSWER, EngineNow, RunnerOutputs, Start},
     before::{After, Before},
-    board::{Board, Word, log_errors},
     cancel::Cancel,
     collecting::Collecting,
     engine_deaths::EngineDeaths,
@@ -34,6 +33,7 @@ use crate::{
     runner::RunnerPlace,
     secrets,
     services_stop::ServicesStop,
+    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
 };
 
 /// From SIGTERM to the end, children included. monit and the Director count on 2 s.
@@ -133,12 +133,12 @@ struct Worker {
 }
 
 impl Worker {
-    /// Works until told to end. What cannot be done is posted, and then the runner waits: monit would start it again
+    /// Works until told to end. What cannot be done is published, and then the runner waits: monit would start it again
     /// and again, and the containers that run go on serving. Only an engine that went away is waited for.
     fn work(&self) {
         let engine = Engine::new(self.job.paths.socket());
-        let mut face = Face {
-            board: Board::new(&self.job.paths),
+        let mut outputs = RunnerOutputs {
+            publisher: StatusPublisher::new(&self.job.paths),
             // wrong ones are told with the other settings
             names: NameServers::new(
                 self.job.config.internal_dns_domains().unwrap_or_default(),
@@ -146,7 +146,9 @@ impl Worker {
             ),
             before: None,
         };
-        face.board.post(Word::starting(Vec::new()));
+        outputs
+            .publisher
+            .publish(RunnerStatus::starting(Vec::new()));
         end_leftovers(&self.job.paths);
         let supervision = self.job.config.supervision();
         if supervision.is_ok_and(|supervision| !supervision.rollback_on_failure)
@@ -156,7 +158,7 @@ impl Worker {
         }
         let before = Rollback::in_force(&self.job);
         let imports = before.is_some();
-        let Some(rollback) = before.or_else(|| self.run_configured(&engine, &mut face)) else {
+        let Some(rollback) = before.or_else(|| self.run_configured(&engine, &mut outputs)) else {
             return;
         };
         let before = Start {
@@ -164,30 +166,35 @@ impl Worker {
             rollback: Some(&rollback),
             imports,
         };
-        if let Some(failure) = self.attempt(&before, &engine, &mut face) {
-            self.post(rollback.failed(failure), &engine, &mut face);
+        if let Some(failure) = self.attempt(&before, &engine, &mut outputs) {
+            self.publish(rollback.failed(failure), &engine, &mut outputs);
             self.cancel.park();
         }
     }
 
     /// Runs the configured recipe to the runner's end, or until it has to give way to the one before.
-    fn run_configured(&self, engine: &Engine, face: &mut Face) -> Option<Rollback> {
+    fn run_configured(&self, engine: &Engine, outputs: &mut RunnerOutputs) -> Option<Rollback> {
         let failure = match self.job.settings() {
-            Ok(settings) => self.attempt(&Start::of(&settings), engine, face)?,
+            Ok(settings) => self.attempt(&Start::of(&settings), engine, outputs)?,
             Err(refused) => refused,
         };
         Rollback::after(&self.job, engine, failure)
             .map_err(|failure| {
-                self.post(failure, engine, face);
-                self.answer_names_of_before(engine, &mut face.names);
+                self.publish(failure, engine, outputs);
+                self.answer_names_of_before(engine, &mut outputs.names);
                 self.cancel.park();
             })
             .ok()
     }
 
-    /// Brings a recipe up and watches it, anew if its engine went away meanwhile, or is another one by now. Why it failed; nothing
+    /// Brings a recipe up and watches it, again if its engine went away meanwhile, or is another one by now. Why it failed; nothing
     /// if the runner was told to end.
-    fn attempt(&self, start: &Start<'_>, engine: &Engine, face: &mut Face) -> Option<Failure> {
+    fn attempt(
+        &self,
+        start: &Start<'_>,
+        engine: &Engine,
+        outputs: &mut RunnerOutputs,
+    ) -> Option<Failure> {
         let redactor = secrets::redactor(&self.job, &start.settings.recipe);
         let mut attempt = Attempt {
             job: &self.job,
@@ -202,14 +209,14 @@ impl Worker {
         let start_timeout = start.settings.supervision.start_timeout;
         let mut deaths = EngineDeaths::new(engine, &redactor, &self.job.paths, start_timeout);
         loop {
-            let failure = match attempt.run(face) {
+            let failure = match attempt.run(outputs) {
                 Ok(()) | Err(Failure::Cancelled) => return None,
                 Err(failure) => failure.clean(&redactor),
             };
             match attempt.engine_now(&failure) {
                 EngineNow::Same => return Some(failure),
                 EngineNow::Another | EngineNow::LostContainerd | EngineNow::Gone => {
-                    if deaths.wait(&failure, &mut face.board, &self.cancel) {
+                    if deaths.wait(&failure, &mut outputs.publisher, &self.cancel) {
                         return None;
                     }
                 }
@@ -217,7 +224,7 @@ impl Worker {
         }
     }
 
-    /// The recipe of before goes on, though nobody watches it.
+    /// The previous recipe goes on, though nobody watches it.
     fn answer_names_of_before(&self, engine: &Engine, names: &mut NameServers) {
         let Some(project) = applied::project(&self.job.paths) else {
             return;
@@ -231,7 +238,7 @@ impl Worker {
     }
 
     /// Says that the recipe was not brought up, and why, and what still runs.
-    fn post(&self, failure: Failure, engine: &Engine, face: &mut Face) {
+    fn publish(&self, failure: Failure, engine: &Engine, outputs: &mut RunnerOutputs) {
         let Failure::Found {
             exit_code,
             mut errors,
@@ -239,7 +246,7 @@ impl Worker {
         else {
             return;
         };
-        let runs = match self.what_runs(engine, face.before.as_ref()) {
+        let runs = match self.what_runs(engine, outputs.before.as_ref()) {
             Ok(after) => {
                 errors.extend(after.error());
                 after.words()
@@ -248,8 +255,10 @@ impl Worker {
         };
         log_errors(&errors);
         tracing::error!("the recipe was not brought up; {runs}");
-        face.board.not_rolled_back();
-        face.board.post(Word::failed(exit_code, errors, Vec::new()));
+        outputs.publisher.not_rolled_back();
+        outputs
+            .publisher
+            .publish(RunnerStatus::failed(exit_code, errors, Vec::new()));
     }
 
     fn what_runs(&self, engine: &Engine, before: Option<&Before>) -> docker_engine::Result<After> {

@@ -124,7 +124,7 @@ impl ServicesStop {
             tracing::info!("nothing was ever brought up");
             return Ok(());
         };
-        let deleting = Marker::new(self.paths.going_for_good()).is_set();
+        let deleting = Marker::new(self.paths.deleting()).is_set();
         let command = if deleting { "down" } else { "stop" };
         tracing::info!(project, command, "stopping the services");
         self.wait_for_containerd(&engine, cancel);

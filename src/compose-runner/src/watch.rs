@@ -1,4 +1,4 @@
-//! Whether the recipe is well, from what the engine says of its containers: a pure function of observations and time.
+//! Whether the recipe is healthy, from what the engine says of its containers: a pure function of observations and time.
 //!
 //! Compose's own `up --wait` takes one look: it calls a finished one-shot a failure (docker/compose#10596) and a crash
 //! loop that happens to run a success.
@@ -15,7 +15,7 @@ use bosh_job::{
 use docker_engine::{Event, HealthStatus, Status};
 use jiff::Timestamp;
 
-use crate::{ends::Ends, finished::Finished};
+use crate::{finished::Finished, last_exits::LastExits};
 
 /// How long a state that the engine may be about to leave by itself is borne with: a container with a restart policy
 /// that has ended, or one that has gone.
@@ -26,7 +26,7 @@ pub const OUT_OF_MEMORY_NEWS: Duration = Duration::from_secs(1);
 
 /// A container as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct ContainerSnapshot {
     /// Its full ID.
     pub id: String,
     /// Its name.
@@ -41,7 +41,7 @@ pub struct Seen {
     pub gone: Option<Gone>,
     /// Exit code of its last end.
     pub exit_code: i64,
-    /// Whether the kernel killed it for want of memory.
+    /// Whether the kernel killed it because it was out of memory.
     pub oom_killed: bool,
     /// Why it could not be started.
     pub error: String,
@@ -68,9 +68,9 @@ pub enum Policy {
     Always,
 }
 
-/// How a container, or the recipe, fares.
+/// The health of a container or a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fares {
+pub enum ServiceHealth {
     /// It runs, has done so for long enough, and is not unhealthy.
     Stable,
     /// It has done its work.
@@ -83,7 +83,7 @@ pub enum Fares {
 
 /// Something wrong with a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct Finding {
     /// The service.
     pub service: String,
     /// The container's ID and name, if there is one.
@@ -92,15 +92,15 @@ pub struct Wrong {
     pub what: String,
 }
 
-/// How the recipe fares.
+/// The health of the recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whole {
+pub enum RecipeHealth {
     /// Every service is stable or finished.
-    Well,
+    Healthy,
     /// These are not yet, and none has failed.
-    Pending(Vec<Wrong>),
+    Pending(Vec<Finding>),
     /// These have failed.
-    Failed(Vec<Wrong>),
+    Failed(Vec<Finding>),
 }
 
 /// What is remembered of a container between two looks.
@@ -123,7 +123,7 @@ pub struct Watch {
     /// Services and how many containers each shall have.
     expected: BTreeMap<String, usize>,
     memories: BTreeMap<String, Memory>,
-    ends: Ends,
+    ends: LastExits,
     finished: Finished,
     /// Services that lack containers, and since when.
     lacking: BTreeMap<String, Instant>,
@@ -165,7 +165,7 @@ impl Watch {
             limit: supervision.restart_limit,
             expected,
             memories: BTreeMap::new(),
-            ends: Ends::default(),
+            ends: LastExits::default(),
             finished: Finished::default(),
             lacking: BTreeMap::new(),
             began,
@@ -178,12 +178,17 @@ impl Watch {
     }
 
     /// Hears of something that happened between two looks.
-    pub fn hear(&mut self, event: &Event) {
-        self.ends.hear(event);
+    pub fn on_event(&mut self, event: &Event) {
+        self.ends.on_event(event);
     }
 
     /// Takes a look at all containers of the project.
-    pub fn look(&mut self, seen: &[Seen], now: Instant, clock: Timestamp) -> Whole {
+    pub fn evaluate(
+        &mut self,
+        seen: &[ContainerSnapshot],
+        now: Instant,
+        clock: Timestamp,
+    ) -> RecipeHealth {
         self.finished.miss(seen, &self.ends);
         self.memories
             .retain(|id, _| seen.iter().any(|container| container.id == *id));
@@ -194,29 +199,29 @@ impl Watch {
                 continue;
             }
             self.remember(container, now);
-            let wrong = |what| Wrong {
+            let wrong = |what| Finding {
                 service: container.service.clone(),
                 container: Some((container.id.clone(), container.name.clone())),
                 what,
             };
-            let fares = self.judge(container, now, clock);
-            self.finished.note(container, &fares);
-            match fares {
-                Fares::Stable | Fares::Finished => {}
-                Fares::Pending(what) => pending.push(wrong(what)),
-                Fares::Failed(what) => failed.push(wrong(what)),
+            let health = self.judge(container, now, clock);
+            self.finished.note(container, &health);
+            match health {
+                ServiceHealth::Stable | ServiceHealth::Finished => {}
+                ServiceHealth::Pending(what) => pending.push(wrong(what)),
+                ServiceHealth::Failed(what) => failed.push(wrong(what)),
             }
         }
         self.look_for_lacking(seen, now, &mut pending, &mut failed);
         match (failed.is_empty(), pending.is_empty()) {
-            (false, _) => Whole::Failed(failed),
-            (true, false) => Whole::Pending(pending),
-            (true, true) => Whole::Well,
+            (false, _) => RecipeHealth::Failed(failed),
+            (true, false) => RecipeHealth::Pending(pending),
+            (true, true) => RecipeHealth::Healthy,
         }
     }
 
     /// The containers, with what the engine has said of them before and does not say any more.
-    pub fn with_memory(&self, mut seen: Vec<Seen>) -> Vec<Seen> {
+    pub fn with_memory(&self, mut seen: Vec<ContainerSnapshot>) -> Vec<ContainerSnapshot> {
         for container in &mut seen {
             container.oom_killed |= self.ends.out_of_memory(&container.id);
         }
@@ -238,7 +243,7 @@ impl Watch {
         self.stable
     }
 
-    fn remember(&mut self, container: &Seen, now: Instant) {
+    fn remember(&mut self, container: &ContainerSnapshot, now: Instant) {
         let state = (
             container.status,
             container.started_at,
@@ -262,7 +267,7 @@ impl Watch {
             (memory.state, memory.since) = (state, now);
         }
         if container.restarts < memory.counted {
-            // The engine counts anew when somebody starts it by hand.
+            // The engine counts again when somebody starts it by hand.
             memory.counted = 0;
         }
         // More than the limit need not be remembered.
@@ -279,7 +284,12 @@ impl Watch {
         memory.restarts.drain(..excess);
     }
 
-    fn judge(&self, container: &Seen, now: Instant, clock: Timestamp) -> Fares {
+    fn judge(
+        &self,
+        container: &ContainerSnapshot,
+        now: Instant,
+        clock: Timestamp,
+    ) -> ServiceHealth {
         let memory = &self.memories[&container.id];
         let in_state = now.saturating_duration_since(memory.since);
         let restarts = memory.restarts.len() as u64;
@@ -292,7 +302,7 @@ impl Watch {
                 .last(&container.id)
                 .map(|end| format!("; it last {end}"))
                 .unwrap_or_default();
-            return Fares::Failed(format!(
+            return ServiceHealth::Failed(format!(
                 "restarted at least {limit} times within {seconds} s{end}"
             ));
         }
@@ -302,62 +312,68 @@ impl Watch {
         match container.status {
             Status::Running => self.judge_running(container, in_state, now, clock),
             Status::Exited => self.judge_exited(container, in_state),
-            Status::Restarting => Fares::Pending(format!(
+            Status::Restarting => ServiceHealth::Pending(format!(
                 "is restarting; it last {}",
                 self.how_it_ended(container)
             )),
             Status::Created if !container.error.is_empty() => {
-                Fares::Failed(format!("could not be started: {}", container.error))
+                ServiceHealth::Failed(format!("could not be started: {}", container.error))
             }
-            Status::Created => Fares::Pending("has not been started".to_owned()),
-            Status::Paused => Fares::Failed("is paused".to_owned()),
-            Status::Dead => Fares::Failed("is dead: the engine could not remove it".to_owned()),
-            Status::Removing => Fares::Pending("is being removed".to_owned()),
-            Status::Unknown => Fares::Pending("is in a state that is not known".to_owned()),
+            Status::Created => ServiceHealth::Pending("has not been started".to_owned()),
+            Status::Paused => ServiceHealth::Failed("is paused".to_owned()),
+            Status::Dead => {
+                ServiceHealth::Failed("is dead: the engine could not remove it".to_owned())
+            }
+            Status::Removing => ServiceHealth::Pending("is being removed".to_owned()),
+            Status::Unknown => ServiceHealth::Pending("is in a state that is not known".to_owned()),
         }
     }
 
-    fn how_it_ended(&self, container: &Seen) -> String {
+    fn how_it_ended(&self, container: &ContainerSnapshot) -> String {
         self.ends.last(&container.id).unwrap_or_default()
     }
 
-    fn judge_exited(&self, container: &Seen, in_state: Duration) -> Fares {
+    fn judge_exited(&self, container: &ContainerSnapshot, in_state: Duration) -> ServiceHealth {
         let end = self.how_it_ended(container);
         match container.policy {
             Policy::No | Policy::OnFailure
                 if container.exit_code == 0 && container.error.is_empty() =>
             {
-                Fares::Finished
+                ServiceHealth::Finished
             }
             Policy::No | Policy::OnFailure
                 if in_state < OUT_OF_MEMORY_NEWS && self.ends.is_undecided(&container.id) =>
             {
-                Fares::Pending(end)
+                ServiceHealth::Pending(end)
             }
-            Policy::No | Policy::OnFailure => Fares::Failed(end),
+            Policy::No | Policy::OnFailure => ServiceHealth::Failed(end),
             // The engine starts it again, unless somebody stopped it by hand.
-            Policy::Always if in_state < PATIENCE => Fares::Pending(end),
-            Policy::Always => Fares::Failed(format!("{end}, and was not started again")),
+            Policy::Always if in_state < PATIENCE => ServiceHealth::Pending(end),
+            Policy::Always => ServiceHealth::Failed(format!("{end}, and was not started again")),
         }
     }
 
     fn judge_running(
         &self,
-        container: &Seen,
+        container: &ContainerSnapshot,
         in_state: Duration,
         now: Instant,
         clock: Timestamp,
-    ) -> Fares {
+    ) -> ServiceHealth {
         match container.health {
-            Some(HealthStatus::Unhealthy) => return Fares::Failed("is unhealthy".to_owned()),
-            Some(HealthStatus::Starting) => return Fares::Pending("is not yet healthy".to_owned()),
+            Some(HealthStatus::Unhealthy) => {
+                return ServiceHealth::Failed("is unhealthy".to_owned());
+            }
+            Some(HealthStatus::Starting) => {
+                return ServiceHealth::Pending("is not yet healthy".to_owned());
+            }
             Some(HealthStatus::Healthy | HealthStatus::None) | None => {}
         }
         let has_run = in_state.max(self.has_run_by_clock(container, now, clock));
         if has_run >= self.stable {
-            Fares::Stable
+            ServiceHealth::Stable
         } else {
-            Fares::Pending(format!(
+            ServiceHealth::Pending(format!(
                 "has not been running for {} s",
                 self.stable.as_secs()
             ))
@@ -367,7 +383,12 @@ impl Watch {
     /// A container that ran before the watch began has been stable for longer than it was watched. The clock may have been
     /// set since: back, then what was watched is more; forward, then one that was started since cannot have run for longer
     /// than that is ago.
-    fn has_run_by_clock(&self, container: &Seen, now: Instant, clock: Timestamp) -> Duration {
+    fn has_run_by_clock(
+        &self,
+        container: &ContainerSnapshot,
+        now: Instant,
+        clock: Timestamp,
+    ) -> Duration {
         let Some(started) = container.started_at else {
             return Duration::ZERO;
         };
@@ -381,10 +402,10 @@ impl Watch {
 
     fn look_for_lacking(
         &mut self,
-        seen: &[Seen],
+        seen: &[ContainerSnapshot],
         now: Instant,
-        pending: &mut Vec<Wrong>,
-        failed: &mut Vec<Wrong>,
+        pending: &mut Vec<Finding>,
+        failed: &mut Vec<Finding>,
     ) {
         for (service, expected) in &self.expected {
             let there = seen
@@ -403,7 +424,7 @@ impl Watch {
                 (0, 1) => "has no container".to_owned(),
                 (there, expected) => format!("has {there} of {expected} containers"),
             };
-            let wrong = Wrong {
+            let wrong = Finding {
                 service: service.clone(),
                 container: None,
                 what,
@@ -419,11 +440,11 @@ impl Watch {
 }
 
 /// The engine may be about to learn of an end that it has not said yet.
-fn judge_gone(gone: &Gone, status: Status, in_state: Duration) -> Fares {
+fn judge_gone(gone: &Gone, status: Status, in_state: Duration) -> ServiceHealth {
     if in_state < PATIENCE {
-        return Fares::Pending(format!("{gone}, and the engine has not noticed yet"));
+        return ServiceHealth::Pending(format!("{gone}, and the engine has not noticed yet"));
     }
-    Fares::Failed(format!(
+    ServiceHealth::Failed(format!(
         "is dead: {gone}, although the engine calls it {}",
         status.word()
     ))

@@ -11,33 +11,33 @@ use docker_engine::{Engine, Event, Events, Status};
 use jiff::Timestamp;
 
 use crate::{
-    board::{Board, Word, log_errors},
     cancel::Cancel,
     engine_socket::Held,
     failure::{Failure, Outcome, error},
     healing::Healing,
     listening::listen,
     observe,
+    on_stable::OnStable,
     redact::Redactor,
-    settled::Settled,
-    watch::{OUT_OF_MEMORY_NEWS, Seen, Watch, Whole, Wrong},
+    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
+    watch::{ContainerSnapshot, Finding, OUT_OF_MEMORY_NEWS, RecipeHealth, Watch},
 };
 
 /// Between two looks while something is on its way.
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two looks while something is wrong: restarts that lie too far back clear without an event.
 const LOOK_AT_WRONG: Duration = Duration::from_secs(30);
-/// Between two looks while all is well, in case an event was missed. Each look costs a request for each container.
+/// Between two looks while everything is healthy, in case an event was missed. Each look costs a request for each container.
 const LOOK_AT_REST: Duration = Duration::from_mins(5);
 /// Events come in groups; one look serves them all.
 const GROUP: Duration = Duration::from_millis(200);
 /// Between two words of a quiet engine: one that hangs is silent, too.
-const PULSE: Duration = Duration::from_secs(10);
+const KEEPALIVE: Duration = Duration::from_secs(10);
 /// An engine that does not answer within this time hangs.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Between two tries to reach an engine that has gone.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long an engine may be away before that is posted: monit starts a dockerd that died within its cycle of 10 s.
+/// How long an engine may be away before that is published: monit starts a dockerd that died within its cycle of 10 s.
 const AWAY: Duration = Duration::from_secs(20);
 
 /// The watch, and what it works with.
@@ -48,13 +48,13 @@ pub struct Watching<'a> {
     pub services: Vec<String>,
     pub watch: Watch,
     /// What the verdict tells although the services are well.
-    pub reservation: Option<Reservation>,
+    pub failure: Option<DeployFailure>,
     /// What the verdict tells besides as long as they have never been well.
-    pub remark: Option<ErrorReport>,
+    pub note: Option<ErrorReport>,
     /// Whether it ends the watch that they are not well, as long as they have never been.
     pub gives_up: bool,
     /// What follows once the services are well.
-    pub settled: Option<Settled>,
+    pub on_stable: Option<OnStable>,
     /// What is done about containers whose end the engine missed.
     pub healing: Healing<'a>,
     /// The engine's socket in containers, if they have it.
@@ -68,8 +68,8 @@ pub struct Watching<'a> {
 }
 
 /// A deploy that failed, although its services are well: images of colocated jobs are not there, or the services are
-/// those of the recipe of before.
-pub struct Reservation {
+/// those of the previous recipe.
+pub struct DeployFailure {
     pub exit_code: ExitCode,
     /// Why it failed.
     pub errors: Vec<ErrorReport>,
@@ -79,18 +79,18 @@ pub struct Reservation {
     pub unwell: Option<String>,
 }
 
-/// How the recipe fares, without what changes at each look.
+/// The health of the recipe, without what changes at each look.
 #[derive(Clone, PartialEq, Eq)]
-enum Known {
-    Well,
-    Failed(Vec<Wrong>),
+enum LastHealth {
+    Healthy,
+    Failed(Vec<Finding>),
 }
 
 impl Watching<'_> {
     /// Watches until the runner is told to end.
-    pub fn run(mut self, board: &mut Board) -> Outcome<()> {
+    pub fn run(mut self, publisher: &mut StatusPublisher) -> Outcome<()> {
         let mut events: Option<Events> = None;
-        let mut known: Option<Known> = None;
+        let mut known: Option<LastHealth> = None;
         // Since when the engine does not answer.
         let mut away: Option<Instant> = None;
         while !self.cancel.is_set() {
@@ -111,7 +111,7 @@ impl Watching<'_> {
                     }
                     if away.get_or_insert(began).elapsed() >= AWAY {
                         known = None;
-                        post_away(&error, board);
+                        post_away(&error, publisher);
                     }
                     self.cancel.sleep(RETRY);
                     continue;
@@ -127,17 +127,17 @@ impl Watching<'_> {
                 held.check()?;
             }
             self.healing.step(&mut seen, self.cancel);
-            let whole = self.watch.look(&seen, Instant::now(), Timestamp::now());
+            let whole = self.watch.evaluate(&seen, Instant::now(), Timestamp::now());
             let whole = self.bear_with_the_dead(whole, known.as_ref());
             let seen = self.watch.with_memory(seen);
             let rest = match &whole {
                 _ if self.healing.is_busy() => LOOK,
-                Whole::Pending(_) => LOOK,
-                Whole::Failed(_) => LOOK_AT_WRONG,
-                Whole::Well => LOOK_AT_REST,
+                RecipeHealth::Pending(_) => LOOK,
+                RecipeHealth::Failed(_) => LOOK_AT_WRONG,
+                RecipeHealth::Healthy => LOOK_AT_REST,
             };
-            let on_the_way = matches!(whole, Whole::Pending(_));
-            self.judge(whole, &seen, &mut known, board)?;
+            let on_the_way = matches!(whole, RecipeHealth::Pending(_));
+            self.judge(whole, &seen, &mut known, publisher)?;
             if !self.rest(&mut events, rest, &seen) {
                 events = None;
             }
@@ -159,25 +159,30 @@ impl Watching<'_> {
 
     /// Sleeps until something happens, at most for `rest`; `false` if events can no longer be heard, or the engine does
     /// not answer.
-    fn rest(&mut self, events: &mut Option<Events>, rest: Duration, seen: &[Seen]) -> bool {
+    fn rest(
+        &mut self,
+        events: &mut Option<Events>,
+        rest: Duration,
+        seen: &[ContainerSnapshot],
+    ) -> bool {
         let Some(events) = events else { return false };
         let end = Instant::now() + rest;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            match events.next_within(left.min(PULSE)) {
-                Ok(None) if left <= PULSE => return true,
+            match events.next_within(left.min(KEEPALIVE)) {
+                Ok(None) if left <= KEEPALIVE => return true,
                 // The engine has no event for an end that it missed.
                 Ok(None) if self.is_any_gone(seen) => return true,
                 Ok(None) if self.engine.ping(ANSWER).is_ok() => {}
                 Ok(Some(event)) => {
-                    self.watch.hear(&event);
+                    self.watch.on_event(&event);
                     self.cancel.sleep(if is_kill(&event) {
                         OUT_OF_MEMORY_NEWS
                     } else {
                         GROUP
                     });
                     while let Ok(Some(event)) = events.next_within(Duration::ZERO) {
-                        self.watch.hear(&event);
+                        self.watch.on_event(&event);
                     }
                     return true;
                 }
@@ -187,7 +192,7 @@ impl Watching<'_> {
     }
 
     /// Whether the process of a container that was seen to run is gone.
-    fn is_any_gone(&self, seen: &[Seen]) -> bool {
+    fn is_any_gone(&self, seen: &[ContainerSnapshot]) -> bool {
         let processes = observe::processes(self.engine);
         let mut running = seen.iter().filter(|container| {
             matches!(container.status, Status::Running | Status::Paused) && container.gone.is_none()
@@ -197,23 +202,23 @@ impl Watching<'_> {
 
     /// A container whose end the engine missed fails no start, and is no reason to go back to another recipe, as long as something is
     /// done about it and nothing else is known of the services.
-    fn bear_with_the_dead(&self, whole: Whole, known: Option<&Known>) -> Whole {
+    fn bear_with_the_dead(&self, whole: RecipeHealth, known: Option<&LastHealth>) -> RecipeHealth {
         match whole {
-            Whole::Failed(wrong)
+            RecipeHealth::Failed(wrong)
                 if known.is_none()
                     && wrong.iter().all(|wrong| {
                         let container = wrong.container.as_ref();
                         container.is_some_and(|(id, _)| self.healing.treats(id))
                     }) =>
             {
-                Whole::Pending(wrong)
+                RecipeHealth::Pending(wrong)
             }
             other => other,
         }
     }
 
     /// A report of each service. One that has done its work counts as it was, though its container was removed since.
-    fn reports(&self, seen: &[Seen]) -> Vec<ServiceReport> {
+    fn reports(&self, seen: &[ContainerSnapshot]) -> Vec<ServiceReport> {
         let mut reports = observe::reports(&self.services, seen);
         for report in &mut reports {
             let is_removed = !seen
@@ -229,27 +234,27 @@ impl Watching<'_> {
 
     fn judge(
         &mut self,
-        whole: Whole,
-        seen: &[Seen],
-        known: &mut Option<Known>,
-        board: &mut Board,
+        whole: RecipeHealth,
+        seen: &[ContainerSnapshot],
+        known: &mut Option<LastHealth>,
+        publisher: &mut StatusPublisher,
     ) -> Outcome<()> {
         let now = Instant::now();
         let found = match whole {
-            Whole::Well => Known::Well,
-            Whole::Failed(wrong) => Known::Failed(wrong),
-            Whole::Pending(wrong) if now >= self.deadline => {
+            RecipeHealth::Healthy => LastHealth::Healthy,
+            RecipeHealth::Failed(wrong) => LastHealth::Failed(wrong),
+            RecipeHealth::Pending(wrong) if now >= self.deadline => {
                 let seconds = self.start_timeout.as_secs();
-                let late = |wrong: Wrong| Wrong {
+                let late = |wrong: Finding| Finding {
                     what: format!("{} {seconds} s after the start", wrong.what),
                     ..wrong
                 };
-                Known::Failed(wrong.into_iter().map(late).collect())
+                LastHealth::Failed(wrong.into_iter().map(late).collect())
             }
             // What was known stands until something is known again.
-            Whole::Pending(_) => {
+            RecipeHealth::Pending(_) => {
                 if known.is_none() {
-                    board.post(Word::starting(self.reports(seen)));
+                    publisher.publish(RunnerStatus::starting(self.reports(seen)));
                 }
                 return Ok(());
             }
@@ -257,10 +262,10 @@ impl Watching<'_> {
         let services = self.reports(seen);
         let is_news = known.as_ref() != Some(&found);
         match &found {
-            Known::Well => {
+            LastHealth::Healthy => {
                 // What was stable once is never rolled back, whatever is known of it later.
                 self.gives_up = false;
-                self.remark = None;
+                self.note = None;
                 if is_news {
                     let count = self.services.len();
                     tracing::info!(
@@ -269,56 +274,56 @@ impl Watching<'_> {
                     );
                 }
                 // Before the word is out: what follows it counts on a recipe that is kept.
-                if self.reservation.is_none()
-                    && let Some(settled) = self.settled.take()
+                if self.failure.is_none()
+                    && let Some(on_stable) = self.on_stable.take()
                 {
-                    settled.act();
+                    on_stable.run();
                 }
-                self.post_well(services, board);
+                self.post_well(services, publisher);
             }
-            Known::Failed(wrong) if is_news => {
+            LastHealth::Failed(wrong) if is_news => {
                 let mut errors = observe::errors(self.engine, wrong, self.redactor);
                 let mut exit_code = ExitCode::Unhealthy;
                 if self.gives_up {
                     return Err(Failure::Found { exit_code, errors });
                 }
-                errors.extend(self.remark.clone());
+                errors.extend(self.note.clone());
                 log_errors(&errors);
-                if let Some(Reservation {
+                if let Some(DeployFailure {
                     unwell: Some(unwell),
                     exit_code: of_deploy,
                     errors: why,
                     ..
-                }) = &self.reservation
+                }) = &self.failure
                 {
                     exit_code = *of_deploy;
                     let told = [why.clone(), vec![error(unwell)], errors];
                     errors = told.concat();
                 }
-                board.post(Word::failed(exit_code, errors, services));
+                publisher.publish(RunnerStatus::failed(exit_code, errors, services));
             }
-            Known::Failed(_) => {}
+            LastHealth::Failed(_) => {}
         }
         *known = Some(found);
         Ok(())
     }
 
-    /// The services are well; a reservation is told all the same, but is nothing that monit could mend.
-    fn post_well(&self, services: Vec<ServiceReport>, board: &mut Board) {
-        board.post(match &self.reservation {
-            None => Word {
+    /// The services are healthy; a failure is told all the same, but is nothing that monit could fix.
+    fn post_well(&self, services: Vec<ServiceReport>, publisher: &mut StatusPublisher) {
+        publisher.publish(match &self.failure {
+            None => RunnerStatus {
                 state: State::Up,
                 exit_code: ExitCode::Ok,
                 errors: Vec::new(),
                 services,
                 healthy: true,
             },
-            Some(reservation) => {
-                let mut errors = reservation.errors.clone();
-                errors.push(error(&reservation.well));
-                Word {
+            Some(failure) => {
+                let mut errors = failure.errors.clone();
+                errors.push(error(&failure.well));
+                RunnerStatus {
                     healthy: true,
-                    ..Word::failed(reservation.exit_code, errors, services)
+                    ..RunnerStatus::failed(failure.exit_code, errors, services)
                 }
             }
         });
@@ -331,10 +336,10 @@ fn is_kill(event: &Event) -> bool {
     event.action == "die" && code.is_some_and(|code| code == "137")
 }
 
-/// Says that nobody knows how the services fare.
-fn post_away(engine: &docker_engine::Error, board: &mut Board) {
+/// Says that the state of the services is unknown.
+fn post_away(engine: &docker_engine::Error, publisher: &mut StatusPublisher) {
     let mut found = error(
-        "the engine does not answer, so that nobody knows how the services fare; they go on without it",
+        "the engine does not answer, so that the state of the services is unknown; they go on without it",
     );
     found.causes = vec![engine.to_string()];
     found.hint = Some(
@@ -342,8 +347,8 @@ fn post_away(engine: &docker_engine::Error, board: &mut Board) {
          `monit restart docker` stops them first"
             .to_owned(),
     );
-    let word = Word::failed(ExitCode::Failed, vec![found], Vec::new());
-    if board.post(word.clone()) {
+    let word = RunnerStatus::failed(ExitCode::Failed, vec![found], Vec::new());
+    if publisher.publish(word.clone()) {
         log_errors(&word.errors);
     }
 }

@@ -46,7 +46,7 @@ pub fn update(paths: &Paths, daemon: &Daemon) -> anyhow::Result<()> {
         if logins.insert(key.clone(), entry).is_some() {
             info!(
                 registry = address.as_str(),
-                "a login by hand gives way to the one of property `registries`"
+                "a login by hand is replaced by the one of property `registries`"
             );
         }
         now.logins.insert(key);

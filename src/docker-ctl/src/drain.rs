@@ -97,10 +97,10 @@ fn keeps_containers(args: &[String], state: Option<&str>, next_state: Option<&st
 /// Leaves the marker of a deletion, if that is what is coming.
 pub fn pre_stop(paths: &Paths) -> anyhow::Result<()> {
     directories::make_run_dir(paths)?;
-    let marker = Marker::new(paths.going_for_good());
+    let marker = Marker::new(paths.deleting());
     if std::env::var("BOSH_INSTANCE_NEXT_STATE").is_ok_and(|next| next == "delete") {
         marker.set().context("leaving the marker of a deletion")?;
-        info!("the instance goes for good");
+        info!("the instance is deleted");
     } else {
         marker
             .clear()

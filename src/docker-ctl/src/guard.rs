@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::project::PROJECT_LABEL;
-use crate::{dockerd, leftovers, lock};
+use crate::{cleanup, dockerd, lock};
 
 /// The labels of Compose that name a container's service, and those that it depends on (`db:service_started:false,…`).
 const SERVICE_LABEL: &str = "com.docker.compose.service";
@@ -199,7 +199,7 @@ pub fn run(paths: &Paths) -> anyhow::Result<ExitCode> {
     for step in &plan.steps {
         end_step(step, deadline)?;
     }
-    leftovers::end_all(paths, Duration::ZERO)?;
+    cleanup::end_all(paths, Duration::ZERO)?;
     info!("the containers have ended; images, volumes and networks stay");
     Ok(ExitCode::Ok)
 }
@@ -211,18 +211,18 @@ fn end_step(step: &[PlannedStop], deadline: Instant) -> anyhow::Result<()> {
         .iter()
         .map(|container| {
             let ids = BTreeSet::from([container.id.clone()]);
-            (container, leftovers::processes_of(&ids))
+            (container, cleanup::processes_of(&ids))
         })
         .collect();
     for (container, processes) in &processes {
         let signal = Signal::from_named_raw(container.signal).unwrap_or(Signal::TERM);
-        for first in leftovers::first_of(processes) {
+        for first in cleanup::first_of(processes) {
             first.signal(signal)?;
         }
     }
     for (container, processes) in &processes {
         let by = (begun + Duration::from_secs(container.grace_seconds)).min(deadline);
-        let firsts = leftovers::first_of(processes);
+        let firsts = cleanup::first_of(processes);
         let left = || by.saturating_duration_since(Instant::now());
         let ended = firsts.iter().all(|first| first.wait_until_gone(left()));
         info!(
@@ -230,7 +230,7 @@ fn end_step(step: &[PlannedStop], deadline: Instant) -> anyhow::Result<()> {
             ended, "a container was asked to stop"
         );
         for process in processes {
-            leftovers::end(process, Duration::ZERO)?;
+            cleanup::end(process, Duration::ZERO)?;
         }
     }
     Ok(())

@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 use recipe::Recipe;
 
 mod address_pools;
-mod carry;
 mod cgroups;
+mod cleanup;
 mod cli_config;
 mod daemon_environment;
 mod daemon_json;
@@ -22,17 +22,18 @@ mod dead_containers;
 mod directories;
 mod dockerd;
 mod drain;
+mod foreign_containers;
 mod guard;
 mod image_store;
 mod kernel;
 mod launch;
-mod leftovers;
 mod live_restore;
 mod lock;
 mod mounts;
 mod post_stop;
 mod pre_start;
 mod project;
+mod recreate_required;
 mod refusals;
 mod registry_authorities;
 mod resolvers;
@@ -42,7 +43,6 @@ mod start;
 mod status;
 mod stop;
 mod storage_options;
-mod strays;
 mod tls_files;
 mod usual_socket;
 mod wait;
@@ -72,7 +72,7 @@ enum Command {
     },
     /// Check the settings of a first start; BOSH's pre-start
     PreStart,
-    /// Learn from BOSH's pre-stop whether the instance goes for good
+    /// Learn from BOSH's pre-stop whether the instance is deleted
     PreStop,
     /// End what a full stop has left; BOSH's post-stop
     PostStop,

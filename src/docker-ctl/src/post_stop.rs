@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bosh_job::{Marker, Paths};
 use tracing::info;
 
-use crate::{directories, dockerd, leftovers, lock, stop};
+use crate::{cleanup, directories, dockerd, lock, stop};
 
 /// How long containers without a dockerd may take to end; nobody knows their grace periods any more.
 const CONTAINERS: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
     }
     match dockerd::running(paths) {
         Some(process) => stop::full(paths, &process, Instant::now() + CONTAINERS)?,
-        None => leftovers::end_all(paths, CONTAINERS)?,
+        None => cleanup::end_all(paths, CONTAINERS)?,
     }
     marker.clear()?;
     Ok(())

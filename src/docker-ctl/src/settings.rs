@@ -78,7 +78,7 @@ fn validate(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
         {
             Ok(())
         }
-        // that says nothing of the settings; dockerd checks them once more when it starts
+        // that says nothing of the settings; dockerd checks them again when it starts
         Err(error @ CommandError::Status { status, .. }) if status.signal().is_some() => {
             warn!("the settings are not checked beforehand: {error}");
             Ok(())

@@ -15,8 +15,8 @@ use crate::dockerd;
 use crate::launch::{self, Failure};
 use crate::refusals::{self, Refusals};
 use crate::{
-    carry, cgroups, cli_config, directories, image_store, kernel, leftovers, live_restore, lock,
-    registry_authorities, settings, stop, strays, usual_socket,
+    cgroups, cleanup, cli_config, directories, foreign_containers, image_store, kernel,
+    live_restore, lock, recreate_required, registry_authorities, settings, stop, usual_socket,
 };
 
 /// monit gives a start 100 s; past that a deploy fails without a word of why.
@@ -40,7 +40,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
             return already_running(paths, &process);
         } else {
             // a stop that was cut short has left it there; settings that are no good are told by the start
-            info!("dockerd runs, and not on the settings that are asked for; starting it anew");
+            info!("dockerd runs, and not on the settings that are asked for; restarting it");
             stop::leave_containers(paths, &process, false)?;
         }
     }
@@ -61,7 +61,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
         begin(paths, config, deadline, &mut refusals)
     });
     if let Err(error) = &begun {
-        // for whoever asks `docker-ctl wait` or `status` why; a full disk may be the reason for both
+        // for anyone who asks `docker-ctl wait` or `status` why; a full disk may be the reason for both
         if let Err(unwritten) = refusals.write(paths, Some(error), None) {
             report_error(&unwritten);
         }
@@ -87,11 +87,7 @@ fn end_for_monit(paths: &Paths) -> anyhow::Result<()> {
 
 /// Clears the marks of what kind of stop the one before this start was.
 fn forget_the_stop(paths: &Paths) -> anyhow::Result<()> {
-    for mark in [
-        paths.keep_containers(),
-        paths.going_for_good(),
-        paths.full_stop(),
-    ] {
+    for mark in [paths.keep_containers(), paths.deleting(), paths.full_stop()] {
         Marker::new(mark).clear()?;
     }
     Ok(())
@@ -99,9 +95,9 @@ fn forget_the_stop(paths: &Paths) -> anyhow::Result<()> {
 
 /// Makes all that dockerd needs but its settings.
 fn prepare(paths: &Paths, config: &anyhow::Result<JobConfig>) -> anyhow::Result<()> {
-    strays::end(paths)?;
-    leftovers::end_stale_containerd(paths)?;
-    leftovers::clear_network_namespaces(paths)?;
+    foreign_containers::end(paths)?;
+    cleanup::end_stale_containerd(paths)?;
+    cleanup::clear_network_namespaces(paths)?;
     directories::make(paths)?;
     usual_socket::offer(paths);
     cli_config::make(paths)?;
@@ -226,7 +222,7 @@ fn begin(
             registry_authorities::update(paths, &daemon.registries)?;
             cli_config::update(paths, &daemon)?;
             if let Some(old) = &last_good {
-                carry::stop_containers_if_needed(paths, old, &json, deadline)?;
+                recreate_required::stop_containers_if_needed(paths, old, &json, deadline)?;
             }
             match start_on(paths, &json, deadline) {
                 Ok(()) => {
@@ -272,10 +268,10 @@ fn start_on(paths: &Paths, json: &DaemonJson, deadline: Instant) -> Result<(), F
     settings::put_in_place(paths, json).map_err(Failure::Silent)?;
     let mut started = launch::start(paths).map_err(Failure::Silent)?;
     match started.wait_until_up(paths, deadline) {
-        // by the kernel, for want of memory, or by somebody's hand; monit would wait for its whole time before it tries again
+        // by the kernel, out of memory, or by an operator; monit would wait for its whole time before it tries again
         Err(Failure::Killed(error)) => {
-            warn!("starting dockerd once more: {error:#}");
-            leftovers::end_stale_containerd(paths).map_err(Failure::Silent)?;
+            warn!("starting dockerd again: {error:#}");
+            cleanup::end_stale_containerd(paths).map_err(Failure::Silent)?;
             let mut again = launch::start(paths).map_err(Failure::Silent)?;
             again.wait_until_up(paths, deadline)?;
         }

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::guard::{self, StopPlan};
 use crate::project::PROJECT_LABEL;
-use crate::{dead_containers, directories, dockerd, leftovers, live_restore, lock, project};
+use crate::{cleanup, dead_containers, directories, dockerd, live_restore, lock, project};
 
 /// How long a stop of dockerd and its containers may take, from its begin; what then still runs is killed.
 const WHOLE: Duration = Duration::from_secs(44);
@@ -29,7 +29,7 @@ const REPEAT: Duration = Duration::from_secs(1);
 /// How long dockerd may take to end when containers live on.
 const ALONE: Duration = Duration::from_secs(25);
 /// How long a dockerd may take to end that does not listen any more.
-const DEAF: Duration = Duration::from_millis(1200);
+const UNRESPONSIVE_GRACE: Duration = Duration::from_millis(1200);
 /// How long a dockerd that is starting may take until it listens.
 const STARTING: Duration = Duration::from_secs(10);
 
@@ -40,7 +40,7 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
     let _lock = lock::take_for_stop(paths, LOCK)?;
     let (keep, going) = (
         Marker::new(paths.keep_containers()),
-        Marker::new(paths.going_for_good()),
+        Marker::new(paths.deleting()),
     );
     let stopped = match dockerd::running(paths) {
         None => {
@@ -55,7 +55,7 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
             full(paths, &process, deadline)
         }
     };
-    // whoever's number stands in it, it is not a living dockerd's any more
+    // it is not a living dockerd's any more
     if dockerd::running(paths).is_none() {
         Pidfile::new(paths.docker_pidfile())
             .remove()
@@ -103,12 +103,12 @@ pub fn full(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Resu
             warn!(
                 "dockerd runs and does not listen; ending it, its containers are left to the next start"
             );
-            return end(process, DEAF);
+            return end(process, UNRESPONSIVE_GRACE);
         }
         Err(error) => {
             warn!("dockerd hangs; ending it, then its containers: {error}");
             end(process, Duration::from_secs(5))?;
-            leftovers::end_all(paths, Duration::from_secs(10))?;
+            cleanup::end_all(paths, Duration::from_secs(10))?;
         }
         Ok(_) => {
             if let Err(error) = stop_recipe(paths, &engine, left().saturating_sub(REST)) {
@@ -117,13 +117,13 @@ pub fn full(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Resu
             match live_restore::set(paths, process, &engine, false, Duration::from_secs(5)) {
                 Ok(()) => {
                     end(process, left())?;
-                    leftovers::end_all(paths, Duration::ZERO)?;
+                    cleanup::end_all(paths, Duration::ZERO)?;
                 }
                 // its containerd hangs, perhaps: then it would wait for that, too
                 Err(error) => {
                     warn!("dockerd will not stop its containers itself: {error:#}");
                     end(process, Duration::from_secs(5))?;
-                    leftovers::end_all(paths, Duration::from_secs(10))?;
+                    cleanup::end_all(paths, Duration::from_secs(10))?;
                 }
             }
         }

@@ -40,7 +40,7 @@ pub fn check(json: &DaemonJson, store: ImageStore, why: &str) -> Result<(), Prob
                     "has no effect on the containerd image store, {why}: containers would have no quota"
                 );
                 problems.push(Problem::new("storage_options", what).hint(
-                    "take it out; or set `image_store: graphdriver`, whose drivers have such options: containers and images then begin anew there, and named volumes are kept",
+                    "take it out; or set `image_store: graphdriver`, whose drivers have such options: containers and images then begin again there, and named volumes are kept",
                 ));
             }
             if GRAPH_DRIVERS_ALONE.contains(&driver) {
@@ -48,7 +48,7 @@ pub fn check(json: &DaemonJson, store: ImageStore, why: &str) -> Result<(), Prob
                     "is {driver}, a graph driver, and the containerd image store, {why}, has snapshotters: no image could be unpacked"
                 );
                 problems.push(Problem::new("storage_driver", what).hint(
-                    "take it out, or name a snapshotter (overlayfs); or set `image_store: graphdriver`: containers and images then begin anew there, and named volumes are kept",
+                    "take it out, or name a snapshotter (overlayfs); or set `image_store: graphdriver`: containers and images then begin again there, and named volumes are kept",
                 ));
             }
         }
@@ -57,7 +57,7 @@ pub fn check(json: &DaemonJson, store: ImageStore, why: &str) -> Result<(), Prob
                 "is {driver}, a snapshotter of the containerd image store, and dockerd uses graph drivers, {why}"
             );
             problems.push(Problem::new("storage_driver", what).hint(
-                "take it out, or name a graph driver (overlay2); or set `image_store: containerd`: containers and images then begin anew there, and named volumes are kept",
+                "take it out, or name a graph driver (overlay2); or set `image_store: containerd`: containers and images then begin again there, and named volumes are kept",
             ));
         }
         ImageStore::Graphdriver => {}

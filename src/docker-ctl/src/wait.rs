@@ -54,7 +54,7 @@ fn wait(paths: &Paths, config: &JobConfig) -> anyhow::Result<ExitCode> {
     Marker::new(paths.keep_containers()).clear()?;
     if start::is_outdated(paths, config)? {
         return Err(anyhow::anyhow!(
-            "dockerd still runs on the settings of before: it did not stop in this update"
+            "dockerd still runs on the previous settings: it did not stop in this update"
         ))
         .hint("deploy again, or kill dockerd: monit starts it on the new settings, and the containers run through it");
     }
@@ -141,7 +141,7 @@ fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
         return Err(anyhow::anyhow!(
             "importing images: image-importer was killed by signal {signal}"
         ))
-        .hint("see the kernel's log for want of memory; what is imported already is not imported again");
+        .hint("see the kernel's log: the VM may have been out of memory; what is imported already is not imported again");
     }
     if status.success() {
         return Ok(ExitCode::Ok);

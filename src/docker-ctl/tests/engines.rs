@@ -184,7 +184,7 @@ fn a_root_that_began_on_the_containerd_store_keeps_it_under_engines_that_take_th
             "{refused:?}"
         );
     }
-    // somebody who means it begins anew, and goes back
+    // somebody who means it begins again, and goes back
     vm.set(&[("image_store", json!("graphdriver"))]);
     vm.run(&["pre-start"]).ok();
     vm.run(&["start"]).ok();

@@ -56,7 +56,7 @@ fn deaths_in_the_middle_of_starts_and_stops_are_put_right_by_the_next() {
         let runs = || state().status.word() == "running";
         assert!(victims.len() > 1 || runs(), "{what}: {:?}", state());
         let deadline = Instant::now() + Duration::from_secs(30);
-        // dockerd starts its containerd anew in a while
+        // dockerd starts its containerd again in a while
         while !(counts() == [1, 1] && runs()) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(50));
             // where one of them died as it started a container, dockerd may leave it at that, and `up` starts it; an engine of
@@ -104,7 +104,7 @@ fn a_dockerd_that_is_killed_as_it_starts_is_started_once_more() {
     assert!(output.status.success(), "{said}");
     assert!(
         said.contains("the settings are not checked beforehand")
-            && said.contains("starting dockerd once more"),
+            && said.contains("starting dockerd again"),
         "{said}"
     );
     assert_ne!(pid(&vm.paths().docker_pidfile()), killed);
@@ -219,7 +219,7 @@ fn a_start_after_a_stop_that_was_cut_short_takes_the_new_settings() {
     // monit starts nothing that still runs; then at least the deploy must not be green
     let wait = vm.run(&["wait"]);
     assert!(
-        wait.code == 1 && wait.stderr.contains("settings of before"),
+        wait.code == 1 && wait.stderr.contains("previous settings"),
         "{wait:#?}"
     );
     assert!(!vm.paths().keep_containers().exists());

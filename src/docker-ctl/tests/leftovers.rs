@@ -140,7 +140,7 @@ fn containers_of_another_dockerd_on_the_data_root_do_not_run_twice() {
         }
         let start = vm.run(&["start"]).ok();
         let said = if dies {
-            "lest they run twice"
+            "to avoid running twice"
         } else {
             "another dockerd has this data root"
         };
@@ -150,7 +150,10 @@ fn containers_of_another_dockerd_on_the_data_root_do_not_run_twice() {
         assert_eq!(status(&vm, &id), "running");
         assert_eq!(sleepers().len(), 1);
         let start = vm.run(&["start"]).ok();
-        assert!(!start.stderr.contains("lest they run twice"), "{start:?}");
+        assert!(
+            !start.stderr.contains("to avoid running twice"),
+            "{start:?}"
+        );
         vm.run(&["stop"]).ok();
         assert_eq!((shims(&vm), sleepers().len()), (0, 0));
     }

@@ -84,7 +84,7 @@ fn pre_stop_marks_a_deletion_and_nothing_else() {
         let mut command = vm.command(&["pre-stop"]);
         command.envs(next.map(|next| ("BOSH_INSTANCE_NEXT_STATE", next)));
         run(&mut command).ok();
-        assert_eq!(is_set(vm.paths().going_for_good()), marked, "{next:?}");
+        assert_eq!(is_set(vm.paths().deleting()), marked, "{next:?}");
     }
 }
 

@@ -124,7 +124,7 @@ fn a_stop_without_a_runner_gives_what_lives_its_grace_and_ends_in_monit_s_time_o
     }
 }
 
-/// A runner that says that all is well.
+/// A runner that says that everything is healthy.
 struct Runner(Child);
 
 impl Runner {

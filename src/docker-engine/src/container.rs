@@ -164,7 +164,7 @@ pub struct Container {
     /// How often the engine has started it again since somebody started it.
     #[serde(default)]
     pub restart_count: u64,
-    /// How it fares.
+    /// Its state.
     pub state: ContainerState,
     /// What it was made with.
     #[serde(default)]
@@ -182,13 +182,13 @@ impl Container {
     }
 }
 
-/// How a container fares.
+/// The state of a container.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ContainerState {
     /// Where it is in its life.
     pub status: Status,
-    /// Whether the kernel killed it for want of memory.
+    /// Whether the kernel killed it because it was out of memory.
     #[serde(rename = "OOMKilled")]
     pub oom_killed: bool,
     /// Its first process on the host; 0 if it does not run.

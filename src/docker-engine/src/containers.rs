@@ -1,4 +1,4 @@
-//! Containers: what there is, how they fare, and stopping them.
+//! Containers: what there is, their state, and stopping them.
 
 use std::{collections::BTreeMap, time::Duration};
 

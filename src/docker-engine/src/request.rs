@@ -19,7 +19,7 @@ const ESCAPED_IN_PATHS: &AsciiSet = &ESCAPED.remove(b'/').remove(b':').remove(b'
 pub struct Timeouts {
     /// Until the socket is connected; only a full backlog makes it wait at all.
     pub connect: Duration,
-    /// Longest silence: until the reply begins (counted anew with each part of a body that is sent), and between its
+    /// Longest silence: until the reply begins (counted again with each part of a body that is sent), and between its
     /// parts.
     pub idle: Option<Duration>,
     /// The whole call, to the end of the reply.

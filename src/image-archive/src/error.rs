@@ -235,7 +235,7 @@ impl Error {
         }
     }
 
-    /// What whoever reads the message can do about it.
+    /// What the reader of the message can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {

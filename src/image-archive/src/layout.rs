@@ -69,7 +69,7 @@ fn find_under(root: &Path, name: &str) -> Result<Option<(PathBuf, u64)>> {
     let path = root.join(name);
     let Ok(metadata) = path.metadata() else {
         return match path.symlink_metadata() {
-            // A link to nowhere is a mistake of whoever made the layout, not a blob that lies elsewhere.
+            // A link to nowhere is a mistake of the layout's author, not a blob that lies elsewhere.
             Ok(_) => Err(leads_out(root, name)),
             Err(_) => Ok(None),
         };

@@ -1,4 +1,4 @@
-//! What the libraries' errors mean for whoever runs the program: exit codes and hints.
+//! What the libraries' errors mean for the operator: exit codes and hints.
 
 use anyhow::Result;
 use bosh_job::{Advise, ExitCode};

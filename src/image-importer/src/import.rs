@@ -1,6 +1,6 @@
 //! Bringing images into the engine: only what is missing, verified before and after.
 //!
-//! What the engine lacks is sent in rounds, each of which asks less of the engine than the one before: see [`Rung`].
+//! What the engine lacks is sent in rounds, each of which asks less of the engine than the one before: see [`LoadStrategy`].
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,11 +14,11 @@ use image_ledger::ImageLedger;
 use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
 use crate::complete::Complete;
+use crate::engine_inventory::{self, EngineInventory, Found};
 use crate::interruption::{self, Interruptions, Patience};
-use crate::ladder::{self, Rung};
+use crate::load_strategy::{self, LoadStrategy};
 use crate::report::Action;
 use crate::sending::{self, Job, Sent};
-use crate::stock::{self, Found, Stock};
 
 /// Threads that ask the engine for each that would read images: they mostly wait.
 const ASKERS: usize = 2;
@@ -178,13 +178,13 @@ impl<'a> Importer<'a> {
     }
 
     fn import_once(&self, items: &mut [Item], ledger: &mut ImageLedger) -> Result<()> {
-        let stock = self.ask(items)?;
+        let inventory = self.ask(items)?;
         for item in items.iter_mut() {
-            self.look(&stock, item)?;
+            self.look(&inventory, item)?;
         }
         let noted = self.note(items, ledger);
         // If the engine goes away meanwhile, it is not known what it got.
-        self.bring(stock, items)?;
+        self.bring(inventory, items)?;
         for item in items.iter().filter(|item| !item.found.complete) {
             if noted.contains(&item.found.digest) {
                 ledger.forget(&item.found.digest);
@@ -218,18 +218,18 @@ impl<'a> Importer<'a> {
         noted
     }
 
-    fn bring(&self, mut stock: Stock, items: &mut [Item]) -> Result<()> {
-        for rung in Rung::ALL {
+    fn bring(&self, mut inventory: EngineInventory, items: &mut [Item]) -> Result<()> {
+        for strategy in LoadStrategy::ALL {
             if items.iter().all(|item| !lacks_image(item)) {
                 break;
             }
-            stock = self.climb(rung, &stock, items)?;
+            inventory = self.run(strategy, &inventory, items)?;
         }
         self.tag(items)
     }
 
-    fn ask(&self, items: &[Item]) -> Result<Stock> {
-        let asked = Stock::ask(
+    fn ask(&self, items: &[Item]) -> Result<EngineInventory> {
+        let asked = EngineInventory::ask(
             self.engine,
             self.info.image_store(),
             self.platform,
@@ -240,33 +240,46 @@ impl<'a> Importer<'a> {
     }
 
     /// Notes what the engine has of an image.
-    fn look(&self, stock: &Stock, item: &mut Item) -> Result<()> {
-        match stock.find(self.engine, self.complete, &item.image, &item.names) {
+    fn look(&self, inventory: &EngineInventory, item: &mut Item) -> Result<()> {
+        match inventory.find(self.engine, self.complete, &item.image, &item.names) {
             Ok(found) => item.found = found,
-            Err(stock::Error::Image(error)) => {
+            Err(engine_inventory::Error::Image(error)) => {
                 item.wrong = error.is_verification();
                 item.fail(failure(from_image::<()>(Err(error))));
             }
-            Err(stock::Error::Engine(error)) => {
+            Err(engine_inventory::Error::Engine(error)) => {
                 return from_engine(Err(error)).context("asking the engine for an image");
             }
         }
         Ok(())
     }
 
-    /// Sends what is missing in the way of a rung, and looks what came of it.
-    fn climb(&self, rung: Rung, stock: &Stock, items: &mut [Item]) -> Result<Stock> {
-        let jobs = ladder::jobs(rung, self.engine, self.info, (stock, self.complete), items)?;
+    /// Sends what is missing in the way of a strategy, and looks what came of it.
+    fn run(
+        &self,
+        strategy: LoadStrategy,
+        inventory: &EngineInventory,
+        items: &mut [Item],
+    ) -> Result<EngineInventory> {
+        let jobs = load_strategy::jobs(
+            strategy,
+            self.engine,
+            self.info,
+            (inventory, self.complete),
+            items,
+        )?;
         if jobs.is_empty() {
             return self.ask(items);
         }
-        let budget = match rung {
-            Rung::LeaveOut => self.budget,
-            Rung::Whole | Rung::Original => self.budget.alone(),
+        let budget = match strategy {
+            LoadStrategy::LeaveOut => self.budget,
+            LoadStrategy::Whole | LoadStrategy::Original => self.budget.alone(),
         };
-        let sent = match rung {
-            Rung::LeaveOut | Rung::Whole => sending::send(self.engine, &jobs, budget),
-            Rung::Original => ladder::send_originals(self.engine, &jobs),
+        let sent = match strategy {
+            LoadStrategy::LeaveOut | LoadStrategy::Whole => {
+                sending::send(self.engine, &jobs, budget)
+            }
+            LoadStrategy::Original => load_strategy::send_originals(self.engine, &jobs),
         };
         // Without this, every further image would wait for an engine that hangs.
         if sent.iter().any(|sent| sent.outcome.is_err()) {
@@ -276,13 +289,20 @@ impl<'a> Importer<'a> {
         let now = self.ask(items)?;
         for (job, sent) in jobs.iter().zip(sent) {
             if let Some(item) = items.get_mut(job.load.image) {
-                self.judge(rung, &now, item, job, sent)?;
+                self.judge(strategy, &now, item, job, sent)?;
             }
         }
         Ok(now)
     }
 
-    fn judge(&self, rung: Rung, now: &Stock, item: &mut Item, job: &Job, sent: Sent) -> Result<()> {
+    fn judge(
+        &self,
+        strategy: LoadStrategy,
+        now: &EngineInventory,
+        item: &mut Item,
+        job: &Job,
+        sent: Sent,
+    ) -> Result<()> {
         item.done.bytes += sent.bytes;
         item.elapsed += sent.elapsed;
         (item.done.layers_sent, item.done.layers_skipped) = (job.load.sent, job.load.skipped);
@@ -296,7 +316,7 @@ impl<'a> Importer<'a> {
                 incomplete(&item.found)
             }
             Err(error) => {
-                let last = ladder::is_final(&error);
+                let last = load_strategy::is_final(&error);
                 item.wrong =
                     matches!(&error, sending::Error::Image(error) if error.is_verification());
                 let error = failure(match error {
@@ -304,7 +324,7 @@ impl<'a> Importer<'a> {
                     sending::Error::Engine(error) => {
                         from_engine(Err(error)).context("sending it to the engine")
                     }
-                    forsaken @ sending::Error::Forsaken => Err(anyhow::Error::new(forsaken)),
+                    failed @ sending::Error::DependencyFailed => Err(anyhow::Error::new(failed)),
                 });
                 if last {
                     item.fail(error);
@@ -314,10 +334,10 @@ impl<'a> Importer<'a> {
             }
         };
         let (reference, why) = (item.image.name(), format!("{error:#}"));
-        match rung.next(&item.image) {
+        match strategy.next(&item.image) {
             Some(next) => {
-                let (rung, next) = (rung.as_str(), next.as_str());
-                tracing::warn!(%reference, rung, next, why, "image was not taken this way");
+                let (strategy, next) = (strategy.as_str(), next.as_str());
+                tracing::warn!(%reference, strategy, next, why, "image was not taken this way");
             }
             None => item.fail(error),
         }

@@ -103,5 +103,5 @@ pub fn first<'a>(errors: impl Iterator<Item = &'a anyhow::Error>) -> Option<Stri
 /// Whether an error is the engine's alone, or that of an image that another one waited for.
 pub fn is_passing(error: &anyhow::Error) -> bool {
     find_in::<docker_engine::Error>(error).is_some_and(docker_engine::Error::is_interruption)
-        || matches!(find_in(error), Some(sending::Error::Forsaken))
+        || matches!(find_in(error), Some(sending::Error::DependencyFailed))
 }

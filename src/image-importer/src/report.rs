@@ -284,7 +284,7 @@ impl Report {
         self.lists.iter().chain(of_images).chain(&self.aborted)
     }
 
-    /// A wrong list is the operator's to mend first, a wrong image the next.
+    /// A wrong list is the operator's to fix first, a wrong image the next.
     pub fn exit_code(&self) -> ExitCode {
         let failed = |code| self.images.iter().any(|image| image.exit_code == code);
         if !self.lists.is_empty() {

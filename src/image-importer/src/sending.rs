@@ -8,7 +8,7 @@ use docker_engine::Engine;
 use image_archive::{ArchiveStream, DockerArchive, Image, Plan, Scope};
 
 use crate::budget::Budget;
-use crate::held_back::HeldBack;
+use crate::gated_reader::GatedReader;
 use crate::plan::Load;
 use crate::track::Track;
 
@@ -46,7 +46,7 @@ pub enum Error {
     Engine(#[from] docker_engine::Error),
     /// Not the image's fault.
     #[error("the image that brings the layers it shares failed")]
-    Forsaken,
+    DependencyFailed,
 }
 
 /// Verifies and sends all images of a plan. The results are in its order.
@@ -125,7 +125,7 @@ fn upload(
     );
     let reference = job.image.name();
     tracing::info!(%reference, bytes, layers, skipped, "sending image");
-    let archive = HeldBack::new(
+    let archive = GatedReader::new(
         archive,
         reference,
         bytes,
@@ -134,7 +134,7 @@ fn upload(
     );
     match engine.load(archive) {
         Ok(_) => Ok(()),
-        Err(_) if waits_for.is_some_and(|other| other.failed()) => Err(Error::Forsaken),
+        Err(_) if waits_for.is_some_and(|other| other.failed()) => Err(Error::DependencyFailed),
         Err(error) => Err(error.into()),
     }
 }

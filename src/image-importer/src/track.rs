@@ -75,7 +75,7 @@ impl Track {
         match (wrong, &self.verification) {
             (Some(error), _) => Err(error),
             (None, Some(verification)) => verification.finish(),
-            // What was wrong is told once; whoever asks again begins again.
+            // What was wrong is told once; anyone who asks again begins again.
             (None, None) => self.image.verification(self.scope.clone())?.finish(),
         }
     }

@@ -189,7 +189,7 @@ fn what_somebody_else_has_a_hand_in_stays() {
             assert!(id_of(&engine, stays).is_some(), "{stays}");
         }
         assert_eq!(id_of(&engine, "named:1"), Some(named));
-        // Those of before, what is used, what is tagged, and two of `y`.
+        // Earlier ones, what is used, what is tagged, and two of `y`.
         assert_eq!(engine.images().unwrap().len(), dangling + 4);
 
         engine.remove_container(&stopped, true).unwrap();

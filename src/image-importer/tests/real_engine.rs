@@ -436,7 +436,7 @@ fn a_compressed_tarball_is_read_through_once() {
         let written = std::fs::metadata(&index).unwrap().modified().unwrap();
         vm.import().assert(0, &["present"]);
         let now = std::fs::metadata(&index).unwrap().modified().unwrap();
-        assert_eq!(now, written, "the index was made anew");
+        assert_eq!(now, written, "the index was recreated");
         // Another tarball in its place, and an index that is damaged.
         vm.file("x.tgz", &tarball(&new));
         vm.import().assert(0, &["loaded"]);

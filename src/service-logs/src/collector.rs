@@ -14,10 +14,10 @@ use std::{
 
 use bosh_job::make_dir;
 
-use crate::{Cap, Source, round::Round, waking::Bell};
+use crate::{Cap, Source, round::Round, waking::Waker};
 
 /// Between two tries to become the one who copies.
-const TURN: Duration = Duration::from_millis(500);
+const LOCK_RETRY: Duration = Duration::from_millis(500);
 
 /// Where things lie, and how much is kept.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct Collector {
 #[derive(Debug)]
 struct Shared {
     orders: Mutex<Orders>,
-    bell: Bell,
+    waker: Waker,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Collector {
     pub fn start(settings: Settings) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             orders: Mutex::default(),
-            bell: Bell::new()?,
+            waker: Waker::new()?,
         });
         let theirs = Arc::clone(&shared);
         let (done, ended) = mpsc::channel();
@@ -88,7 +88,7 @@ impl Collector {
     /// Copies what there is and ends, within this time. If the disk does not answer meanwhile, that is as good as a kill.
     pub fn end(self, within: Duration) {
         self.shared.orders().end = Some(Instant::now() + within / 2);
-        self.shared.bell.ring();
+        self.shared.waker.ring();
         let _ = self.ended.recv_timeout(within);
     }
 }
@@ -101,12 +101,12 @@ impl Follower {
     /// Has the output of a container copied, too, from its beginning unless it is known, until the container is removed.
     pub fn follow(&self, source: Source) {
         self.0.orders().follow.push(source);
-        self.0.bell.ring();
+        self.0.waker.ring();
     }
 }
 
 fn run(settings: &Settings, shared: &Shared) {
-    let Some(_turn) = take_turn(settings, shared) else {
+    let Some(_turn) = acquire_lock(settings, shared) else {
         return;
     };
     let mut round = Round::begin(settings);
@@ -123,12 +123,12 @@ fn run(settings: &Settings, shared: &Shared) {
         }
         let rest = round.copy_all();
         round.commit_when_due();
-        round.rest(&shared.bell, rest);
+        round.rest(&shared.waker, rest);
     }
 }
 
 /// Waits until no other process copies; nothing if it is time to end.
-fn take_turn(settings: &Settings, shared: &Shared) -> Option<File> {
+fn acquire_lock(settings: &Settings, shared: &Shared) -> Option<File> {
     let mut told = String::new();
     loop {
         let tried = make_dir(&settings.state, 0o700)
@@ -145,6 +145,6 @@ fn take_turn(settings: &Settings, shared: &Shared) -> Option<File> {
         if shared.orders().end.is_some() {
             return None;
         }
-        shared.bell.wait(TURN);
+        shared.waker.wait(LOCK_RETRY);
     }
 }

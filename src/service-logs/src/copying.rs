@@ -13,7 +13,7 @@ use crate::{
 /// What is read at once. An entry of dockerd's is at most six times its 16 KiB, and its attributes.
 pub(crate) const READ: usize = 256 << 10;
 /// What one container may have read before the others have their turn.
-const TURN: usize = 2 << 20;
+const LOCK_RETRY: usize = 2 << 20;
 
 /// Memory that all containers share, one after the other.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(crate) fn copy(
     buffers: &mut Buffers,
 ) -> io::Result<Copied> {
     let mut copied = 0;
-    while copied < TURN {
+    while copied < LOCK_RETRY {
         let Some(chunk) = container.read(&mut buffers.read)? else {
             return Ok(if copied == 0 {
                 Copied::Nothing

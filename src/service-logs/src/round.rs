@@ -14,7 +14,7 @@ use crate::{
     copying::{Buffers, Copied, copy},
     positions::Positions,
     service_logs::ServiceLogs,
-    waking::{Bell, Watches},
+    waking::{Waker, Watches},
 };
 
 /// Between two rounds while containers write: their lines are copied in batches.
@@ -266,12 +266,12 @@ impl Round {
     }
 
     /// Waits for what comes next.
-    pub(crate) fn rest(&mut self, bell: &Bell, rest: Rest) {
+    pub(crate) fn rest(&mut self, waker: &Waker, rest: Rest) {
         match rest {
             Rest::AtOnce => {}
-            Rest::Pause => bell.wait(PAUSE),
-            Rest::Retry => bell.wait(RETRY),
-            Rest::UntilWoken => self.sleep(bell),
+            Rest::Pause => waker.wait(PAUSE),
+            Rest::Retry => waker.wait(RETRY),
+            Rest::UntilWoken => self.sleep(waker),
         }
         if let Some(watches) = &mut self.watches {
             watches.woken(|id| {
@@ -284,19 +284,19 @@ impl Round {
         }
         if rest == Rest::UntilWoken && !self.active.is_empty() {
             // More lines come with the first one.
-            bell.wait(PAUSE);
+            waker.wait(PAUSE);
         }
     }
 
     /// Sleeps until something happens.
-    fn sleep(&self, bell: &Bell) {
+    fn sleep(&self, waker: &Waker) {
         let mut timeout = LOOK.saturating_sub(self.looked.elapsed());
         if self.dirty {
             timeout = timeout.min(COMMIT.saturating_sub(self.committed.elapsed()));
         }
         match &self.watches {
-            Some(watches) => watches.wait(bell, timeout),
-            None => bell.wait(timeout),
+            Some(watches) => watches.wait(waker, timeout),
+            None => waker.wait(timeout),
         }
     }
 

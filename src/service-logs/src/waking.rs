@@ -14,11 +14,11 @@ use rustix::{
     io::Errno,
 };
 
-/// Rung by other threads.
+/// Woken by other threads.
 #[derive(Debug)]
-pub(crate) struct Bell(OwnedFd);
+pub(crate) struct Waker(OwnedFd);
 
-impl Bell {
+impl Waker {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(eventfd(
             0,
@@ -70,10 +70,10 @@ impl Watches {
         Ok(())
     }
 
-    /// Waits for the bell, for something in a directory, or for the time to be over.
-    pub(crate) fn wait(&self, bell: &Bell, timeout: Duration) {
-        ready(&bell.0, Some(&self.inotify), Some(timeout));
-        bell.reset();
+    /// Waits for the waker, for something in a directory, or for the time to be over.
+    pub(crate) fn wait(&self, waker: &Waker, timeout: Duration) {
+        ready(&waker.0, Some(&self.inotify), Some(timeout));
+        waker.reset();
     }
 
     /// Calls `woken` for each directory in which something has happened.
@@ -95,11 +95,11 @@ impl Watches {
     }
 }
 
-fn ready(bell: &OwnedFd, other: Option<&OwnedFd>, timeout: Option<Duration>) {
+fn ready(waker: &OwnedFd, other: Option<&OwnedFd>, timeout: Option<Duration>) {
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     let mut all = [
-        PollFd::new(bell, PollFlags::IN),
-        PollFd::new(other.unwrap_or(bell), PollFlags::IN),
+        PollFd::new(waker, PollFlags::IN),
+        PollFd::new(other.unwrap_or(waker), PollFlags::IN),
     ];
     // A signal ends the wait early, which does no harm.
     let _ = poll(&mut all, timeout.as_ref());
@@ -114,24 +114,24 @@ mod tests {
     #[test]
     fn wakes_once_for_a_directory_and_each_time_for_the_bell() {
         let dir = tempfile::tempdir().unwrap();
-        let (bell, mut watches) = (Bell::new().unwrap(), Watches::new().unwrap());
+        let (waker, mut watches) = (Waker::new().unwrap(), Watches::new().unwrap());
         let id: Arc<str> = "id".into();
         watches.watch(dir.path(), &id).unwrap();
         let mut woken = Vec::new();
         for text in ["a", "b"] {
             std::fs::write(dir.path().join("x"), text).unwrap();
-            watches.wait(&bell, Duration::from_millis(20));
+            watches.wait(&waker, Duration::from_millis(20));
             watches.woken(|id| woken.push(Arc::clone(id)));
         }
         assert_eq!(woken, [id]);
         for _ in 0..2 {
-            bell.ring();
+            waker.ring();
             let began = Instant::now();
-            watches.wait(&bell, Duration::from_mins(1));
+            watches.wait(&waker, Duration::from_mins(1));
             assert!(began.elapsed() < Duration::from_secs(30));
         }
         let began = Instant::now();
-        bell.wait(Duration::from_millis(20));
+        waker.wait(Duration::from_millis(20));
         assert!(began.elapsed() >= Duration::from_millis(20), "it was reset");
     }
 }

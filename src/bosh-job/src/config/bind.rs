@@ -22,7 +22,7 @@ pub struct Listen {
 pub enum TcpAccess {
     /// Clients with a certificate of the authority.
     MutualTls(TlsMaterial),
-    /// Whoever reaches it: the operator has waived TLS.
+    /// Anyone who reaches it: the operator has waived TLS.
     Anybody,
 }
 
@@ -61,7 +61,7 @@ fn on_all_addresses(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
 }
 
-/// Puts the address together with what guards it. An open Docker socket is root for whoever connects, so nobody gets
+/// Puts the address together with what guards it. An open Docker socket is root for anyone who connects, so nobody gets
 /// one without saying so.
 pub(super) fn listen(
     address: SocketAddr,
@@ -72,7 +72,7 @@ pub(super) fn listen(
         (Some(material), false) => TcpAccess::MutualTls(material),
         (None, true) => TcpAccess::Anybody,
         (None, false) => {
-            return Err(Problem::new("bind", "is set without TLS, so whoever reaches the port would be root on the VM").hint(
+            return Err(Problem::new("bind", "is set without TLS, so anyone who reaches the port would be root on the VM").hint(
                 "apply operations/enable-tls.yml, which has BOSH generate `tls_cacert`, `tls_cert` and `tls_key`; \
                  or waive it with `bind_without_tls: true` where the network alone guards the port",
             ));

@@ -30,7 +30,7 @@ pub(super) const PORT: u16 = 53;
 /// An upstream resolver's time for an answer. dockerd gives us four seconds.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long a TCP connection may be silent.
-const SILENCE: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may last, however busy it is.
 const LONGEST_CONNECTION: Duration = Duration::from_secs(20);
 /// How long one may take to end. Whose network has gone is not waited for: nobody can want its port.
@@ -221,7 +221,7 @@ impl Bounded {
     fn left(&self) -> io::Result<Option<Duration>> {
         match self.until.saturating_duration_since(Instant::now()) {
             Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-            left => Ok(Some(left.min(SILENCE))),
+            left => Ok(Some(left.min(IDLE_TIMEOUT))),
         }
     }
 }

@@ -75,7 +75,7 @@ impl BringUp<'_> {
         }
         if let Some((container, network)) = stale.strangers.first() {
             let mut found = error(format!(
-                "network {network} must be made anew, and container {container}, which is not of the recipe, runs in it"
+                "network {network} must be recreated, and container {container}, which is not of the recipe, runs in it"
             ));
             found.hint = Some(format!(
                 "take it out (`docker network disconnect {network} {container}`) and deploy again"
@@ -85,7 +85,7 @@ impl BringUp<'_> {
         for (network, why) in &stale.networks {
             tracing::info!(
                 network = network.name,
-                "a network cannot be changed; it is made anew, and the services in it with it, since {why} changed"
+                "a network cannot be changed; it is recreated, and the services in it with it, since {why} changed"
             );
         }
         let services = stale.services.iter().copied();
@@ -105,7 +105,7 @@ impl BringUp<'_> {
 
     /// Has Compose make containers, and the networks that they want, and start nothing. Anonymous volumes go from the old
     /// container to the new one.
-    fn make(&self, services: &BTreeSet<&str>, anew: bool, model: &Model) -> Outcome<()> {
+    fn make(&self, services: &BTreeSet<&str>, recreate: bool, model: &Model) -> Outcome<()> {
         // those that the recipe no longer has are for `up` to remove
         let services: Vec<&str> = services
             .iter()
@@ -116,7 +116,7 @@ impl BringUp<'_> {
             return Ok(());
         }
         let mut command = vec!["up", "--no-start", "--no-deps"];
-        if anew {
+        if recreate {
             command.push("--force-recreate");
         }
         command.extend(services);

@@ -1,5 +1,5 @@
 //! Networks that no longer fit what the recipe and the properties ask for. dockerd cannot change a network, and Compose
-//! before 2.32 does not make one anew; so the runner does, with the services in it and no others.
+//! before 2.32 does not recreate one; so the runner does, with the services in it and no others.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::{
     model::Model,
 };
 
-/// What must be made anew.
+/// What must be recreated.
 #[derive(Debug, Default)]
 pub struct Stale<'a> {
     /// Networks to remove, each with the reason.

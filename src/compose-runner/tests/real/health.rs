@@ -1,4 +1,4 @@
-//! How a recipe fares, with a real dockerd and a real Compose.
+//! The health of a recipe, with a real dockerd and a real Compose.
 
 use std::{fs, time::Duration};
 

@@ -295,7 +295,7 @@ fn last_words_are_there_after_failures_updates_stops_and_removals() {
     assert_eq!(line(&text(&vm, "web"), "end of 2")[1], "running-web-1");
     vm.start_runner();
     assert_eq!(vm.verdict()["state"], "up", "{}", vm.log());
-    // While nobody collects, and then for good.
+    // While nobody collects, and then permanently.
     let runner = vm.runner_pid().unwrap();
     signal(runner, Signal::KILL);
     vm.wait_for_end(runner);
@@ -306,7 +306,7 @@ fn last_words_are_there_after_failures_updates_stops_and_removals() {
         "-c",
         "echo nobody listens >/proc/1/fd/1",
     ]);
-    Marker::new(vm.paths.going_for_good()).set().unwrap();
+    Marker::new(vm.paths.deleting()).set().unwrap();
     vm.stop();
     let text = text(&vm, "web");
     for once in ["start of 1", "end of 1", "nobody listens"] {

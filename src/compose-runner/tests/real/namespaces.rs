@@ -21,7 +21,7 @@ pub fn inside(anchor: &Child, program: &Path) -> Command {
 }
 
 /// Mounts every hierarchy of cgroup v1 that there is: where one is mounted in another namespace alone, containerd cannot find a
-/// container's cgroups, and tells of no end for want of memory.
+/// container's cgroups, and does not report that one was out of memory.
 const CGROUPS: &str = r#"
 if ! test -e /sys/fs/cgroup/cgroup.controllers; then
   mount -t tmpfs tmpfs /sys/fs/cgroup

@@ -103,7 +103,7 @@ fn the_process_that_monit_watches_lives_until_the_services_are_down() {
 }
 
 #[test]
-fn a_start_that_comes_during_a_stop_waits_for_it_whoever_asked_for_either() {
+fn a_start_that_comes_during_a_stop_waits_for_it_no_matter_who_asked_for_either() {
     let vm = up();
     // monit's restart: a start as soon as the process is gone
     let mut stop = vm.begin_runner(&["stop"]);

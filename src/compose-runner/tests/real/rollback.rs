@@ -189,12 +189,12 @@ fn without_a_recipe_of_before_and_when_it_fails_as_well_the_verdict_says_so() {
     assert_eq!(verdict["rolled_back_to"], Value::Null);
     until(|| vm.health().is_none().then_some(())).expect("the socket closes");
 
-    // It is watched on, and is kept once it is well.
+    // It is watched on, and is kept once it is healthy.
     fs::write(vm.paths.running().join("heal/x"), "").unwrap();
     vm.docker(&["restart", "running-web-1"]);
     vm.verdict_that(|verdict| verdict["state"] == "up");
 
-    // The recipe of before has a `prep` that what failed has spoilt.
+    // The previous recipe has a `prep` that what failed has spoilt.
     let good = recipe(&json!({}));
     let picky = json!({"prep": "test ! -e spoilt"});
     assert_eq!(

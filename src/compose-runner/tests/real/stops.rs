@@ -56,7 +56,7 @@ fn stops_in_reverse_order_and_keeps_volumes_until_and_beyond_going_for_good() {
     assert_eq!(vm.verdict()["state"], "up", "{}", vm.log());
     vm.exec("running-db-1", &["test", "-f", "/data/x"]);
     vm.exec("running-db-1", &["test", "-f", "/anonymous/y"]);
-    Marker::new(vm.paths.going_for_good()).set().unwrap();
+    Marker::new(vm.paths.deleting()).set().unwrap();
     vm.stop();
     assert!(
         vm.engine()

@@ -30,7 +30,7 @@ pub fn check(bench: &Bench) -> anyhow::Result<Seen> {
     };
     let TcpAccess::MutualTls(material) = &listen.access else {
         return Ok(Seen::Skipped(format!(
-            "`bind_without_tls` waives TLS: whoever reaches {} is root on this VM",
+            "`bind_without_tls` waives TLS: anyone who reaches {} is root on this VM",
             listen.address
         )));
     };
@@ -75,7 +75,9 @@ fn must_refuse(
                 return Err(anyhow::anyhow!(
                     "dockerd at {address} answers a client with {with}"
                 ))
-                .hint("whoever reaches it is root on this VM: see `tls_cacert` of the job docker");
+                .hint(
+                    "anyone who reaches it is root on this VM: see `tls_cacert` of the job docker",
+                );
             }
             // The server's own word for it (Go, crypto/tls, alert.go).
             Err(error @ CommandError::Status { .. }) => {

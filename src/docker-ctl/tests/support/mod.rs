@@ -87,7 +87,7 @@ impl Vm {
         version.split('.').next().unwrap().parse().unwrap()
     }
 
-    /// Renders the configuration anew, with these properties set.
+    /// Renders the configuration again, with these properties set.
     pub fn set(&self, properties: &[(&str, Value)]) {
         let mut value = job_fixture::rendered();
         for (name, property) in properties {
@@ -207,7 +207,7 @@ pub fn start_if_it_has(vm: &Vm, store: ImageStore) -> bool {
 }
 
 /// Goes into namespaces of its own: nothing that dockerd does to networks, mounts and processes is seen outside or is
-/// left. Runs this test once more inside, and says whether this is the inside.
+/// left. Runs this test again inside, and says whether this is the inside.
 pub fn inside(test: &str) -> bool {
     const MARK: &str = "DOCKER_CTL_TEST_INSIDE";
     if std::env::var_os(MARK).is_some() {

@@ -233,7 +233,7 @@ fn a_container_that_was_removed_is_copied_to_its_end_and_forgotten() {
             .containers
             .is_empty()
     );
-    // Whoever is killed now does not say that something were missing.
+    // A program that is killed now does not say that something were missing.
     drop(round);
     Round::begin(&bench.settings).end(Instant::now());
     bench.assert_each_once("web", &[&driver]);

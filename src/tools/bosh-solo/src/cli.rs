@@ -61,7 +61,7 @@ pub enum Command {
     Stop(Stop),
     /// Stop and start the jobs of instances
     Restart(Restart),
-    /// Make instances anew, keeping their persistent disks
+    /// Recreate instances, keeping their persistent disks
     Recreate(Restart),
     /// Reboot instances: no lifecycle script runs, monit starts what it watches
     Reboot(Reboot),

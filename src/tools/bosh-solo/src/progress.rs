@@ -14,7 +14,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Speaks on standard error; in colour on a terminal unless `no_color`.
+    /// Writes to standard error; in colour on a terminal unless `no_color`.
     pub fn new(no_color: bool) -> Self {
         Self {
             colour: !no_color && std::io::stderr().is_terminal(),

@@ -312,7 +312,7 @@ errors = []
 templates = JSON.parse(question, max_nesting: false)['templates']
 templates.each do |template|
   begin
-    # Parsed anew each time, so that no template sees what another did to its properties.
+    # Parsed again each time, so that no template sees what another did to its properties.
     spec = JSON.parse(question, max_nesting: false)['context']
     outputs << render(template, Bosh::Common::Template::EvaluationContext.new(spec))
   rescue Exception => error # A template may raise anything, SyntaxError and SystemExit among it.

@@ -7,7 +7,7 @@ use crate::release::{Change, Changes};
 use anyhow::Result;
 use serde::Serialize;
 
-/// Text on standard output. Whoever stops reading, such as `head`, is no error.
+/// Text on standard output. A reader that stops, such as `head`, is no error.
 pub fn text(text: &str) -> Result<()> {
     tolerate(io::stdout().lock().write_all(text.as_bytes()))
 }

@@ -12,21 +12,21 @@ use ureq::http::Method;
 use ureq::http::header::CONTENT_RANGE;
 
 use crate::answer::Answer;
-use crate::conversation::Conversation;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::part::{CHUNK, Part};
+use crate::registry_session::RegistrySession;
 use crate::retry::{Attempts, Failure};
 use crate::settings::Timeouts;
 
-/// Attempts are counted anew after this many bytes, or a twentieth of the blob, whichever is less: a connection that is
+/// Attempts are counted again after this many bytes, or a twentieth of the blob, whichever is less: a connection that is
 /// cut again and again still gets there, and one that gives a byte at a time does not go on for ever.
 const PROGRESS: u64 = 1 << 20;
 const PROGRESS_SHARE: u64 = 20;
 
 /// One blob, one server.
 pub(crate) struct Download<'a> {
-    pub(crate) conversation: &'a Conversation,
+    pub(crate) session: &'a RegistrySession,
     pub(crate) endpoint: &'a Arc<Endpoint>,
     pub(crate) path: &'a str,
     pub(crate) blob: &'a Descriptor,
@@ -74,7 +74,7 @@ impl Download<'_> {
 
     fn attempt(&self, part: &mut Part, with_ranges: &mut bool) -> Result<(), Failure> {
         let from = (*with_ranges && part.length() > 0).then(|| part.length());
-        let answer = self.conversation.ask(
+        let answer = self.session.ask(
             self.endpoint,
             self.path,
             &Method::GET,
@@ -110,7 +110,7 @@ impl Download<'_> {
                 ));
             }
             _ => {
-                let subject = self.conversation.subject(self.endpoint, self.what());
+                let subject = self.session.subject(self.endpoint, self.what());
                 return Err(answer.refusal_of_blob(subject));
             }
         };
@@ -125,10 +125,10 @@ impl Download<'_> {
 
     fn receive(&self, part: &mut Part, mut answer: Answer, mut skip: u64) -> Result<(), Failure> {
         let mut buffer = vec![0; CHUNK];
-        let mut pace = Pace::new(self.conversation.transport.settings.timeouts);
+        let mut pace = Pace::new(self.session.transport.settings.timeouts);
         loop {
             let read = answer.body.read(&mut buffer);
-            self.conversation.transport.cancel.check()?;
+            self.session.transport.cancel.check()?;
             let count = match read {
                 Ok(count) => count,
                 Err(source) if is_timeout(&source) => return Err(pace.stalled(&answer)),

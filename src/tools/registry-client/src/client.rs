@@ -60,7 +60,7 @@ impl Client {
         self.images.blob(repository, descriptor, part, progress)
     }
 
-    /// Ends whatever any clone of this client does, with [`Error::Cancelled`](crate::Error::Cancelled), and for good.
+    /// Ends whatever any clone of this client does, with [`Error::Cancelled`](crate::Error::Cancelled), and every later call.
     pub fn cancel(&self) {
         self.images.cancel();
     }

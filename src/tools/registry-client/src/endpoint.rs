@@ -25,14 +25,14 @@ pub(crate) struct Endpoint {
     authority: Authority,
     /// What goes before the repository's name; empty, or with a slash at its end.
     prefix: String,
-    speaks: Mutex<Speaks>,
+    scheme: Mutex<Scheme>,
 }
 
 /// How to talk to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaks {
-    Tls,
-    Plain,
+enum Scheme {
+    Https,
+    Http,
     /// It is insecure, and was not tried yet.
     Unknown,
 }
@@ -94,16 +94,16 @@ impl Endpoint {
             value: registry.to_owned(),
             why: "it is not a host with an optional port".into(),
         })?;
-        let speaks = if transport.is_insecure(&authority) {
-            Speaks::Unknown
+        let scheme = if transport.is_insecure(&authority) {
+            Scheme::Unknown
         } else {
-            Speaks::Tls
+            Scheme::Https
         };
         Ok(Self {
             registry: registry.to_owned(),
             authority,
             prefix: String::new(),
-            speaks: Mutex::new(speaks),
+            scheme: Mutex::new(scheme),
         })
     }
 
@@ -122,9 +122,9 @@ impl Endpoint {
             why: why.to_owned(),
         };
         let uri: Uri = full.parse().map_err(|_| unusable("it is not a URL"))?;
-        let speaks = match uri.scheme_str() {
-            Some("https") => Speaks::Tls,
-            Some("http") => Speaks::Plain,
+        let scheme = match uri.scheme_str() {
+            Some("https") => Scheme::Https,
+            Some("http") => Scheme::Http,
             _ => return Err(unusable("it is neither http nor https")),
         };
         let authority = uri
@@ -148,7 +148,7 @@ impl Endpoint {
             } else {
                 format!("{path}/")
             },
-            speaks: Mutex::new(speaks),
+            scheme: Mutex::new(scheme),
         })
     }
 
@@ -169,36 +169,36 @@ impl Endpoint {
         repository: &str,
         rest: &str,
     ) -> Result<Uri, Failure> {
-        let scheme = match self.language(transport)? {
-            Speaks::Plain => "http",
-            Speaks::Tls | Speaks::Unknown => "https",
+        let scheme = match self.detect_scheme(transport)? {
+            Scheme::Http => "http",
+            Scheme::Https | Scheme::Unknown => "https",
         };
         self.parse(scheme, &format!("{repository}/{rest}"))
     }
 
     /// Whether it is known to be spoken to without TLS.
     pub(crate) fn is_plain(&self) -> bool {
-        *self.speaks.lock().unwrap_or_else(PoisonError::into_inner) == Speaks::Plain
+        *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) == Scheme::Http
     }
 
     /// An insecure registry is tried with TLS first, as Docker does, so that a password goes in clear only where there
     /// is no other way.
-    fn language(&self, transport: &Transport) -> Result<Speaks, Failure> {
-        let mut speaks = self.speaks.lock().unwrap_or_else(PoisonError::into_inner);
-        if *speaks != Speaks::Unknown {
-            return Ok(*speaks);
+    fn detect_scheme(&self, transport: &Transport) -> Result<Scheme, Failure> {
+        let mut scheme = self.scheme.lock().unwrap_or_else(PoisonError::into_inner);
+        if *scheme != Scheme::Unknown {
+            return Ok(*scheme);
         }
-        *speaks = match self.greet("https", transport) {
-            Ok(()) => Speaks::Tls,
+        *scheme = match self.ping("https", transport) {
+            Ok(()) => Scheme::Https,
             Err(Failure::Final(error)) if error.is_ours() => {
                 return Err(Failure::Final(error));
             }
-            Err(_) => self.greet("http", transport).map(|()| Speaks::Plain)?,
+            Err(_) => self.ping("http", transport).map(|()| Scheme::Http)?,
         };
-        Ok(*speaks)
+        Ok(*scheme)
     }
 
-    fn greet(&self, scheme: &str, transport: &Transport) -> Result<(), Failure> {
+    fn ping(&self, scheme: &str, transport: &Transport) -> Result<(), Failure> {
         let answer = transport.send(&Request {
             method: Method::GET,
             url: self.parse(scheme, "")?,

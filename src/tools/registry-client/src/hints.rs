@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 impl Error {
-    /// What whoever reads the message can do about it.
+    /// What the reader of the message can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let fixed = match self {

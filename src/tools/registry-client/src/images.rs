@@ -8,13 +8,13 @@ use ureq::http::Method;
 use ureq::http::header::CONTENT_TYPE;
 
 use crate::answer::{Answer, Subject};
-use crate::auth::Doors;
+use crate::auth::AuthCache;
 use crate::blob::Download;
-use crate::conversation::Conversation;
 use crate::endpoint::{Directory, Endpoint};
 use crate::error::{Error, Result};
 use crate::manifest::{ACCEPT, media_type, said_digest};
 use crate::part::Part;
+use crate::registry_session::RegistrySession;
 use crate::retry::{Attempts, Failure};
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -36,22 +36,22 @@ pub struct Resolved {
 /// All that a client holds.
 pub(crate) struct Images {
     directory: Directory,
-    conversation: Conversation,
+    session: RegistrySession,
 }
 
 impl Images {
     pub(crate) fn new(settings: Settings) -> Result<Self> {
         let directory = Directory::new(&settings)?;
         let transport = Transport::new(settings)?;
-        let doors = Doors::new(&transport.settings);
+        let auth = AuthCache::new(&transport.settings);
         Ok(Self {
             directory,
-            conversation: Conversation { transport, doors },
+            session: RegistrySession { transport, auth },
         })
     }
 
     pub(crate) fn cancel(&self) {
-        self.conversation.transport.cancel();
+        self.session.transport.cancel();
     }
 
     pub(crate) fn resolve(
@@ -68,10 +68,10 @@ impl Images {
             Some(digest) => format!("{}@{digest}", reference.path()),
             None => format!("{}:{name}", reference.path()),
         };
-        self.anywhere(reference, |endpoint, attempts| {
-            let subject = self.conversation.subject(endpoint, what.clone());
+        self.try_mirrors(reference, |endpoint, attempts| {
+            let subject = self.session.subject(endpoint, what.clone());
             attempts.run(|| {
-                let answer = self.conversation.ask(
+                let answer = self.session.ask(
                     endpoint,
                     reference.path(),
                     &Method::GET,
@@ -80,7 +80,7 @@ impl Images {
                     None,
                 )?;
                 if answer.status != 200 {
-                    return Err(answer.refusal(self.conversation.subject(endpoint, what.clone())));
+                    return Err(answer.refusal(self.session.subject(endpoint, what.clone())));
                 }
                 let declared = answer.header(CONTENT_TYPE).unwrap_or_default().to_owned();
                 let said = said_digest(answer.header(DIGEST), &answer.url)?;
@@ -113,9 +113,9 @@ impl Images {
             (None, Some(digest)) => digest.to_string(),
             (None, None) => "latest".to_owned(),
         };
-        let said = self.anywhere(reference, |endpoint, attempts| {
+        let said = self.try_mirrors(reference, |endpoint, attempts| {
             attempts.run(|| {
-                let answer = self.conversation.ask(
+                let answer = self.session.ask(
                     endpoint,
                     reference.path(),
                     &Method::HEAD,
@@ -129,7 +129,7 @@ impl Images {
                     400 | 405 | 501 => Ok(None),
                     _ => {
                         let what = format!("{}:{name}", reference.path());
-                        Err(answer.refusal(self.conversation.subject(endpoint, what)))
+                        Err(answer.refusal(self.session.subject(endpoint, what)))
                     }
                 }
             })
@@ -152,8 +152,8 @@ impl Images {
             _ => ("blobs", "*/*"),
         };
         let limit = self.settings().limits.document;
-        self.anywhere(repository, |endpoint, attempts| {
-            let subject = self.conversation.subject(endpoint, what.clone());
+        self.try_mirrors(repository, |endpoint, attempts| {
+            let subject = self.session.subject(endpoint, what.clone());
             if descriptor.size > limit {
                 return Err(too_large(&subject, limit));
             }
@@ -165,7 +165,7 @@ impl Images {
                 at_least,
             };
             attempts.run(|| {
-                let answer = self.conversation.ask(
+                let answer = self.session.ask(
                     endpoint,
                     repository.path(),
                     &Method::GET,
@@ -174,7 +174,7 @@ impl Images {
                     None,
                 )?;
                 if answer.status != 200 {
-                    let subject = self.conversation.subject(endpoint, what.clone());
+                    let subject = self.session.subject(endpoint, what.clone());
                     return Err(match place {
                         "blobs" => answer.refusal_of_blob(subject),
                         _ => answer.refusal(subject),
@@ -201,11 +201,11 @@ impl Images {
         part: &Path,
         progress: &dyn Fn(u64),
     ) -> Result<()> {
-        let mut part = Part::open(part, blob, &self.conversation.transport.cancel)?;
+        let mut part = Part::open(part, blob, &self.session.transport.cancel)?;
         progress(part.length());
-        self.anywhere(repository, |endpoint, attempts| {
+        self.try_mirrors(repository, |endpoint, attempts| {
             let download = Download {
-                conversation: &self.conversation,
+                session: &self.session,
                 endpoint,
                 path: repository.path(),
                 blob,
@@ -216,12 +216,12 @@ impl Images {
     }
 
     /// Tries the mirrors, then the registry.
-    fn anywhere<T>(
+    fn try_mirrors<T>(
         &self,
         reference: &Reference,
         mut attempt: impl FnMut(&Arc<Endpoint>, Attempts<'_>) -> Result<T>,
     ) -> Result<T> {
-        let transport = &self.conversation.transport;
+        let transport = &self.session.transport;
         let endpoints = self.directory.endpoints(reference.domain(), transport)?;
         let mut failed: Vec<(String, Error)> = Vec::new();
         for (position, endpoint) in endpoints.iter().enumerate() {
@@ -238,7 +238,7 @@ impl Images {
                 Err(error) => failed.push((endpoint.registry.clone(), error)),
             }
         }
-        Err(together(failed))
+        Err(combine_errors(failed))
     }
 
     fn read(
@@ -247,7 +247,7 @@ impl Images {
         limit: u64,
         too_long: &dyn Fn(u64) -> Error,
     ) -> Result<Vec<u8>, Failure> {
-        let transport = &self.conversation.transport;
+        let transport = &self.session.transport;
         answer.document(
             limit,
             transport.document_time(),
@@ -257,12 +257,12 @@ impl Images {
     }
 
     fn settings(&self) -> &Settings {
-        &self.conversation.transport.settings
+        &self.session.transport.settings
     }
 }
 
 /// The registry's error, and around it those of the mirrors.
-fn together(failed: Vec<(String, Error)>) -> Error {
+fn combine_errors(failed: Vec<(String, Error)>) -> Error {
     let mut failed = failed.into_iter().rev();
     let last = failed.next().map_or(Error::Cancelled, |(_, error)| error);
     failed.fold(last, |source, (mirror, error)| Error::Mirror {

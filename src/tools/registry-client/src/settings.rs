@@ -56,7 +56,7 @@ pub struct Proxies {
 /// When a request that failed is tried again: connection errors, 408, 429 and 5xx.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
-    /// Attempts in all, at least 1. For a blob they are counted anew whenever enough of it has come.
+    /// Attempts in all, at least 1. For a blob they are counted again whenever enough of it has come.
     pub attempts: u32,
     /// About how long to wait before the second attempt; each further wait is twice as long.
     pub first_wait: Duration,

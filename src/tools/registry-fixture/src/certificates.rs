@@ -16,7 +16,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes them anew.
+    /// Recreates them.
     pub(crate) fn write(directory: &Path, host: std::net::Ipv4Addr) -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

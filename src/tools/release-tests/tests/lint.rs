@@ -250,7 +250,7 @@ fn blobs_are_pinned_where_they_come_from_and_where_bosh_looks() {
 fn every_property_is_described_and_stands_in_the_docs() {
     let path = repository().join("docs/properties.md");
     let mut wanted = "# Properties\n\nWhat each job takes, from its `spec`. A test keeps this page equal to the specs; \
-                      `UPDATE_DOCS=1 ci/test` writes it anew.\n".to_owned();
+                      `UPDATE_DOCS=1 ci/test` writes it again.\n".to_owned();
     for job in directories("jobs") {
         let spec = yaml(&job.join("spec"));
         wanted += &format!(

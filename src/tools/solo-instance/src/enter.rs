@@ -23,7 +23,7 @@ pub(crate) fn arguments(entries: Vec<PathBuf>, program: Vec<OsString>) -> Vec<Os
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<std::convert::Infallible> {
     let mut arguments = arguments.into_iter();
     for file in arguments.by_ref().take_while(|a| a != "--") {
-        // 0 is whoever writes it (cgroups(7)).
+        // 0 is the process that writes it (cgroups(7)).
         fs::write(&file, "0").map_err(Error::io("entering cgroup", file))?;
     }
     // Whatever the person's is who runs bosh-solo.

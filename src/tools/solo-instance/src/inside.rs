@@ -108,7 +108,7 @@ impl Instance {
         })
     }
 
-    /// Has monit read its files anew as BOSH's agent does: kills it, and returns when its successor answers.
+    /// Has monit read its files again as BOSH's agent does: kills it, and returns when its successor answers.
     ///
     /// # Errors
     /// [`Error::Monit`] with its last words when the successor does not come up: a file of a job is bad.

@@ -12,7 +12,7 @@ pub(crate) struct Stat {
     pub(crate) state: char,
     pub(crate) parent: i32,
     pub(crate) group: i32,
-    /// Clock ticks after boot; with the PID it names a process for good.
+    /// Clock ticks after boot; with the PID it names one process only.
     pub(crate) started: u64,
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use common::{Deployment, code, eventually, sh};
 use solo_instance::{Error, Instance, IptablesVariant, NetworkSpec};
 
-/// Has the instance greet whoever connects to port 9000.
+/// Has the instance greet anyone who connects to port 9000.
 fn greet(instance: &Instance, word: &str) {
     let script = format!("while :; do echo {word} | nc -l -p 9000 -q 0; done");
     sh(

@@ -13,7 +13,7 @@ pub(super) fn replace(document: &mut Value, path: &Pointer, value: Value) -> Res
         *document = value;
         return Ok(());
     };
-    // Where the walk is, and where a list that is made anew is put: go-patch keeps the two apart, and leaves the second
+    // Where the walk is, and where a list that is recreated is put: go-patch keeps the two apart, and leaves the second
     // behind after an item that was matched.
     let mut at = Place::default();
     let mut slot = Place::default();

@@ -19,7 +19,7 @@ use crate::{Map, Value};
 /// Only the owner may read what is made here.
 const MODE: u32 = 0o600;
 
-/// A file of variables. A variable that is there is never made anew, also when its options change: the CLI knows no
+/// A file of variables. A variable that is there is never recreated, also when its options change: the CLI knows no
 /// `update_mode` either.
 #[derive(Debug)]
 pub(crate) struct VarsStore {

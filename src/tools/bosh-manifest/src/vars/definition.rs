@@ -24,7 +24,7 @@ impl Definition {
 
 /// The variables that a manifest declares, in order.
 ///
-/// Like the CLI, this reads the manifest's YAML anew, so that lines in errors are those of `interpolate`'s output.
+/// Like the CLI, this reads the manifest's YAML again, so that lines in errors are those of `interpolate`'s output.
 pub(super) fn declared(manifest: &Value) -> Result<Vec<Definition>, YamlError> {
     if manifest.as_map().is_none() {
         return Ok(Vec::new());

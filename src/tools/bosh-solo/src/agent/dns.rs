@@ -38,7 +38,7 @@ fn write(machine: &Machine, records: &str) -> Result<()> {
     let own = before
         .split_once(MARK)
         .map_or(before.as_str(), |(own, _)| own);
-    // In place: the file keeps its mode, and whoever has it open sees the new names.
+    // In place: the file keeps its mode, and programs that have it open see the new names.
     fs::write(&path, format!("{own}{MARK}{records}"))
         .with_context(|| format!("writing {}", path.display()))
 }

@@ -30,7 +30,7 @@ pub fn state_of(instance: &Instance) -> Result<&'static str> {
     Ok(instance.monit_status()?.agent_state())
 }
 
-/// What monit says. It answers nothing for a moment after it was killed to read its files anew; the
+/// What monit says. It answers nothing for a moment after it was killed to read its files again; the
 /// agent tries again for as long (bosh-agent `jobsupervisor/monit/monit_retry_strategy.go`).
 pub fn status(machine: &Machine) -> Result<MonitStatus> {
     let deadline = Instant::now() + ANSWER_LIMIT;

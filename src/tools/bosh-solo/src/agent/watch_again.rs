@@ -45,7 +45,7 @@ pub fn watch_the_living(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Starts the services once more that monit has forgotten to start: a start that is asked for while monit
+/// Starts again the services that monit has forgotten to start: a start that is asked for while monit
 /// restarts what the service depends on gets lost in newer ones.
 pub fn start_the_forgotten(machine: &Machine) -> Result<()> {
     let deadline = Instant::now() + LIMIT;

@@ -173,7 +173,7 @@ pub fn last_plan(environment: &Environment, deployment: &Deployment) -> Result<P
     Plan::new(json, &deployment.record.base, &environment.progress)
 }
 
-/// Deploys the last manifest again and makes the named instances anew.
+/// Deploys the last manifest again and recreates the named instances.
 pub fn again(
     environment: &Environment,
     deployment: &mut Deployment,

@@ -29,7 +29,7 @@ pub fn run(
     Ok(())
 }
 
-/// Makes the selected instances anew; their disks stay.
+/// Recreates the selected instances; their disks stay.
 pub fn recreate(environment: &Environment, arguments: &Restart) -> Result<()> {
     let host = environment.host()?;
     let mut deployment = environment.open(&host)?;

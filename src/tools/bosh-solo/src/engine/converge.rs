@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// How to converge.
 #[derive(Debug, Clone, Default)]
 pub struct Convergence {
-    /// Instances (`group/index`) that are made anew even if nothing changed.
+    /// Instances (`group/index`) that are recreated even if nothing changed.
     pub recreate: Vec<String>,
     /// Whether pre-stop and drain are left out.
     pub skip_drain: bool,

@@ -78,7 +78,7 @@ impl Error {
         }
     }
 
-    /// What whoever reads the message can do about it.
+    /// What the reader of the message can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

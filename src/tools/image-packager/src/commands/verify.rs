@@ -59,7 +59,7 @@ fn describe(verdict: &Verdict) -> String {
         megabytes(verdict.bytes)
     );
     let _ = match verdict.problems.len() {
-        0 => writeln!(text, "{looked_at}: all is well"),
+        0 => writeln!(text, "{looked_at}: no problems found"),
         1 => writeln!(text, "{looked_at}: 1 problem"),
         count => writeln!(text, "{looked_at}: {count} problems"),
     };

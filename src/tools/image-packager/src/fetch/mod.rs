@@ -55,7 +55,7 @@ impl Error {
         matches!(self, Self::Source(error) if error.is_interruption())
     }
 
-    /// What whoever reads the message can do about it.
+    /// What the reader of the message can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

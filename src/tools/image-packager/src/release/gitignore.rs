@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The `.gitignore` of `bosh init-release --git` says `blobs`, which also hides `src/images/…/blobs`: whoever clones the
+/// The `.gitignore` of `bosh init-release --git` says `blobs`, which also hides `src/images/…/blobs`: anyone who clones the
 /// release then lacks the images' documents.
 pub(crate) fn warning<'a>(root: &Path, paths: impl Iterator<Item = &'a String>) -> Option<String> {
     let paths: Vec<&String> = paths.collect();

@@ -2,7 +2,7 @@
 
 use image_archive::{Digest, Reference};
 
-/// What an image's package and job end with: `redis` alone would collide with whoever else packs Redis, since packages
+/// What an image's package and job end with: `redis` alone would collide with others who pack Redis, since packages
 /// of one name and different content cannot share a VM.
 const SUFFIX: &str = "-image";
 /// Directors keep names in 255 characters; the job's list file and archives add to them.

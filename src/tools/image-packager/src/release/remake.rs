@@ -86,7 +86,7 @@ fn plan(
     changes.packages_added = now.difference(&before).cloned().collect();
     changes.packages_removed = before.difference(&now).cloned().collect();
 
-    // Everything in our directories goes that is not written anew.
+    // Everything in our directories goes that is not written again.
     let directories = tree::directories(new);
     for directory in tree::directories(old).difference(&directories) {
         for path in all_files(root, Path::new(directory))? {

@@ -230,7 +230,7 @@ impl Error {
         }
     }
 
-    /// What whoever reads the message can do about it.
+    /// What the reader of the message can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let fixed = match self {
@@ -252,7 +252,7 @@ impl Error {
                 "Windows base images are made so; use an image without such layers"
             }
             Self::DiffId { .. } | Self::Unpack { .. } | Self::Document { .. } => {
-                "whoever pushed this image made it wrongly: push it again, or use another tag"
+                "it was pushed in a wrong form: push it again, or use another tag"
             }
             Self::WrongDigest { .. } | Self::WrongSize { .. } => {
                 "the file was damaged or made wrongly: write it again"

@@ -29,34 +29,34 @@ use credentials::Keyring;
 
 pub(crate) use keys::normal_name;
 
-/// What lets requests in, by server and repository.
-pub(crate) struct Doors {
+/// What authorizes requests, by server and repository.
+pub(crate) struct AuthCache {
     keyring: Keyring,
-    doors: Mutex<HashMap<Place, Arc<Mutex<Door>>>>,
+    sessions: Mutex<HashMap<Place, Arc<Mutex<Session>>>>,
 }
 
 /// A server's name and a repository there.
 type Place = (String, String);
 
-/// What one server wants for one repository, and what it was given.
+/// What one server asks for with one repository, and what is sent to it.
 #[derive(Default)]
-struct Door {
+struct Session {
     challenge: Option<Challenge>,
-    key: Option<Key>,
+    header: Option<AuthHeader>,
 }
 
 /// A value of `Authorization`.
 #[derive(Clone)]
-struct Key {
-    header: Secret,
+struct AuthHeader {
+    value: Secret,
     expires: Option<Instant>,
 }
 
-impl Doors {
+impl AuthCache {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             keyring: Keyring::new(settings),
-            doors: Mutex::default(),
+            sessions: Mutex::default(),
         }
     }
 
@@ -88,19 +88,22 @@ impl Doors {
         endpoint: &Endpoint,
         repository: &str,
     ) -> Result<Option<Secret>, Failure> {
-        let door = self.door(endpoint, repository);
-        let mut door = door.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(key) = &door.key else {
+        let session = self.session(endpoint, repository);
+        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(header) = &session.header else {
             return Ok(None);
         };
-        if key.expires.is_none_or(|expires| Instant::now() < expires) {
-            return Ok(Some(key.header.clone()));
+        if header
+            .expires
+            .is_none_or(|expires| Instant::now() < expires)
+        {
+            return Ok(Some(header.value.clone()));
         }
-        door.key = None;
-        if let Some(challenge) = &door.challenge {
-            door.key = self.answer(transport, endpoint, repository, challenge)?;
+        session.header = None;
+        if let Some(challenge) = &session.challenge {
+            session.header = self.answer(transport, endpoint, repository, challenge)?;
         }
-        Ok(door.key.as_ref().map(|key| key.header.clone()))
+        Ok(session.header.as_ref().map(|header| header.value.clone()))
     }
 
     /// What to send after a 401 to a request that had been sent with `used`; nothing, if nothing else is left to try.
@@ -112,24 +115,24 @@ impl Doors {
         used: Option<&Secret>,
         refusal: &Answer,
     ) -> Result<Option<Secret>, Failure> {
-        let door = self.door(endpoint, repository);
+        let session = self.session(endpoint, repository);
         // Held over the request for a token, so that threads which were refused together ask for one together.
-        let mut door = door.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = &door.key
-            && Some(&key.header) != used
+        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(header) = &session.header
+            && Some(&header.value) != used
         {
-            return Ok(Some(key.header.clone()));
+            return Ok(Some(header.value.clone()));
         }
-        door.key = None;
+        session.header = None;
         let challenges = challenge::parse(refusal.headers(WWW_AUTHENTICATE));
         let Some(challenge) = challenge::preferred(challenges) else {
             return Ok(None);
         };
-        let key = self.answer(transport, endpoint, repository, &challenge)?;
-        door.challenge = Some(challenge);
+        let header = self.answer(transport, endpoint, repository, &challenge)?;
+        session.challenge = Some(challenge);
         // The same again would be refused again.
-        door.key = key.filter(|key| Some(&key.header) != used);
-        Ok(door.key.as_ref().map(|key| key.header.clone()))
+        session.header = header.filter(|header| Some(&header.value) != used);
+        Ok(session.header.as_ref().map(|header| header.value.clone()))
     }
 
     fn answer(
@@ -138,22 +141,25 @@ impl Doors {
         endpoint: &Endpoint,
         repository: &str,
         challenge: &Challenge,
-    ) -> Result<Option<Key>, Failure> {
+    ) -> Result<Option<AuthHeader>, Failure> {
         // Before any credentials are looked up for it.
         if let Challenge::Bearer(bearer) = challenge {
             realm::check(transport, endpoint, bearer)?;
         }
         let credentials = self.keyring.find(&endpoint.registry, repository)?;
         match challenge {
-            Challenge::Basic => Ok(credentials.as_ref().and_then(basic).map(|header| Key {
-                header,
-                expires: None,
-            })),
+            Challenge::Basic => Ok(credentials
+                .as_ref()
+                .and_then(basic)
+                .map(|value| AuthHeader {
+                    value,
+                    expires: None,
+                })),
             Challenge::Bearer(bearer) => {
                 if let Some(Credentials::RegistryToken(token)) = &credentials {
-                    let header = Secret::new(format!("Bearer {}", token.reveal()));
-                    return Ok(sendable(header).map(|header| Key {
-                        header,
+                    let value = Secret::new(format!("Bearer {}", token.reveal()));
+                    return Ok(sendable(value).map(|value| AuthHeader {
+                        value,
                         expires: None,
                     }));
                 }
@@ -164,18 +170,18 @@ impl Doors {
                     bearer,
                     credentials.as_ref(),
                 )?;
-                Ok(Some(Key {
-                    header: token.header,
+                Ok(Some(AuthHeader {
+                    value: token.header,
                     expires: Some(token.expires),
                 }))
             }
         }
     }
 
-    fn door(&self, endpoint: &Endpoint, repository: &str) -> Arc<Mutex<Door>> {
+    fn session(&self, endpoint: &Endpoint, repository: &str) -> Arc<Mutex<Session>> {
         let key = (endpoint.registry.clone(), repository.to_owned());
-        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(doors.entry(key).or_default())
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sessions.entry(key).or_default())
     }
 }
 

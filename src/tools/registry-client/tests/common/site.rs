@@ -12,7 +12,7 @@ use super::server::{Asked, Reply, Server};
 
 const DOCUMENT: &[u8] = br#"{"schemaVersion":2,"config":{},"layers":[]}"#;
 
-/// A registry that lets in whoever has a token of its token server's.
+/// A registry that lets in anyone who has a token of its token server's.
 pub struct Site {
     pub registry: Server,
     pub tokens: Server,

@@ -131,7 +131,7 @@ fn stop_with_a_dead_daemon_is_quick_and_spares_a_foreign_process() {
         "a container was touched"
     );
 
-    // the next start puts things right, with the stranger's PID in the pidfile once more
+    // the next start puts things right, with the stranger's PID in the pidfile again
     deployment
         .ssh(&format!(
             "echo {stranger} > /var/vcap/sys/run/docker/docker.pid"

@@ -91,7 +91,7 @@ fn a_service_that_keeps_restarting_shows_as_failing_and_clears_when_it_stays_up(
         deployment.state(Some("compose")) == "failing"
     });
     in_the_volume("rm /data/die");
-    // The engine may be waiting for up to half a minute before it tries once more, and then the 30 s have to pass.
+    // The engine may be waiting for up to half a minute before it tries again, and then the 30 s have to pass.
     let limit = Duration::from_mins(1) + LIMIT;
     wait_until("compose shows as running", limit, || {
         deployment.state(Some("compose")) == "running"

@@ -8,7 +8,7 @@ use release_tests::wait_until;
 use crate::chain::Chain;
 
 #[test]
-fn restarts_stop_all_services_in_order_before_any_starts_again_whoever_asks_and_how_often() {
+fn restarts_stop_all_services_in_order_before_any_starts_again_no_matter_who_asks_and_how_often() {
     let chain = Chain::deploy("e2e-restarts");
     for commands in [
         "monit restart compose",

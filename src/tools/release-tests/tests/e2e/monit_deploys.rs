@@ -1,4 +1,4 @@
-//! What monit, and with it BOSH, sees of a deploy: nothing that fails while all is well, and the reason when something is
+//! What monit, and with it BOSH, sees of a deploy: nothing that fails while everything is healthy, and the reason when something is
 //! wrong.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -136,6 +136,6 @@ fn each_bad_setting_has_its_own_error_and_leaves_the_old_containers_serving() {
     assert_eq!(
         deployment.started_at("web"),
         before,
-        "after the mended deploy"
+        "after the corrected deploy"
     );
 }

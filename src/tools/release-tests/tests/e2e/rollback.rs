@@ -69,7 +69,7 @@ fn a_recipe_that_does_not_get_stable_gives_way_to_the_one_before_until_the_next_
 
     // No lifecycle script runs at a reboot; the configuration is still the one that failed.
     deployment.solo(&["reboot", "docker/0"]).ok();
-    wait_until("the recipe of before is back after a reboot", LIMIT, || {
+    wait_until("the previous recipe is back after a reboot", LIMIT, || {
         is_old(&deployment) && deployment.state(Some("compose")) == "running"
     });
     let restarts = deployment

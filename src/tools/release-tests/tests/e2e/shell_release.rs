@@ -94,7 +94,7 @@ fn containers_of_compose_v1_are_replaced_and_their_data_stays() {
         deployment.read("/var/vcap/store/network")
     );
     let log = deployment.read("/var/vcap/sys/log/docker/docker-ctl.log");
-    assert!(log.contains("lest they run twice"), "{log}");
+    assert!(log.contains("to avoid running twice"), "{log}");
 
     deployment.solo(&["recreate"]).ok();
     assert_eq!(deployment.docker(read).ok(), kept, "after a recreate");

@@ -1,4 +1,4 @@
-//! The clock is set, forward and back: the recipe is well all the while, its output is collected once, and restarts go on as ever.
+//! The clock is set, forward and back: the recipe is healthy all the while, its output is collected once, and restarts go on as ever.
 //!
 //! There is one clock for the whole machine, so this test must run alone, and puts it right in the end.
 

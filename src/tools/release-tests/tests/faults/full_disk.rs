@@ -1,4 +1,4 @@
-//! Disks that are full, at each step: an error says so and names the place, and when there is room again all is well.
+//! Disks that are full, at each step: an error says so and names the place, and when there is room again everything is healthy.
 
 use release_tests::{Deployment, Outcome};
 

@@ -1,5 +1,5 @@
 //! What hangs, and what cannot be reached: every program of ours ends within its bound and says why, BOSH sees it, and when it
-//! goes on, or is killed, all is well again.
+//! goes on, or is killed, everything is healthy again.
 
 use std::time::{Duration, Instant};
 

@@ -155,7 +155,7 @@ impl Scene {
         }
     }
 
-    /// Waits until the recipe is well; monit's cycles come as quickly as they may.
+    /// Waits until the recipe is healthy; monit's cycles come as quickly as they may.
     fn wait_until_well(&self, after: &str) -> Duration {
         let began = Instant::now();
         let outcome = self.run(&format!("within {} woken well", LIMIT.as_secs()));
@@ -171,7 +171,7 @@ impl Scene {
         began.elapsed()
     }
 
-    /// Waits until the recipe is well, or the runner says why it is not.
+    /// Waits until the recipe is healthy, or the runner says why it is not.
     fn wait_until_settled(&self, after: &str) -> Recovery {
         let began = Instant::now();
         let outcome = self.run(&format!(

@@ -6,7 +6,7 @@ use super::Problem;
 use crate::release::{Error, Release};
 
 /// What to do about a file that was edited.
-pub(super) const FREEZE_AGAIN: &str = "run `image-packager freeze` for the image again, which writes the file anew, or take the version that git has";
+pub(super) const FREEZE_AGAIN: &str = "run `image-packager freeze` for the image again, which writes the file again, or take the version that git has";
 
 /// Problems, reported from several threads.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! Whether blobs, lock, packages and jobs agree, with every digest computed anew.
+//! Whether blobs, lock, packages and jobs agree, with every digest computed again.
 
 mod content;
 mod files;

@@ -19,12 +19,12 @@ pub fn of(
 ) -> Vec<ErrorReport> {
     let text = RecipeText::read(recipe);
     let start_timeout = settings.supervision.start_timeout;
-    let mut remarks = unset_variables(&text, recipe, environment, model);
-    remarks.extend(other_project(&text, recipe));
+    let mut warnings = unset_variables(&text, recipe, environment, model);
+    warnings.extend(other_project(&text, recipe));
     if let Some(model) = model {
-        remarks.extend(first_check::too_late(model, engine, start_timeout));
+        warnings.extend(first_check::too_late(model, engine, start_timeout));
     }
-    remarks
+    warnings
 }
 
 /// Compose puts nothing in their place, and says so in its log alone.

@@ -1,20 +1,20 @@
-//! Asking one server for something of one repository, with whatever lets one in.
+//! Requests to one server about one repository, with their authorization.
 
 use ureq::http::Method;
 
 use crate::answer::{Answer, Subject};
-use crate::auth::Doors;
+use crate::auth::AuthCache;
 use crate::endpoint::Endpoint;
 use crate::retry::Failure;
 use crate::transport::{Request, Transport};
 
-/// Connections and what they are let in with.
-pub(crate) struct Conversation {
+/// Connections, and what authorizes their requests.
+pub(crate) struct RegistrySession {
     pub(crate) transport: Transport,
-    pub(crate) doors: Doors,
+    pub(crate) auth: AuthCache,
 }
 
-impl Conversation {
+impl RegistrySession {
     /// Asks once; if the server wants to know who asks, twice.
     pub(crate) fn ask(
         &self,
@@ -31,20 +31,20 @@ impl Conversation {
             url: endpoint.url(&self.transport, &repository, rest)?,
             accept,
             authorization: self
-                .doors
+                .auth
                 .authorization(&self.transport, endpoint, &repository)?,
             from,
             form: None,
             hidden: Vec::new(),
         };
-        request.hidden = self.doors.secrets(endpoint, request.authorization.as_ref());
+        request.hidden = self.auth.secrets(endpoint, request.authorization.as_ref());
         let answer = self.transport.send(&request)?;
         // A server that was redirected to may not ask for the registry's credentials.
         if answer.status != 401 || !answer.is_first_hand {
             return Ok(answer);
         }
         let used = request.authorization.take();
-        let authorization = self.doors.after_refusal(
+        let authorization = self.auth.after_refusal(
             &self.transport,
             endpoint,
             &repository,
@@ -56,7 +56,7 @@ impl Conversation {
         }
         answer.drain();
         request.authorization = authorization;
-        request.hidden = self.doors.secrets(endpoint, request.authorization.as_ref());
+        request.hidden = self.auth.secrets(endpoint, request.authorization.as_ref());
         self.transport.send(&request)
     }
 
@@ -64,7 +64,7 @@ impl Conversation {
         Subject {
             registry: endpoint.registry.clone(),
             what,
-            anonymous: self.doors.is_anonymous(endpoint),
+            anonymous: self.auth.is_anonymous(endpoint),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use docker_engine::{Event, Status};
 
-use crate::watch::Seen;
+use crate::watch::ContainerSnapshot;
 
 /// The exit code of a process that SIGKILL ended, be it the kernel's.
 const KILLED: i64 = 137;
@@ -17,7 +17,7 @@ const ENDING: [&str; 4] = ["2", "3", "9", "15"];
 
 /// What is known of containers' last ends, by their IDs.
 #[derive(Debug, Default)]
-pub struct Ends(BTreeMap<String, Life>);
+pub struct LastExits(BTreeMap<String, Life>);
 
 #[derive(Debug, Default)]
 struct Life {
@@ -38,9 +38,9 @@ struct End {
     out_of_memory: bool,
 }
 
-impl Ends {
+impl LastExits {
     /// Learns from an event.
-    pub fn hear(&mut self, event: &Event) {
+    pub fn on_event(&mut self, event: &Event) {
         let life = self.0.entry(event.actor.id.clone()).or_default();
         let attribute = |name| event.actor.attributes.get(name).map(String::as_str);
         match event.action.as_str() {
@@ -73,7 +73,7 @@ impl Ends {
     }
 
     /// Learns from a look.
-    pub fn see(&mut self, container: &Seen) {
+    pub fn see(&mut self, container: &ContainerSnapshot) {
         let life = self.0.entry(container.id.clone()).or_default();
         match container.status {
             Status::Exited | Status::Restarting => {
@@ -85,7 +85,7 @@ impl Ends {
     }
 
     /// Forgets those that are not there any more.
-    pub fn keep(&mut self, seen: &[Seen]) {
+    pub fn keep(&mut self, seen: &[ContainerSnapshot]) {
         self.0
             .retain(|id, _| seen.iter().any(|container| container.id == *id));
     }
@@ -192,16 +192,16 @@ mod tests {
     }
 
     /// What is known after these events.
-    fn after(events: &[Event]) -> Ends {
-        let mut ends = Ends::default();
+    fn after(events: &[Event]) -> LastExits {
+        let mut ends = LastExits::default();
         for event in events {
-            ends.hear(event);
+            ends.on_event(event);
         }
         ends
     }
 
-    fn seen(exit_code: i64, oom_killed: bool) -> Seen {
-        Seen {
+    fn seen(exit_code: i64, oom_killed: bool) -> ContainerSnapshot {
+        ContainerSnapshot {
             id: "a".into(),
             name: "running-web-1".into(),
             service: "web".into(),
@@ -221,14 +221,14 @@ mod tests {
 
     #[test]
     fn events_tell_exit_codes_and_want_of_memory() {
-        let mut ends = Ends::default();
+        let mut ends = LastExits::default();
         assert_eq!(ends.last("a"), None);
-        ends.hear(&event("oom", &[], 1));
-        ends.hear(&die("137", 2));
+        ends.on_event(&event("oom", &[], 1));
+        ends.on_event(&die("137", 2));
         assert_eq!(ends.last("a").unwrap(), "exited with 137 (out of memory)");
-        ends.hear(&die("7", 3));
-        ends.hear(&event("start", &[], 4));
-        ends.hear(&die("odd", 5));
+        ends.on_event(&die("7", 3));
+        ends.on_event(&event("start", &[], 4));
+        ends.on_event(&die("odd", 5));
         assert_eq!(ends.last("a").unwrap(), "exited with 7");
         ends.keep(&[]);
         assert_eq!(ends.last("a"), None);
@@ -251,7 +251,7 @@ mod tests {
         }
         let mut later = after(&[start(0), die("137", 9000), start(9100), oom(99_000)]);
         assert_eq!(later.last("a").unwrap(), "exited with 137");
-        later.hear(&die("137", 99_001));
+        later.on_event(&die("137", 99_001));
         assert!(later.out_of_memory("a"), "it is the next end's");
         let next = after(&[start(0), oom(1), die("137", 2), start(3), die("7", 9000)]);
         assert_eq!(next.last("a").unwrap(), "exited with 7");
@@ -263,12 +263,12 @@ mod tests {
         let mut ends = after(&heard);
         ends.see(&seen(137, false));
         assert!(ends.out_of_memory("a"));
-        let mut ends = Ends::default();
+        let mut ends = LastExits::default();
         ends.see(&seen(137, false));
         assert!(ends.is_undecided("a"));
         ends.see(&seen(137, true));
         // the event of the same end, heard later, and all events again after a break
-        ends.hear(&die("137", 2));
+        ends.on_event(&die("137", 2));
         assert!(ends.out_of_memory("a") && !ends.is_undecided("a"));
     }
 

@@ -17,7 +17,7 @@ const END_OF_ARCHIVE: u64 = 1024;
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Passes a tarball on, up to its end, which follows when another image is there.
-pub struct HeldBack<R> {
+pub struct GatedReader<R> {
     archive: R,
     reference: String,
     length: u64,
@@ -26,7 +26,7 @@ pub struct HeldBack<R> {
     told: Instant,
 }
 
-impl<R: Read> HeldBack<R> {
+impl<R: Read> GatedReader<R> {
     /// Of `length` bytes; what has passed is added up in `sent`.
     pub fn new(
         archive: R,
@@ -54,7 +54,7 @@ impl<R: Read> HeldBack<R> {
     }
 }
 
-impl<R: Read> Read for HeldBack<R> {
+impl<R: Read> Read for GatedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let sent = self.sent.load(Ordering::SeqCst);
         self.tell(sent);
@@ -100,8 +100,8 @@ mod tests {
         Arc::new(Track::new(&image, &Scope::default()))
     }
 
-    fn archive(track: &Arc<Track>) -> HeldBack<&'static [u8]> {
-        HeldBack::new(
+    fn archive(track: &Arc<Track>) -> GatedReader<&'static [u8]> {
+        GatedReader::new(
             &[7; 3000],
             "x:1".into(),
             3000,

@@ -24,7 +24,7 @@ const LONGEST_DEPLOY: Duration = Duration::from_mins(15);
 
 /// The places, with a thread that tries again.
 #[derive(Debug)]
-pub struct Posting(Arc<Shared>);
+pub struct Publishing(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -47,7 +47,7 @@ struct Places {
     is_over: bool,
 }
 
-impl Posting {
+impl Publishing {
     /// Nothing yet.
     pub fn new(paths: &Paths) -> Self {
         let places = Places {
@@ -65,11 +65,11 @@ impl Posting {
         });
         let theirs = Arc::clone(&shared);
         let keeper = thread::Builder::new()
-            .name("posting".into())
+            .name("publishing".into())
             .stack_size(256 << 10)
             .spawn(move || theirs.keep());
         if let Err(error) = keeper {
-            tracing::warn!("what cannot be posted at once is not tried again: {error}");
+            tracing::warn!("what cannot be published at once is not tried again: {error}");
         }
         Self(shared)
     }
@@ -87,7 +87,7 @@ impl Posting {
     }
 }
 
-impl Drop for Posting {
+impl Drop for Publishing {
     fn drop(&mut self) {
         self.0.places().is_over = true;
         self.0.bell.notify_all();
@@ -154,7 +154,7 @@ fn noted(trouble: &mut Option<String>, done: io::Result<()>, what: impl Fn() -> 
     match done {
         Ok(()) => {
             if trouble.take().is_some() {
-                tracing::info!("{}: posted at last", what());
+                tracing::info!("{}: published at last", what());
             }
             true
         }
@@ -196,8 +196,8 @@ mod tests {
     fn what_could_not_be_written_or_opened_is_tried_again_until_it_can_be() {
         let directory = tempfile::tempdir().unwrap();
         let paths = Paths::new(directory.path());
-        let posting = Posting::new(&paths);
-        posting.put(up(), true);
+        let publishing = Publishing::new(&paths);
+        publishing.put(up(), true);
         assert!(!paths.verdict().exists() && !paths.health_socket().exists());
         fs::create_dir_all(paths.run_dir()).unwrap();
         // a directory of this name is in the socket's way
@@ -216,16 +216,16 @@ mod tests {
         let connects = || UnixStream::connect(paths.health_socket()).is_ok();
         let deploying = Marker::new(paths.deploying());
         deploying.set().unwrap();
-        let posting = Posting::new(&paths);
-        posting.put(up(), false);
+        let publishing = Publishing::new(&paths);
+        publishing.put(up(), false);
         assert!(connects(), "the deploy is under way");
         assert!(paths.verdict().exists());
         deploying.clear().unwrap();
         assert!(becomes_true(|| !connects()));
-        posting.put(up(), true);
+        publishing.put(up(), true);
         assert!(connects());
         // without a deploy it shows at once
-        posting.put(up(), false);
+        publishing.put(up(), false);
         assert!(!connects());
     }
 
@@ -234,13 +234,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let paths = Paths::new(directory.path());
         fs::create_dir_all(paths.run_dir()).unwrap();
-        let posting = Posting::new(&paths);
-        posting.put(up(), true);
+        let publishing = Publishing::new(&paths);
+        publishing.put(up(), true);
         let connects = || UnixStream::connect(paths.health_socket()).is_ok();
         assert!(connects());
         fs::remove_file(paths.health_socket()).unwrap();
         assert!(becomes_true(connects));
-        posting.put(up(), false);
+        publishing.put(up(), false);
         thread::sleep(2 * RETRY);
         assert!(!connects() && !paths.health_socket().exists());
     }

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;
 use crate::dockerd;
-use crate::{launch, leftovers, project, settings, stop};
+use crate::{cleanup, launch, project, settings, stop};
 
 /// How long the recipe's services may take to stop in order; monit's time for a start is what bounds it.
 const IN_ORDER: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ pub fn stop_containers_if_needed(
     let Some(setting) = old.first_not_carried(new) else {
         return Ok(());
     };
-    if !leftovers::has_containers(paths) {
+    if !cleanup::has_containers(paths) {
         return Ok(());
     }
     info!(
@@ -45,6 +45,6 @@ pub fn stop_containers_if_needed(
     }
     match dockerd::running(paths) {
         Some(process) => stop::full(paths, &process, Instant::now() + THE_REST),
-        None => leftovers::end_all(paths, Duration::from_secs(10)),
+        None => cleanup::end_all(paths, Duration::from_secs(10)),
     }
 }

@@ -48,7 +48,7 @@ impl Found {
 
 /// An image that the engine knows.
 #[derive(Debug, Default)]
-struct Held {
+struct EngineImage {
     names: HashSet<Reference>,
     /// Whether all its layers are unpacked, as far as its history tells.
     unpacked: bool,
@@ -56,15 +56,15 @@ struct Held {
 
 /// The engine's images at one time.
 #[derive(Debug)]
-pub struct Stock {
+pub struct EngineInventory {
     store: ImageStore,
     platform: Platform,
-    images: HashMap<String, Held>,
+    images: HashMap<String, EngineImage>,
     /// The images that the engine says are complete, once that was asked; nothing from engines that do not say.
-    told: OnceCell<HashSet<String>>,
+    complete_ids: OnceCell<HashSet<String>>,
 }
 
-impl Stock {
+impl EngineInventory {
     /// Asks for what concerns the `wanted` images.
     pub fn ask<'a>(
         engine: &Engine,
@@ -77,7 +77,7 @@ impl Stock {
             ImageStore::GraphDriver => {
                 let listed = engine.images()?.into_iter();
                 listed
-                    .map(|summary| (summary.id.clone(), Held::listed(&summary)))
+                    .map(|summary| (summary.id.clone(), EngineImage::listed(&summary)))
                     .collect()
             }
             ImageStore::Containerd => {
@@ -89,7 +89,7 @@ impl Stock {
             store,
             platform: platform.clone(),
             images,
-            told: OnceCell::new(),
+            complete_ids: OnceCell::new(),
         })
     }
 
@@ -185,13 +185,13 @@ impl Stock {
         engine: &Engine,
         complete: &Complete,
         digest: &str,
-        held: &Held,
+        held: &EngineImage,
     ) -> Result<Option<String>> {
         if held.unpacked && (self.store == ImageStore::GraphDriver || complete.knows(digest)) {
             return Ok(None);
         }
         let proven = held.unpacked
-            && (engine.history_proves_layers()? || self.told(engine)?.contains(digest));
+            && (engine.history_proves_layers()? || self.complete_ids(engine)?.contains(digest));
         if !proven {
             match engine.try_image(digest) {
                 Ok(()) => {}
@@ -203,17 +203,17 @@ impl Stock {
         Ok(None)
     }
 
-    fn told(&self, engine: &Engine) -> Result<&HashSet<String>> {
-        if let Some(told) = self.told.get() {
-            return Ok(told);
+    fn complete_ids(&self, engine: &Engine) -> Result<&HashSet<String>> {
+        if let Some(complete_ids) = self.complete_ids.get() {
+            return Ok(complete_ids);
         }
         let listed = engine.image_manifests()?.unwrap_or_default();
         let (os, architecture) = (&self.platform.os, &self.platform.architecture);
         let complete = listed
             .into_iter()
             .filter(|summary| summary.is_complete_for(os, architecture));
-        let told = complete.map(|summary| summary.id).collect();
-        Ok(self.told.get_or_init(|| told))
+        let complete_ids = complete.map(|summary| summary.id).collect();
+        Ok(self.complete_ids.get_or_init(|| complete_ids))
     }
 
     /// The layers of all images that are known to be complete, which others need not bring again.
@@ -222,7 +222,7 @@ impl Stock {
         for summary in engine.images()? {
             let sound = self.store == ImageStore::GraphDriver
                 || complete.knows(&summary.id)
-                || self.told(engine)?.contains(&summary.id);
+                || self.complete_ids(engine)?.contains(&summary.id);
             if sound && let Some(image) = engine.inspect_image(&summary.id)? {
                 let diff_ids = image.root_fs.layers.iter().map(|layer| layer.parse().ok());
                 chains.add(&diff_ids.map_while(|digest| digest).collect::<Vec<_>>());
@@ -232,7 +232,7 @@ impl Stock {
     }
 }
 
-impl Held {
+impl EngineImage {
     fn listed(summary: &ImageSummary) -> Self {
         let names = summary.repo_tags.iter().chain(&summary.repo_digests);
         Self {
@@ -254,7 +254,11 @@ fn digests(image: &Image) -> impl Iterator<Item = String> {
 }
 
 /// What the containerd store has of images, asked for several at once.
-fn histories(engine: &Engine, digests: &[String], threads: usize) -> Result<HashMap<String, Held>> {
+fn histories(
+    engine: &Engine,
+    digests: &[String],
+    threads: usize,
+) -> Result<HashMap<String, EngineImage>> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -272,7 +276,7 @@ fn histories(engine: &Engine, digests: &[String], threads: usize) -> Result<Hash
     found.into_iter().filter_map(Result::transpose).collect()
 }
 
-fn history(engine: &Engine, digest: &str) -> Result<Option<Held>> {
+fn history(engine: &Engine, digest: &str) -> Result<Option<EngineImage>> {
     let (unpacked, history) = match engine.image_history(digest) {
         Ok(Some(history)) => (true, history),
         Ok(None) => return Ok(None),
@@ -288,7 +292,7 @@ fn history(engine: &Engine, digest: &str) -> Result<Option<Held>> {
             None => return Ok(None),
         },
     };
-    Ok(Some(Held {
+    Ok(Some(EngineImage {
         names: names.iter().filter_map(|name| name.parse().ok()).collect(),
         unpacked,
     }))

@@ -11,7 +11,7 @@ use anyhow::Context;
 use bosh_job::{Paths, Process, ProcessInfo};
 use tracing::warn;
 
-use crate::{dockerd, leftovers};
+use crate::{cleanup, dockerd};
 
 /// How long another dockerd may take: it stops its containers itself.
 const OTHER_DOCKERD: Duration = Duration::from_secs(40);
@@ -34,13 +34,13 @@ pub fn end(paths: &Paths) -> anyhow::Result<()> {
             "another dockerd ({pid}) has the data root and does not end, even by SIGKILL"
         );
     }
-    let ids = leftovers::container_ids(paths);
-    let adopted: BTreeSet<String> = leftovers::shims(paths)
+    let ids = cleanup::container_ids(paths);
+    let adopted: BTreeSet<String> = cleanup::shims(paths)
         .iter()
         .filter_map(|shim| container_of(shim.info()).map(str::to_owned))
         .collect();
-    let strays: BTreeSet<String> = ids.difference(&adopted).cloned().collect();
-    let processes = leftovers::processes_of(&strays);
+    let foreign_containers: BTreeSet<String> = ids.difference(&adopted).cloned().collect();
+    let processes = cleanup::processes_of(&foreign_containers);
     let names: BTreeSet<&str> = processes
         .iter()
         .map(|process| process.info().program())
@@ -49,16 +49,16 @@ pub fn end(paths: &Paths) -> anyhow::Result<()> {
         warn!(
             processes = processes.len(),
             programs = names.into_iter().collect::<Vec<_>>().join(", "),
-            "containers run that no shim of this engine looks after; ending them, lest they run twice"
+            "containers run that no shim of this engine looks after; ending them, to avoid running twice"
         );
-        leftovers::end_containers(&processes, CONTAINERS)?;
+        cleanup::end_containers(&processes, CONTAINERS)?;
     }
     let is_stray = |info: &ProcessInfo| {
         info.program().starts_with("containerd-shim")
-            && container_of(info).is_some_and(|id| strays.contains(id))
+            && container_of(info).is_some_and(|id| foreign_containers.contains(id))
     };
     for shim in Process::find(is_stray) {
-        leftovers::end(&shim, Duration::ZERO)?;
+        cleanup::end(&shim, Duration::ZERO)?;
     }
     Ok(())
 }

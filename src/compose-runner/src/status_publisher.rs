@@ -1,15 +1,15 @@
-//! Where the runner's word on the recipe is posted: `verdict.json`, `health.sock` and the log.
+//! Where the runner's word on the recipe is published: `verdict.json`, `health.sock` and the log.
 
 use bosh_job::{
     ExitCode, Paths,
     verdict::{ErrorReport, ServiceReport, State, Verdict},
 };
 
-use crate::posting::Posting;
+use crate::publishing::Publishing;
 
-/// What is posted.
+/// What is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
+pub struct RunnerStatus {
     /// Where the recipe stands.
     pub state: State,
     /// What `docker-ctl wait` exits with.
@@ -22,7 +22,7 @@ pub struct Word {
     pub healthy: bool,
 }
 
-impl Word {
+impl RunnerStatus {
     /// On the way.
     pub fn starting(services: Vec<ServiceReport>) -> Self {
         Self {
@@ -50,23 +50,23 @@ impl Word {
     }
 }
 
-/// The board.
+/// The publisher.
 #[derive(Debug)]
-pub struct Board {
-    posting: Posting,
-    posted: Option<(Word, String)>,
+pub struct StatusPublisher {
+    publishing: Publishing,
+    published: Option<(RunnerStatus, String)>,
     warnings: Vec<ErrorReport>,
     rolled_back_to: Option<String>,
     /// That something failed stands until it is up, or fails in another way.
     holds_failed: bool,
 }
 
-impl Board {
-    /// An empty board.
+impl StatusPublisher {
+    /// An empty publisher.
     pub fn new(paths: &Paths) -> Self {
         Self {
-            posting: Posting::new(paths),
-            posted: None,
+            publishing: Publishing::new(paths),
+            published: None,
             warnings: Vec::new(),
             rolled_back_to: None,
             holds_failed: false,
@@ -82,7 +82,7 @@ impl Board {
             }
         }
         self.warnings = warnings;
-        self.posted = None;
+        self.published = None;
     }
 
     /// The same, besides what they say already.
@@ -97,31 +97,31 @@ impl Board {
     /// From now on the words are about a recipe that came back, which was healthy at this time.
     pub fn rolled_back_to(&mut self, time: &str) {
         self.rolled_back_to = Some(time.to_owned());
-        self.posted = None;
+        self.published = None;
     }
 
     /// The recipe that was to come back has not.
     pub fn not_rolled_back(&mut self) {
         self.rolled_back_to = None;
-        self.posted = None;
+        self.published = None;
     }
 
-    /// Posts a word, if it says anything new, and says whether it does. Trouble with posting is logged: the services go on.
-    /// From now on another try is no news: what was posted last stands until the recipe is up, or fails in another way.
+    /// Publishes a word, if it says anything new, and says whether it does. Trouble with publishing is logged: the services go on.
+    /// From now on another try is no news: what was published last stands until the recipe is up, or fails in another way.
     pub fn hold_failed(&mut self) {
         self.holds_failed = true;
     }
 
-    /// Posts a word, if it says anything new, and says whether it does. Trouble with posting is logged, and it is tried again.
-    pub fn post(&mut self, word: Word) -> bool {
+    /// Publishes a word, if it says anything new, and says whether it does. Trouble with publishing is logged, and it is tried again.
+    pub fn publish(&mut self, word: RunnerStatus) -> bool {
         self.holds_failed &= word.state == State::Starting;
         if self.holds_failed {
             return false;
         }
         if self
-            .posted
+            .published
             .as_ref()
-            .is_some_and(|(posted, _)| *posted == word)
+            .is_some_and(|(published, _)| *published == word)
         {
             return false;
         }
@@ -133,20 +133,20 @@ impl Board {
         );
         verdict.warnings.clone_from(&self.warnings);
         verdict.rolled_back_to.clone_from(&self.rolled_back_to);
-        if let Some((posted, since)) = &self.posted
-            && posted.state == word.state
+        if let Some((published, since)) = &self.published
+            && published.state == word.state
         {
             verdict.since.clone_from(since);
         }
         let since = verdict.since.clone();
-        self.posting.put(verdict, word.healthy);
-        self.posted = Some((word, since));
+        self.publishing.put(verdict, word.healthy);
+        self.published = Some((word, since));
         true
     }
 
-    /// The state that was posted last.
+    /// The state that was published last.
     pub fn state(&self) -> Option<State> {
-        self.posted.as_ref().map(|(word, _)| word.state)
+        self.published.as_ref().map(|(word, _)| word.state)
     }
 }
 
@@ -177,15 +177,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let paths = Paths::new(directory.path());
         std::fs::create_dir_all(paths.run_dir()).unwrap();
-        let mut board = Board::new(&paths);
-        board.post(Word::starting(Vec::new()));
+        let mut publisher = StatusPublisher::new(&paths);
+        publisher.publish(RunnerStatus::starting(Vec::new()));
         assert!(paths.health_socket().exists());
         let first = Verdict::read(&paths.verdict()).unwrap().unwrap();
         assert_eq!(
             (first.state, first.pid.unsigned_abs()),
             (State::Starting, std::process::id())
         );
-        board.post(Word::failed(
+        publisher.publish(RunnerStatus::failed(
             ExitCode::Unhealthy,
             vec![error("web died")],
             Vec::new(),
@@ -196,17 +196,17 @@ mod tests {
             (failed.exit_code, failed.errors[0].what.as_str()),
             (ExitCode::Unhealthy, "web died")
         );
-        board.post(Word::failed(
+        publisher.publish(RunnerStatus::failed(
             ExitCode::Unhealthy,
             vec![error("web and db died")],
             Vec::new(),
         ));
         let still = Verdict::read(&paths.verdict()).unwrap().unwrap();
         assert_eq!(still.since, failed.since, "it has been so since then");
-        board.post(Word {
+        publisher.publish(RunnerStatus {
             healthy: true,
             state: State::Up,
-            ..Word::starting(Vec::new())
+            ..RunnerStatus::starting(Vec::new())
         });
         assert!(paths.health_socket().exists());
     }
@@ -216,15 +216,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let paths = Paths::new(directory.path());
         std::fs::create_dir_all(paths.run_dir()).unwrap();
-        let mut board = Board::new(&paths);
-        let failed = |what: &str| Word::failed(ExitCode::Failed, vec![error(what)], Vec::new());
-        board.post(failed("dockerd died"));
-        board.hold_failed();
-        assert!(!board.post(Word::starting(Vec::new())));
-        assert_eq!(board.state(), Some(State::Failed));
+        let mut publisher = StatusPublisher::new(&paths);
+        let failed =
+            |what: &str| RunnerStatus::failed(ExitCode::Failed, vec![error(what)], Vec::new());
+        publisher.publish(failed("dockerd died"));
+        publisher.hold_failed();
+        assert!(!publisher.publish(RunnerStatus::starting(Vec::new())));
+        assert_eq!(publisher.state(), Some(State::Failed));
         assert!(!paths.health_socket().exists());
-        assert!(board.post(failed("web is unhealthy")));
-        assert!(board.post(Word::starting(Vec::new())));
-        assert_eq!(board.state(), Some(State::Starting));
+        assert!(publisher.publish(failed("web is unhealthy")));
+        assert!(publisher.publish(RunnerStatus::starting(Vec::new())));
+        assert_eq!(publisher.state(), Some(State::Starting));
     }
 }

@@ -10,17 +10,17 @@ use image_archive::{Depth, Image, Plan, Scope, ZstdLayers};
 
 use crate::advice::from_engine;
 use crate::complete::Complete;
+use crate::engine_inventory::EngineInventory;
 use crate::import::{Item, lacks_image};
 use crate::plan::{self, Load, Wanted, WantedLayer};
 use crate::sending::{Error, Job, Sent};
-use crate::stock::Stock;
 
 /// The first engine whose graph drivers' store unpacks Zstandard.
 const UNPACKS_ZSTD: u32 = 23;
 
 /// A way of sending an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
+pub enum LoadStrategy {
     /// All images at once, without the layers that the engine has or gets with another image.
     LeaveOut,
     /// One after the other, each with all its layers.
@@ -29,7 +29,7 @@ pub enum Rung {
     Original,
 }
 
-impl Rung {
+impl LoadStrategy {
     /// From the first to the last.
     pub const ALL: [Self; 3] = [Self::LeaveOut, Self::Whole, Self::Original];
 
@@ -60,16 +60,16 @@ pub fn is_final(error: &Error) -> bool {
             message.contains("no space left on device")
         }
         Error::Engine(error) => error.is_engine_down(),
-        Error::Forsaken => false,
+        Error::DependencyFailed => false,
     }
 }
 
-/// What is to be sent on a rung.
+/// What is to be sent on a strategy.
 pub fn jobs(
-    rung: Rung,
+    strategy: LoadStrategy,
     engine: &Engine,
     info: &Info,
-    (stock, complete): (&Stock, &Complete),
+    (inventory, complete): (&EngineInventory, &Complete),
     items: &[Item],
 ) -> Result<Vec<Job>> {
     let lacking: Vec<usize> = (0..items.len())
@@ -79,14 +79,14 @@ pub fn jobs(
         .into_iter()
         .filter_map(|place| Some(wanted(place, items.get(place)?.image())))
         .collect();
-    let loads = match rung {
-        Rung::LeaveOut => {
-            let held = from_engine(stock.chains(engine, complete))
+    let loads = match strategy {
+        LoadStrategy::LeaveOut => {
+            let held = from_engine(inventory.chains(engine, complete))
                 .context("asking the engine which layers it has")?;
             plan::leave_out(&wanted, &held, info.image_store())
         }
-        Rung::Whole => plan::whole(&wanted),
-        Rung::Original => plan::whole(&wanted)
+        LoadStrategy::Whole => plan::whole(&wanted),
+        LoadStrategy::Original => plan::whole(&wanted)
             .into_iter()
             .filter(|load| may_go_as_it_is(items, load))
             .collect(),

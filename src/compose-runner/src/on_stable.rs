@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What it takes.
-pub struct Settled {
+pub struct OnStable {
     paths: Paths,
     engine: Engine,
     project: String,
@@ -30,7 +30,7 @@ pub struct Settled {
     images: BTreeMap<String, String>,
 }
 
-impl Settled {
+impl OnStable {
     /// For a recipe that is about to be watched.
     pub fn new(job: &Job, settings: &Settings, engine: &Engine, model: &Model) -> Self {
         let services = model.services.iter();
@@ -50,7 +50,7 @@ impl Settled {
     }
 
     /// Does it. The recipe is up: nothing that fails here is more than a warning.
-    pub fn act(self) {
+    pub fn run(self) {
         let images = match self.ids() {
             Ok(images) => images,
             Err(error) => {
