@@ -31,6 +31,8 @@ pub fn instance_environment(paths: &Paths, instance: &Instance) -> Vec<(String, 
         ("DOCKER_CONFIG", text(paths.cli_dir())),
         // the engine's own: one that an operator has created and chosen (`docker buildx use`) may be gone tomorrow
         ("BUILDX_BUILDER", "default".to_owned()),
+        // Compose takes over what a recipe's `.env` says of it: 0 is the legacy builder, which knows neither mounts nor secrets
+        ("DOCKER_BUILDKIT", "1".to_owned()),
         (
             "BOSH_INDEX",
             instance
@@ -78,6 +80,7 @@ mod tests {
         );
         assert_eq!(all["PWD"], "/var/vcap/data/docker/running");
         assert_eq!(all["BUILDX_BUILDER"], "default");
+        assert_eq!(all["DOCKER_BUILDKIT"], "1");
         assert!(all["PATH"].starts_with("/var/vcap/packages/docker/bin:"));
     }
 }

@@ -90,7 +90,7 @@ fn a_recipe_builds_images_with_cache_and_secret_mounts() {
 }
 
 #[test]
-fn a_builder_that_an_operator_has_chosen_does_not_build_the_recipe() {
+fn neither_a_builder_that_an_operator_has_chosen_nor_the_legacy_one_builds_the_recipe() {
     let vm = Vm::start();
     operators_docker(
         &vm,
@@ -103,7 +103,9 @@ fn a_builder_that_an_operator_has_chosen_does_not_build_the_recipe() {
             "tcp://192.0.2.1:1",
         ],
     );
-    let more = json!({"files": {"app/Dockerfile": DOCKERFILE}, "variables": {"TOKEN": TOKEN}});
+    let more = json!({
+        "files": {"app/Dockerfile": DOCKERFILE, ".env": "DOCKER_BUILDKIT=0\n"}, "variables": {"TOKEN": TOKEN},
+    });
     let verdict = vm.deploy(&recipe(&json!({"app": built("1")})), &more);
     assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
 }
