@@ -257,14 +257,12 @@ fn last_words_are_there_after_failures_updates_stops_and_removals() {
     let crashing = json!({"services": {"web": {"image": "test:1", "restart": "always", "command": ["sh", "-c", "printf I.cannot; exit 7"]}}});
     let more = &json!({"restart_limit": {"restarts": 2, "seconds": 300}});
     assert_eq!(vm.deploy(&crashing, more)["state"], "failed");
-    assert!(
+    let last_words = || {
         text(&vm, "web")
             .matches("running-web-1 stdout I.cannot\n")
             .count()
-            >= 2,
-        "{}",
-        text(&vm, "web")
-    );
+    };
+    until(|| (last_words() >= 2).then_some(())).unwrap_or_else(|| panic!("{}", text(&vm, "web")));
 
     let talker = |version: u32| {
         let script = format!(
