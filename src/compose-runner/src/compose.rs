@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// The label that names a container's project.
-pub const PROJECT_LABEL: &str = "com.docker.compose.project";
+pub const PROJECT_LABEL: &str = recipe::labels::PROJECT;
 /// The label that names its service.
-pub const SERVICE_LABEL: &str = "com.docker.compose.service";
+pub const SERVICE_LABEL: &str = recipe::labels::SERVICE;
 /// The label that says whether it was made by `docker compose run`.
-pub const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
+pub const ONE_OFF_LABEL: &str = recipe::labels::ONE_OFF;
 
 /// Compose, with what it runs on.
 pub struct Compose<'a> {

@@ -19,7 +19,7 @@ use crate::project::PROJECT_LABEL;
 use crate::{cleanup, dockerd, lock};
 
 /// The labels of Compose that name a container's service, and those that it depends on (`db:service_started:false,…`).
-const SERVICE_LABEL: &str = "com.docker.compose.service";
+const SERVICE_LABEL: &str = recipe::labels::SERVICE;
 const DEPENDS_ON_LABEL: &str = "com.docker.compose.depends_on";
 /// Between two looks for the next start.
 const LOOK: Duration = Duration::from_secs(2);

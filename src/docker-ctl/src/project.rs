@@ -9,7 +9,7 @@ use recipe::{ProjectName, instance_environment};
 use serde_json::Value;
 
 /// The label that names a container's project.
-pub const PROJECT_LABEL: &str = "com.docker.compose.project";
+pub const PROJECT_LABEL: &str = recipe::labels::PROJECT;
 
 /// The project that compose-runner last brought up.
 pub fn applied(paths: &Paths) -> Option<ProjectName> {

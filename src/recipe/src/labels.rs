@@ -7,10 +7,12 @@
 
 use std::collections::BTreeMap;
 
+/// The project.
+pub const PROJECT: &str = "com.docker.compose.project";
 /// The service.
-const SERVICE: &str = "com.docker.compose.service";
+pub const SERVICE: &str = "com.docker.compose.service";
 /// `True` if `docker compose run` made it.
-const ONE_OFF: &str = "com.docker.compose.oneoff";
+pub const ONE_OFF: &str = "com.docker.compose.oneoff";
 /// The hash of the service's configuration.
 const CONFIG_HASH: &str = "com.docker.compose.config-hash";
 /// The Compose that made it.

@@ -107,8 +107,8 @@ fn report_of(
     let health = container.state.health.as_ref().filter(|_| gone.is_none());
     ContainerReport {
         name: container.name().to_owned(),
-        project: label("com.docker.compose.project"),
-        service: label("com.docker.compose.service"),
+        project: label(labels::PROJECT),
+        service: label(labels::SERVICE),
         hook: labels::hook(&summary.labels).map(|(_, kind)| kind.to_owned()),
         image: container.config.image,
         image_digest: container.image,
