@@ -15,8 +15,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::LogLevel;
-use crate::one_line;
+use crate::{LogLevel, one_line};
 
 /// Starts logging for a program. A second call changes nothing.
 pub fn init(program: &'static str, level: LogLevel) {

@@ -4,8 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::Write;
 
-use crate::verdict::ErrorReport;
-use crate::{ExitCode, Problems};
+use crate::{ErrorReport, ExitCode, Problems};
 
 /// An error with advice for anyone who reads it. It displays as the error itself, so it adds no line of its own.
 struct Advised {

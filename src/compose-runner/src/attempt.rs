@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use bosh_job::{ExitCode, Options, Paths, Pid, Pidfile, verdict::State};
+use bosh_job::{ExitCode, Options, Paths, Pid, Pidfile};
 use docker_engine::{Engine, says_containerd_is_away};
 use recipe::WriteError;
+use state_files::State;
 
 use crate::{
     applied,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{Engine, Status};
 
 use crate::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bosh_job::{ExitCode, Paths, atomic_write, verdict::ErrorReport};
+use bosh_job::{ErrorReport, ExitCode, Paths, atomic_write};
 use docker_engine::Engine;
 use recipe::{Prep, Recipe};
 

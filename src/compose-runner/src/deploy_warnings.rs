@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::Engine;
 use recipe::Recipe;
 
@@ -97,7 +97,7 @@ mod tests {
         config["properties"]["recipe"] = json!(text);
         config["properties"]["variables"] = json!({"SET": "x"});
         config["properties"]["files"] = json!({".env": "FROM_FILE=1"});
-        let config = bosh_job::config::JobConfig::from_value(config).unwrap();
+        let config = job_properties::JobConfig::from_value(config).unwrap();
         Recipe::parse(&config.recipe).unwrap().unwrap()
     }
 

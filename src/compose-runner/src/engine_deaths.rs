@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::{ExitCode, Paths, command::last_lines, verdict::ErrorReport};
+use bosh_job::{ErrorReport, ExitCode, Paths, command::last_lines};
 use docker_engine::Engine;
 
 use crate::{
@@ -171,7 +171,7 @@ fn end_of(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use bosh_job::verdict::{State, Verdict};
+    use state_files::{State, Verdict};
 
     use super::*;
 

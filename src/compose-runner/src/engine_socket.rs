@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bosh_job::{ExitCode, Paths, Pid, Pidfile, verdict::ErrorReport};
+use bosh_job::{ErrorReport, ExitCode, Paths, Pid, Pidfile};
 
 use crate::{
     failure::{Failure, error},

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{Engine, Status};
 use jiff::Timestamp;
 

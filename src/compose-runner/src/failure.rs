@@ -1,6 +1,6 @@
 //! Why a step of the runner did not get its work done.
 
-use bosh_job::{ExitCode, Problems, exit_code_of, verdict::ErrorReport};
+use bosh_job::{ErrorReport, ExitCode, Problems, exit_code_of};
 
 use crate::redact::Redactor;
 

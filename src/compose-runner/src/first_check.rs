@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{ApiVersion, Container, Engine, HealthStatus, Healthcheck};
 
 use crate::{failure::error, model::Model};

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use bosh_job::{
-    ExitCode, Options, Paths,
-    import_report::{ImportReport, ReportFile},
-    verdict::ErrorReport,
-};
+use bosh_job::{ErrorReport, ExitCode, Options, Paths};
 use recipe::instance_environment;
+use state_files::{ImportReport, ReportFile};
 
 use crate::{
     cancel::Cancel,

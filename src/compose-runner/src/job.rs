@@ -1,10 +1,8 @@
 //! What the operator asked for.
 
 use anyhow::Context as _;
-use bosh_job::{
-    Options, Paths, Process, ProcessInfo,
-    config::{Instance, JobConfig, RecipeConfig, Supervision},
-};
+use bosh_job::{Options, Paths, Process, ProcessInfo};
+use job_properties::{Instance, JobConfig, RecipeConfig, Supervision};
 use recipe::Recipe;
 
 use crate::failure::{Failure, Outcome};

@@ -67,9 +67,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::{
-    ExitCode, Options, Problems, config::LogLevel, exit_code_of, logging, report_error,
-};
+use bosh_job::{ExitCode, LogLevel, Options, Problems, exit_code_of, logging, report_error};
 use clap::{Parser, Subcommand};
 use recipe::Recipe;
 

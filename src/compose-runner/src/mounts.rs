@@ -13,7 +13,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

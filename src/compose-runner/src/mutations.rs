@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use bosh_job::config::JobConfig;
+use job_properties::JobConfig;
 use recipe::Recipe;
 use serde_json::{Value, json};
 

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use bosh_job::{
-    ContainerProcesses, Gone, Paths, Pidfile,
-    verdict::{ErrorReport, ServiceReport},
-};
+use bosh_job::{ContainerProcesses, ErrorReport, Gone, Paths, Pidfile};
 use docker_engine::{Container, Engine, Filters, HealthStatus, Status};
 use recipe::labels;
+use state_files::ServiceReport;
 
 use crate::{
     compose::PROJECT_LABEL,

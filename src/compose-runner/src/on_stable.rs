@@ -3,10 +3,11 @@
 
 use std::{collections::BTreeMap, thread};
 
-use bosh_job::{Paths, config::RecipeConfig};
+use bosh_job::Paths;
 use docker_engine::{Engine, Filters};
 use image_ledger::ImageLedger;
 use jiff::Timestamp;
+use job_properties::RecipeConfig;
 use recipe::{KeptRecipe, labels};
 
 use crate::{

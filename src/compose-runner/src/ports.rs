@@ -9,7 +9,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use rustix::net::{AddressFamily, SocketType, bind, ipproto, socket, sockopt};
 
 use crate::{

@@ -6,14 +6,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bosh_job::{
-    ExitCode, Paths,
-    command::CommandError,
-    verdict::ErrorReport,
-    vm_networks::{is_named_by_dockerd, vm_networks},
-};
+use bosh_job::{ErrorReport, ExitCode, Paths, command::CommandError};
 use docker_engine::{Engine, Filters};
 use recipe::Recipe;
+use vm_networks::{is_named_by_dockerd, vm_networks};
 
 use crate::{
     applied,

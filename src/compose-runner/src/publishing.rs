@@ -11,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::{Marker, Paths, verdict::Verdict};
+use bosh_job::Paths;
+use state_files::{Marker, Verdict};
 
 use crate::health_socket::HealthSocket;
 
@@ -173,7 +174,8 @@ fn noted(trouble: &mut Option<String>, done: io::Result<()>, what: impl Fn() -> 
 mod tests {
     use std::{fs, os::unix::net::UnixStream};
 
-    use bosh_job::{ExitCode, verdict::State};
+    use bosh_job::ExitCode;
+    use state_files::State;
 
     use super::*;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{Engine, Filters};
 use recipe::{FailedConfig, KeptRecipe, Recipe, labels};
 

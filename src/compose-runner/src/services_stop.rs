@@ -6,9 +6,11 @@ use std::{
 };
 
 use anyhow::anyhow;
-use bosh_job::{Advise as _, Marker, Paths, config::Instance};
+use bosh_job::{Advise as _, Paths};
 use docker_engine::{Engine, Filters, Status};
+use job_properties::Instance;
 use recipe::{Recipe, instance_environment};
+use state_files::Marker;
 
 use crate::{
     applied,

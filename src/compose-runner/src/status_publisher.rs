@@ -1,9 +1,7 @@
 //! Where the runner's word on the recipe is published: `verdict.json`, `health.sock` and the log.
 
-use bosh_job::{
-    ExitCode, Paths,
-    verdict::{ErrorReport, ServiceReport, State, Verdict},
-};
+use bosh_job::{ErrorReport, ExitCode, Paths};
+use state_files::{ServiceReport, State, Verdict};
 
 use crate::publishing::Publishing;
 

@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use bosh_job::{Advise as _, ExitCode, FileLock, Marker, Options, Paths, Pidfile, Process, Signal};
+use bosh_job::{Advise as _, ExitCode, FileLock, Options, Paths, Pidfile, Process, Signal};
+use state_files::Marker;
 
 use crate::{
     cancel::Cancel,

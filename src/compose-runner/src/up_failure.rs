@@ -1,6 +1,6 @@
 //! Why `up` failed: the recipe, hooks, services, or what Compose says alone.
 
-use bosh_job::{ExitCode, verdict::ErrorReport};
+use bosh_job::{ErrorReport, ExitCode};
 use docker_engine::Filters;
 use recipe::labels;
 

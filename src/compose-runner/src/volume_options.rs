@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::VolumeSummary;
 
 use crate::{

@@ -5,8 +5,9 @@ use std::{
     path::Path,
 };
 
-use bosh_job::{ExitCode, config::VolumePolicy, verdict::ErrorReport};
+use bosh_job::{ErrorReport, ExitCode};
 use docker_engine::{Engine, Image};
+use job_properties::VolumePolicy;
 
 use recipe::Recipe;
 

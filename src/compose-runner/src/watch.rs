@@ -8,12 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::{
-    Gone,
-    config::{RestartLimit, Supervision},
-};
+use bosh_job::Gone;
 use docker_engine::{Event, HealthStatus, Status};
 use jiff::Timestamp;
+use job_properties::{RestartLimit, Supervision};
 
 use crate::{finished::Finished, last_exits::LastExits};
 

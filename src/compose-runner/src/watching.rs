@@ -3,12 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use bosh_job::{
-    ExitCode,
-    verdict::{ErrorReport, ServiceReport, State},
-};
+use bosh_job::{ErrorReport, ExitCode};
 use docker_engine::{Engine, Event, Events, Status};
 use jiff::Timestamp;
+use state_files::{ServiceReport, State};
 
 use crate::{
     cancel::Cancel,

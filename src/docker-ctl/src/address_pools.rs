@@ -6,10 +6,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Context;
-use bosh_job::config::{AddressPool, Networks};
-use bosh_job::vm_networks::{VmNetwork, bridges, is_named_by_dockerd, vm_networks};
-use bosh_job::{Advise, Cidr, Problem, Problems};
+use bosh_job::{Advise, Problem, Problems};
+use job_properties::{AddressPool, Networks};
 use tracing::info;
+use vm_networks::Cidr;
+use vm_networks::{VmNetwork, bridges, is_named_by_dockerd, vm_networks};
 
 use crate::daemon_json::DaemonJson;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use bosh_job::config::Daemon;
 use bosh_job::{Paths, atomic_write};
+use job_properties::Daemon;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
@@ -169,8 +169,8 @@ fn remember(paths: &Paths, written: &Written) -> anyhow::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use bosh_job::config::JobConfig;
     use job_fixture::rendered;
+    use job_properties::JobConfig;
 
     use super::*;
 

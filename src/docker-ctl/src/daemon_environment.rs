@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bosh_job::config::Proxies;
 use bosh_job::{Secret, atomic_write};
+use job_properties::Proxies;
 use serde::{Deserialize, Serialize};
 
 /// Variables and their values. They are not shown: a proxy's URL may hold a password.
@@ -69,7 +69,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use bosh_job::Paths;
-    use bosh_job::config::JobConfig;
+    use job_properties::JobConfig;
     use serde_json::json;
 
     use super::*;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use bosh_job::config::{Daemon, ImageStore, InsecureRegistry, Listen, Networks, TcpAccess};
 use bosh_job::{Paths, atomic_write};
+use job_properties::{Daemon, ImageStore, InsecureRegistry, Listen, Networks, TcpAccess};
 use serde_json::{Map, Value, json};
 
 use crate::daemon_environment::DaemonEnvironment;
@@ -251,9 +251,10 @@ impl DaemonJson {
 
 #[cfg(test)]
 mod tests {
+    use bosh_job::LogLevel;
     use bosh_job::Secret;
-    use bosh_job::config::{JobConfig, LogLevel, TlsMaterial};
     use job_fixture::rendered;
+    use job_properties::{JobConfig, TlsMaterial};
 
     use super::*;
 

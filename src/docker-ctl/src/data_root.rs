@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bosh_job::Paths;
-use bosh_job::config::ImageStore;
+use job_properties::ImageStore;
 use serde::Serialize;
 
 /// Directories of graph drivers: where one is in use, engine 29 keeps to graph drivers (moby, `graphdriver.HasPriorDriver`).

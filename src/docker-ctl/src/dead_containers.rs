@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use bosh_job::verdict::{ErrorReport, State, Verdict};
+use bosh_job::ErrorReport;
 use bosh_job::{ContainerProcesses, ExitCode, Gone, Paths, Pidfile};
 use docker_engine::{Container, Engine, Filters, Status};
+use state_files::{State, Verdict};
 
 use crate::project::{self, PROJECT_LABEL};
 

@@ -6,9 +6,10 @@
 use std::io::Write;
 
 use anyhow::Context;
-use bosh_job::{ExitCode, Marker, Paths, report_error};
+use bosh_job::{ExitCode, Paths, report_error};
 use recipe::KeptRecipe;
 use serde_json::Value;
+use state_files::Marker;
 use tracing::{info, warn};
 
 use crate::directories;

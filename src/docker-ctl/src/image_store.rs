@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bosh_job::command::Checked;
-use bosh_job::config::{ImageStore, JobConfig};
 use bosh_job::{Advise, ExitCode, Paths, Problems, atomic_write, make_dir};
 use docker_engine::{Engine, Info};
+use job_properties::{ImageStore, JobConfig};
 use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;

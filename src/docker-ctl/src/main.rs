@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode as Status;
 
 use anyhow::Context;
-use bosh_job::config::{JobConfig, LogLevel};
+use bosh_job::LogLevel;
 use bosh_job::{Advise, ExitCode, Options, Problems, exit_code_of, logging, report_error};
 use clap::{Parser, Subcommand};
+use job_properties::JobConfig;
 use recipe::Recipe;
 
 mod address_pools;

@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use bosh_job::{Marker, Paths};
+use bosh_job::Paths;
+use state_files::Marker;
 use tracing::info;
 
 use crate::{cleanup, directories, dockerd, lock, stop};

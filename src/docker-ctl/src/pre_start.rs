@@ -5,8 +5,9 @@
 //! post-start has said why.
 
 use anyhow::Context;
-use bosh_job::config::JobConfig;
-use bosh_job::{Advise, Marker, Paths};
+use bosh_job::{Advise, Paths};
+use job_properties::JobConfig;
+use state_files::Marker;
 
 use crate::{directories, image_store, settings};
 

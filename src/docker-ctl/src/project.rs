@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bosh_job::command::Checked;
-use bosh_job::config::Instance;
 use bosh_job::{Advise, Paths};
+use job_properties::Instance;
 use recipe::{ProjectName, instance_environment};
 use serde_json::Value;
 

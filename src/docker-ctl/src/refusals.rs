@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use bosh_job::verdict::{ErrorReport, LateDockerd, Refused};
+use bosh_job::ErrorReport;
 use bosh_job::{Paths, Pid, exit_code_of, remove_if_there};
 use docker_engine::Engine;
+use state_files::{LateDockerd, Refused};
 
 use crate::daemon_json::DaemonJson;
 use crate::{dockerd, settings};

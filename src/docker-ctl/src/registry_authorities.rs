@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context;
-use bosh_job::config::Registries;
 use bosh_job::{Paths, atomic_write, make_dir};
+use job_properties::Registries;
 use tracing::info;
 
 const NAME: &str = "bosh-job-docker.crt";
@@ -73,8 +73,8 @@ fn remove_if_empty(dir: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use bosh_job::config::JobConfig;
     use job_fixture::rendered;
+    use job_properties::JobConfig;
     use serde_json::{Value, json};
 
     use super::*;

@@ -1,8 +1,8 @@
 //! The resolvers that containers get when no property names any.
 
-use bosh_job::ResolvConf;
-use bosh_job::config::Networks;
+use job_properties::Networks;
 use tracing::warn;
+use vm_networks::ResolvConf;
 
 /// Says so when dockerd is going to send names to resolvers on the internet because a container cannot reach the VM's.
 pub fn warn_of_public_ones(networks: &Networks, vm: &ResolvConf) {

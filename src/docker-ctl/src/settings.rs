@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bosh_job::command::{Checked, CommandError};
-use bosh_job::config::{Daemon, JobConfig, TcpAccess};
-use bosh_job::{Advise, ExitCode, Paths, ResolvConf, atomic_write};
+use bosh_job::{Advise, ExitCode, Paths, atomic_write};
+use job_properties::{Daemon, JobConfig, TcpAccess};
 use tracing::warn;
+use vm_networks::ResolvConf;
 
 use crate::daemon_json::DaemonJson;
 use crate::{address_pools, dockerd, image_store, resolvers, tls_files};

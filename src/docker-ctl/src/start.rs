@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bosh_job::config::{Daemon, JobConfig};
-use bosh_job::{Advise, Marker, Paths, Pidfile, Process, report_error};
+use bosh_job::{Advise, Paths, Pidfile, Process, report_error};
 use docker_engine::Engine;
+use job_properties::{Daemon, JobConfig};
 use recipe::{KeptRecipe, Recipe, write_files};
+use state_files::Marker;
 use tracing::{info, warn};
 
 use crate::daemon_json::DaemonJson;

@@ -6,8 +6,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bosh_job::{FileLock, Marker, Paths, Pidfile, Process};
+use bosh_job::{FileLock, Paths, Pidfile, Process};
 use docker_engine::{Engine, Filters};
+use state_files::Marker;
 use tracing::{info, warn};
 
 use crate::guard::{self, StopPlan};

@@ -1,7 +1,7 @@
 //! `storage_driver` and `storage_options`, which mean something else on each image store, or nothing: a quota that is none.
 
-use bosh_job::config::ImageStore;
 use bosh_job::{Problem, Problems};
+use job_properties::ImageStore;
 
 use crate::daemon_json::DaemonJson;
 
@@ -68,8 +68,8 @@ pub fn check(json: &DaemonJson, store: ImageStore, why: &str) -> Result<(), Prob
 #[cfg(test)]
 mod tests {
     use bosh_job::Paths;
-    use bosh_job::config::JobConfig;
     use job_fixture::rendered;
+    use job_properties::JobConfig;
     use serde_json::{Value, json};
 
     use super::*;

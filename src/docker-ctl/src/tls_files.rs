@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use bosh_job::config::TlsMaterial;
 use bosh_job::{Paths, atomic_write, make_dir};
+use job_properties::TlsMaterial;
 use sha2::{Digest, Sha256};
 
 use crate::daemon_json::DaemonJson;

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bosh_job::command::end_group;
-use bosh_job::config::{JobConfig, Supervision};
-use bosh_job::import_report::ReportFile;
-use bosh_job::verdict::{Refused, State, Verdict};
-use bosh_job::{Advise, ExitCode, Marker, Paths, Pid, Process};
+use bosh_job::{Advise, ExitCode, Paths, Pid, Process};
 use docker_engine::Engine;
 use image_ledger::ImageLedger;
+use job_properties::{JobConfig, Supervision};
 use recipe::{KeptRecipe, Recipe};
+use state_files::Marker;
+use state_files::ReportFile;
+use state_files::{Refused, State, Verdict};
 use tracing::{info, warn};
 
 use crate::{dead_containers, dockerd, project, refusals, start};
@@ -68,7 +69,7 @@ fn report_refusal(refused: &Refused) -> ExitCode {
     let mut lines: Vec<String> = refused
         .errors
         .iter()
-        .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .flat_map(bosh_job::ErrorReport::lines)
         .collect();
     lines.extend(refused.hint.iter().map(|hint| format!("hint: {hint}")));
     say(&lines);
@@ -241,7 +242,7 @@ fn report(verdict: &Verdict) -> ExitCode {
     let mut lines: Vec<String> = verdict
         .errors
         .iter()
-        .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .flat_map(bosh_job::ErrorReport::lines)
         .chain(
             verdict
                 .warnings

@@ -12,12 +12,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use bosh_job::config::JobConfig;
-use bosh_job::verdict::{ErrorReport, ServiceReport, State, Verdict};
-use bosh_job::{ExitCode, Marker};
+use bosh_job::ErrorReport;
+use bosh_job::ExitCode;
 use docker_engine::fake::{FakeEngine, FakeReply};
+use job_properties::JobConfig;
 use recipe::{FailedConfig, KeptRecipe};
 use serde_json::{Value, json};
+use state_files::Marker;
+use state_files::{ServiceReport, State, Verdict};
 use support::{Vm, inside, install, run, script};
 
 fn is_set(marker: std::path::PathBuf) -> bool {

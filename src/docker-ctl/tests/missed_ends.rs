@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use bosh_job::verdict::{State, Verdict};
 use bosh_job::{ContainerProcesses, ExitCode, Pidfile, Process, ProcessInfo, Signal};
 use serde_json::json;
+use state_files::{State, Verdict};
 use support::containers::{all_of, load_image, mounts, shims, status};
 use support::{Vm, inside, install};
 

@@ -6,9 +6,10 @@ mod support;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use bosh_job::{Marker, Process, ProcessInfo, Signal};
+use bosh_job::{Process, ProcessInfo, Signal};
 use docker_engine::Status;
 use serde_json::json;
+use state_files::Marker;
 use support::containers::{load_image, mounts, shims, started_at};
 use support::{Vm, inside, pid, script};
 
@@ -156,17 +157,17 @@ fn a_dockerd_that_comes_up_late_is_no_refusal_any_more() {
     vm.run(&["start"]).ok();
     let dockerd = Process::open(pid(&vm.paths().docker_pidfile())).unwrap();
     // what a start leaves that has waited for 90 s
-    let late = bosh_job::verdict::LateDockerd {
+    let late = state_files::LateDockerd {
         pid: dockerd.pid().as_raw_nonzero().get(),
-        errors: vec![bosh_job::verdict::ErrorReport {
+        errors: vec![bosh_job::ErrorReport {
             what: "dockerd does not answer in time".to_owned(),
             ..Default::default()
         }],
     };
-    let refused = bosh_job::verdict::Refused {
+    let refused = state_files::Refused {
         late: Some(late),
         errors: Vec::new(),
-        ..bosh_job::verdict::Refused::new(&anyhow::anyhow!("x"), None)
+        ..state_files::Refused::new(&anyhow::anyhow!("x"), None)
     };
     refused.write(&vm.paths().refused()).unwrap();
     dockerd.signal(Signal::STOP).unwrap();

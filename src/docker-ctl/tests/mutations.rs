@@ -1,6 +1,6 @@
 //! Configurations broken at random: each is taken or refused, and nothing panics.
 
-use bosh_job::config::JobConfig;
+use job_properties::JobConfig;
 use recipe::Recipe;
 use serde_json::{Value, json};
 

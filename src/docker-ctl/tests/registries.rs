@@ -16,8 +16,8 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bosh_job::config::JobConfig;
 use image_fixture::{Files, TestImage};
+use job_properties::JobConfig;
 use proxy::Proxy;
 use registry::{CA, Certificate, HOST, PASSWORD, Registry, USER};
 use serde_json::{Value, json};

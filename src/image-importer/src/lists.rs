@@ -6,8 +6,8 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use bosh_job::ErrorReport;
 use bosh_job::Paths;
-use bosh_job::verdict::ErrorReport;
 
 /// Bytes of a list; a real one has a few lines.
 const LONGEST: u64 = 1 << 20;

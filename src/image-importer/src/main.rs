@@ -27,12 +27,12 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use bosh_job::config::JobConfig;
 use bosh_job::{Advise, ExitCode, Options, exit_code_of, logging, report_error};
 use clap::Parser;
 use docker_engine::Engine;
 use image_archive::Platform;
 use image_ledger::ImageLedger;
+use job_properties::JobConfig;
 
 use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
@@ -112,7 +112,7 @@ fn run(arguments: &Arguments) -> Result<Report> {
     }
     let errors: Vec<String> = report
         .errors()
-        .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .flat_map(bosh_job::ErrorReport::lines)
         .collect();
     if !errors.is_empty() {
         // A closed stderr leaves nobody to tell.

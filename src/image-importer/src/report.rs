@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use bosh_job::{ExitCode, exit_code_of};
 use docker_engine::ImageStore;
 use image_archive::Reference;

@@ -1,7 +1,7 @@
 //! The environment in which Compose and prep run: nothing of the caller's, all that a recipe may rely on.
 
 use bosh_job::Paths;
-use bosh_job::config::Instance;
+use job_properties::Instance;
 
 /// What every recipe finds: where things are, how the engine is reached, and `BOSH_*` values of the instance.
 #[must_use]

@@ -10,9 +10,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use bosh_job::config::{JobConfig, RecipeConfig};
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use bosh_job::{ExitCode, Paths, atomic_write, make_dir};
+use job_properties::{JobConfig, RecipeConfig};
 use serde::{Deserialize, Serialize};
 
 /// A recipe that was healthy.

@@ -3,8 +3,8 @@
 //! [`Recipe::parse`] turns the job's properties into one, or says everything that is wrong with them. [`write_files`]
 //! puts it on disk. Whether Compose likes it is for Compose to say: nothing here reads a Compose file.
 
-use bosh_job::config::{Instance, RecipeConfig};
 use bosh_job::{Paths, Problem, Problems, Secret};
+use job_properties::{Instance, RecipeConfig};
 use serde_json::Value;
 
 mod dotenv;

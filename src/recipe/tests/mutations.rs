@@ -1,6 +1,6 @@
 //! Recipes broken at random: each is taken or refused, and nothing panics or writes outside.
 
-use bosh_job::config::RecipeConfig;
+use job_properties::RecipeConfig;
 use recipe::{FilePath, Recipe};
 use serde_json::{Map, Value, json};
 

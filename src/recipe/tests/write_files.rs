@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use bosh_job::Paths;
-use bosh_job::config::RecipeConfig;
+use job_properties::RecipeConfig;
 use recipe::{Recipe, WriteError, Written, remove_files, write_files};
 use serde_json::{Value, json};
 

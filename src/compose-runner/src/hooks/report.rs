@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 
 use super::{HookRun, Hooks, lock};
 use crate::{failure::error, model::Model, observe, redact::Redactor};

@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use bosh_job::{Paths, atomic_write, verdict::ErrorReport};
+use bosh_job::{ErrorReport, Paths, atomic_write};
 use sha2::{Digest, Sha256};
 
 use super::{add_text, named};

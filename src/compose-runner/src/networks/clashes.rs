@@ -1,8 +1,9 @@
 //! Subnets that the recipe names and that somebody else has. The engine looks only at its own networks, and at those not
 //! before the old containers are gone; that the VM has one it does not see at all.
 
-use bosh_job::{Cidr, verdict::ErrorReport, vm_networks::VmNetwork};
+use bosh_job::ErrorReport;
 use docker_engine::Network;
+use vm_networks::{Cidr, VmNetwork};
 
 use super::is_of;
 use crate::{failure::error, model::Model};

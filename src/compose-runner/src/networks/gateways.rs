@@ -6,8 +6,8 @@ use std::{
     net::IpAddr,
 };
 
-use bosh_job::vm_networks::{VmNetworksError, interface_addresses};
 use docker_engine::Network;
+use vm_networks::{VmNetworksError, interface_addresses};
 
 use super::{RecipeNetwork, bridge_of, is_of};
 use crate::model::Model;

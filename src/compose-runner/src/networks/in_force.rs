@@ -2,8 +2,9 @@
 
 use std::{net::IpAddr, path::Path};
 
-use bosh_job::{Cidr, config::AddressPool};
+use job_properties::AddressPool;
 use serde_json::Value;
+use vm_networks::Cidr;
 
 /// What of `daemon.json` matters for the recipe's networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

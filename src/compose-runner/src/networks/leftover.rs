@@ -1,6 +1,6 @@
 //! Networks that an earlier or failed recipe left behind. Compose forgets them, and each keeps a subnet.
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{ContainerSummary, Filters, Network};
 
 use super::is_of;

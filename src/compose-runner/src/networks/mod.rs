@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bosh_job::vm_networks;
 use docker_engine::Network;
 use serde_json::Value;
 

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::ResolvConf;
+use vm_networks::ResolvConf;
 
 use super::{
     gateways::Gateways,

@@ -1,8 +1,10 @@
 //! Whether the address pools have a subnet for each network that the recipe makes. The engine finds that out in the middle
 //! of `up`, when containers have gone already.
 
-use bosh_job::{Cidr, config::AddressPool, verdict::ErrorReport, vm_networks::VmNetwork};
+use bosh_job::ErrorReport;
 use docker_engine::{ContainerSummary, Network};
+use job_properties::AddressPool;
+use vm_networks::{Cidr, VmNetwork};
 
 use super::{RecipeNetwork, is_of, leftover::leftover};
 use crate::{failure::error, model::Model};

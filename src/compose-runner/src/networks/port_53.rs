@@ -3,7 +3,7 @@
 //! What the recipe publishes is known before `up`, and so is what an image or the recipe says that a service in the host's
 //! network listens on. A runner that does not know the recipe yet goes by the project's containers.
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{Container, Engine, Filters};
 
 use super::{

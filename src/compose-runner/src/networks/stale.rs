@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use bosh_job::Cidr;
 use docker_engine::{ContainerSummary, Network, Status};
+use vm_networks::Cidr;
 
 use super::{MTU, MTU_LABEL, RecipeNetwork, in_force::InForce, is_of};
 use crate::{

@@ -1,6 +1,6 @@
 //! Images that Compose would build: whether there is anything to build them of.
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::Engine;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! What a recipe needs of the engine that older engines do not have: they would run the service without it, or fail half-way.
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{ApiVersion, Engine};
 use serde_json::Value;
 

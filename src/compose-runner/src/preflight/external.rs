@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{Engine, Filters};
 use recipe::DOTENV_FILE;
 

@@ -1,7 +1,7 @@
 //! `pre_start` hooks with `per_replica: true`: Compose takes them for valid and refuses them in `up` only, when the earlier
 //! containers are gone (docker/compose, `pkg/compose/pre_start.go`).
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 
 use crate::{failure::error, model::Model};
 

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::{ExitCode, verdict::ErrorReport};
+use bosh_job::{ErrorReport, ExitCode};
 use image_archive::Reference;
 
 use super::{Preflight, builds, message};

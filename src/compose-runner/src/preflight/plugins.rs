@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bosh_job::{Paths, verdict::ErrorReport};
+use bosh_job::{ErrorReport, Paths};
 use serde_json::Value;
 
 use crate::{failure::error, model::Model};

@@ -1,6 +1,6 @@
 //! `storage_opt` of services, which the containerd image store passes over without a word: a quota that is none.
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use docker_engine::{Engine, ImageStore};
 
 use crate::{failure::error, model::Model};

@@ -1,6 +1,6 @@
 //! What Compose has against a recipe, in words that lead to the place.
 
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use recipe::Position;
 
 use super::{message, service_in};

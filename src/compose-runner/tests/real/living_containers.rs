@@ -63,7 +63,7 @@ fn assert_alive(vm: &Vm, before: &BTreeMap<String, Container>, what: &str) {
             let gone = processes.gone(container.state.pid, &container.id);
             assert_eq!(gone, None, "{what}: {name}");
         }
-        if let Ok(Some(verdict)) = bosh_job::verdict::Verdict::read(&vm.paths.verdict()) {
+        if let Ok(Some(verdict)) = state_files::Verdict::read(&vm.paths.verdict()) {
             let verdict = serde_json::to_value(&verdict).unwrap();
             assert!(!words(&verdict).contains("dead"), "{what}: {verdict:#}");
         }

@@ -7,9 +7,9 @@ use std::{
     time::Instant,
 };
 
-use bosh_job::Marker;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use state_files::Marker;
 
 use crate::{
     recipes::{sleeper, with},

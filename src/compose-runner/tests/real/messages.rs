@@ -19,11 +19,11 @@ fn said(vm: &Vm, verdict: &Value) -> String {
 
 /// What post-start prints of a verdict.
 fn shown(verdict: &Value) -> String {
-    let verdict: bosh_job::verdict::Verdict = serde_json::from_value(verdict.clone()).unwrap();
+    let verdict: state_files::Verdict = serde_json::from_value(verdict.clone()).unwrap();
     let lines = verdict
         .errors
         .iter()
-        .flat_map(bosh_job::verdict::ErrorReport::lines)
+        .flat_map(bosh_job::ErrorReport::lines)
         .chain(
             verdict
                 .warnings

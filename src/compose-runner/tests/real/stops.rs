@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::Marker;
 use docker_engine::Status;
 use rustix::process::Signal;
 use serde_json::json;
+use state_files::Marker;
 
 use crate::{
     recipes::{sleeper, with},

@@ -285,11 +285,11 @@ impl Vm {
 
     /// Starts the runner as BOSH does in a deploy, after a stop that leaves the containers, and returns its verdict.
     pub fn deploy(&self, recipe: &Value, more: &Value) -> Value {
-        bosh_job::Marker::new(self.paths.keep_containers())
+        state_files::Marker::new(self.paths.keep_containers())
             .set()
             .unwrap();
         assert!(self.runner(&["stop"]).status.success(), "{}", self.log());
-        bosh_job::Marker::new(self.paths.keep_containers())
+        state_files::Marker::new(self.paths.keep_containers())
             .clear()
             .unwrap();
         self.configure(recipe, more);
@@ -299,7 +299,7 @@ impl Vm {
 
     /// Stops the runner as an update does: the containers stay.
     pub fn stop_runner_alone(&self) {
-        let marker = bosh_job::Marker::new(self.paths.keep_containers());
+        let marker = state_files::Marker::new(self.paths.keep_containers());
         marker.set().unwrap();
         self.stop();
         marker.clear().unwrap();

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use bosh_job::config::JobConfig;
 use bosh_job::{Advise, Paths};
 use docker_engine::{Engine, Status};
+use job_properties::JobConfig;
 use serde_json::{Value, json};
 
 use super::settings::Settings;

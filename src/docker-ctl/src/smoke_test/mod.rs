@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bosh_job::config::JobConfig;
-use bosh_job::verdict::ErrorReport;
+use bosh_job::ErrorReport;
 use bosh_job::{Advise, ExitCode, Paths};
+use job_properties::JobConfig;
 
 use crate::lock;
 use bench::Bench;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bosh_job::Advise;
 use bosh_job::command::{Checked, CommandError};
-use bosh_job::config::TcpAccess;
+use job_properties::TcpAccess;
 
 use super::Seen;
 use super::bench::Bench;

@@ -22,7 +22,7 @@ pub struct EngineReport {
     pub api_version_spoken: String,
     pub image_store: &'static str,
     #[serde(skip)]
-    pub store: bosh_job::config::ImageStore,
+    pub store: job_properties::ImageStore,
     pub storage_driver: String,
     pub live_restore: bool,
 }

@@ -8,12 +8,13 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
-use bosh_job::verdict::{ErrorReport, Refused, State, Verdict};
+use bosh_job::ErrorReport;
 use bosh_job::{ExitCode, Paths, visible};
 use disk::DiskReport;
 use docker_engine::Engine;
 use engine::{ContainerReport, EngineReport};
 use serde::Serialize;
+use state_files::{Refused, State, Verdict};
 
 use crate::data_root::{self, Unseen};
 use crate::{dead_containers, project, refusals};

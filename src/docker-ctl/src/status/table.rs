@@ -1,6 +1,7 @@
 //! The status for people: 80 to 120 columns, the longest texts last.
 
-use bosh_job::verdict::{ErrorReport, State};
+use bosh_job::ErrorReport;
+use state_files::State;
 
 use super::Report;
 use super::disk::{DiskReport, Used};
@@ -227,7 +228,7 @@ mod tests {
                 api_version: "1.45".to_owned(),
                 api_version_spoken: "1.45".to_owned(),
                 image_store: "graphdriver",
-                store: bosh_job::config::ImageStore::Graphdriver,
+                store: job_properties::ImageStore::Graphdriver,
                 storage_driver: "overlay2".to_owned(),
                 live_restore: true,
             }),
@@ -294,7 +295,7 @@ running-web-1       web (pre_start)  exited (137, out of memory)  -        2    
             api_version: newest.to_owned(),
             api_version_spoken: spoken.to_owned(),
             image_store: "containerd",
-            store: bosh_job::config::ImageStore::Containerd,
+            store: job_properties::ImageStore::Containerd,
             storage_driver: "overlayfs".to_owned(),
             live_restore: true,
         };

@@ -1,0 +1,207 @@
+//! Properties that are settings of dockerd and nothing more, under docker-boshrelease's names. One that is not set is left
+//! to the engine.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
+
+use super::values::{boolean, each, is_unset, kind, number};
+use super::{daemon_map, log_driver};
+use bosh_job::{Problem, Problems};
+
+/// A property, dockerd's key for it, and what its value is.
+type EngineOption = (&'static str, &'static str, Kind);
+
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Switch,
+    Word,
+    Address(Family),
+    /// `name=value`
+    Pairs,
+    /// `name=soft:hard`, `name=both`
+    Limits,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Family {
+    Any,
+    V4,
+    V6,
+}
+
+pub(super) const OPTIONS: [EngineOption; 15] = [
+    (
+        "default_gateway",
+        "default-gateway",
+        Kind::Address(Family::V4),
+    ),
+    (
+        "default_gateway_v6",
+        "default-gateway-v6",
+        Kind::Address(Family::V6),
+    ),
+    ("default_ulimits", "default-ulimits", Kind::Limits),
+    ("exec_options", "exec-opts", Kind::Pairs),
+    ("icc", "icc", Kind::Switch),
+    ("ip", "ip", Kind::Address(Family::Any)),
+    ("ip_forward", "ip-forward", Kind::Switch),
+    ("ip_masq", "ip-masq", Kind::Switch),
+    ("iptables", "iptables", Kind::Switch),
+    ("ipv6", "ipv6", Kind::Switch),
+    ("labels", "labels", Kind::Pairs),
+    ("selinux_enable", "selinux-enabled", Kind::Switch),
+    ("storage_driver", "storage-driver", Kind::Word),
+    ("storage_options", "storage-opts", Kind::Pairs),
+    ("userland_proxy", "userland-proxy", Kind::Switch),
+];
+
+/// Far more than any process needs; what Linux takes is bounded by an `int`.
+const MOST_MAPPINGS: u64 = 2_147_483_647;
+
+pub(super) struct Raw {
+    pub options: BTreeMap<&'static str, Value>,
+    pub log_driver: Value,
+    pub log_options: Value,
+    pub max_map_count: Value,
+    pub daemon: Value,
+}
+
+/// Takes the properties of the table out of all properties; the error names one that is missing.
+pub(super) fn take(properties: &mut Value) -> Result<BTreeMap<&'static str, Value>, String> {
+    let mut taken = BTreeMap::new();
+    for (property, ..) in OPTIONS {
+        let value = properties
+            .as_object_mut()
+            .and_then(|properties| properties.remove(property))
+            .ok_or_else(|| format!("`properties`: `{property}` is missing"))?;
+        taken.insert(property, value);
+    }
+    Ok(taken)
+}
+
+/// Everything that goes into `daemon.json` as it is.
+pub(super) fn parse(raw: &Raw) -> Result<Map<String, Value>, Problems> {
+    let mut problems = Problems::default();
+    let mut settings = Map::new();
+    for (property, key, kind) in OPTIONS {
+        let value = &raw.options[property];
+        if !is_unset(value)
+            && let Some(value) = problems.note_all(option(property, value, kind))
+        {
+            settings.insert(key.to_owned(), value);
+        }
+    }
+    let log = problems.note_all(log_driver::parse(&raw.log_driver, &raw.log_options));
+    settings.extend(log.unwrap_or_default());
+    let more = problems.note_all(daemon_map::parse(&raw.daemon));
+    settings.extend(more.unwrap_or_default());
+    problems.into_result(Some(settings))
+}
+
+/// `vm.max_map_count`, which databases and search engines want higher than Linux has it.
+pub(super) fn max_map_count(raw: &Raw) -> Result<Option<u64>, Problem> {
+    let value = &raw.max_map_count;
+    if is_unset(value) {
+        return Ok(None);
+    }
+    number("vm.max_map_count", value, "mappings", 1, MOST_MAPPINGS).map(Some)
+}
+
+fn option(property: &str, value: &Value, kind: Kind) -> Result<Value, Problems> {
+    match kind {
+        Kind::Switch => Ok(json!(boolean(property, value)?)),
+        Kind::Word => Ok(json!(word(property, value)?)),
+        Kind::Address(family) => Ok(json!(address(property, value, family)?)),
+        Kind::Pairs => {
+            let pairs = pairs(property, value)?.into_iter();
+            let pairs: Vec<_> = pairs
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            Ok(json!(pairs))
+        }
+        Kind::Limits => {
+            let limits = each(property, value, limit)?;
+            Ok(Value::Object(limits.into_iter().collect()))
+        }
+    }
+}
+
+/// A list of `name=value`. A value may be a secret, a token of a log driver for one.
+pub(super) fn pairs<'a>(
+    property: &str,
+    value: &'a Value,
+) -> Result<Vec<(&'a str, &'a str)>, Problems> {
+    each(property, value, |place, value| {
+        let pair = value.as_str().and_then(|text| text.split_once('='));
+        let pair = pair.filter(|(name, _)| !name.trim().is_empty());
+        pair.ok_or_else(|| {
+            let what = match value {
+                Value::String(_) => "a string without a name and `=`",
+                other => kind(other),
+            };
+            Problem::new(
+                place,
+                format!("must be a string of the form name=value, and is {what}"),
+            )
+        })
+    })
+}
+
+pub(super) fn word<'a>(property: &str, value: &'a Value) -> Result<&'a str, Problem> {
+    let text = value.as_str().filter(|text| {
+        !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+    });
+    text.ok_or_else(|| {
+        let what = match value {
+            Value::String(_) => "one that is empty or has white space in it",
+            other => kind(other),
+        };
+        Problem::new(property, format!("must be a word, and is {what}"))
+    })
+}
+
+fn address(property: &str, value: &Value, family: Family) -> Result<IpAddr, Problem> {
+    let found: Option<IpAddr> = value.as_str().and_then(|text| text.parse().ok());
+    let (wanted, is_right) = match family {
+        Family::Any => ("an IP address", true),
+        Family::V4 => ("an IPv4 address", found.is_some_and(|ip| ip.is_ipv4())),
+        Family::V6 => ("an IPv6 address", found.is_some_and(|ip| ip.is_ipv6())),
+    };
+    found.filter(|_| is_right).ok_or_else(|| {
+        let shown = match value {
+            Value::String(text) => format!("{text:?}"),
+            other => kind(other).to_owned(),
+        };
+        Problem::new(property, format!("must be {wanted}, and is {shown}"))
+    })
+}
+
+/// `nofile=1024:2048`, as dockerd has it in its file.
+fn limit(place: &str, value: &Value) -> Result<(String, Value), Problem> {
+    let wrong = || {
+        Problem::new(place, "must be a string of the form name=soft:hard or name=limit, with whole numbers (-1: none)")
+            .hint("for example nofile=65536:65536")
+    };
+    let (name, limits) = value
+        .as_str()
+        .and_then(|text| text.split_once('='))
+        .ok_or_else(wrong)?;
+    let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
+    let read = |text: &str| text.parse::<i64>().ok().filter(|limit| *limit >= -1);
+    let (soft, hard) = (read(soft).ok_or_else(wrong)?, read(hard).ok_or_else(wrong)?);
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase()) {
+        return Err(wrong());
+    }
+    if hard != -1 && (soft == -1 || soft > hard) {
+        return Err(Problem::new(place, "has a soft limit above its hard one"));
+    }
+    Ok((
+        name.to_owned(),
+        json!({"Name": name, "Soft": soft, "Hard": hard}),
+    ))
+}
+
+#[cfg(test)]
+mod tests;
