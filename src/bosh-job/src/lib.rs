@@ -13,6 +13,7 @@ mod container_processes;
 mod error_report;
 mod exit_code;
 mod file_lock;
+mod import_lists;
 mod log_level;
 mod options;
 mod paths;

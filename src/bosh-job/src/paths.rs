@@ -2,8 +2,6 @@
 //!
 //! The root can be moved (`--root`), so that tests and `bosh-solo` run the real programs without touching a VM.
 
-use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where everything lies, below a root that is `/var/vcap` on a VM.
@@ -342,99 +340,7 @@ impl Paths {
     pub fn log_file(&self, name: &str) -> PathBuf {
         self.log_dir().join(format!("{name}.log"))
     }
-
-    /// Every `docker-bosh-release-import/*.lst` of every colocated job, sorted by path.
-    ///
-    /// # Errors
-    /// A directory that is there cannot be read.
-    pub fn import_lists(&self) -> io::Result<Vec<PathBuf>> {
-        let mut lists = Vec::new();
-        for job in entries(&self.root.join("jobs"))? {
-            for list in entries(&job.join("docker-bosh-release-import"))? {
-                if list.extension() == Some(OsStr::new("lst")) {
-                    lists.push(list);
-                }
-            }
-        }
-        lists.sort();
-        Ok(lists)
-    }
-}
-
-/// The entries of a directory; none if there is no such directory.
-fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    match std::fs::read_dir(dir) {
-        Ok(found) => found.map(|entry| entry.map(|entry| entry.path())).collect(),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(Vec::new())
-        }
-        Err(error) => Err(io::Error::new(
-            error.kind(),
-            format!("{}: {error}", dir.display()),
-        )),
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_exec_root_is_under_run_on_a_vm_and_under_the_root_elsewhere() {
-        assert_eq!(
-            Paths::new("/var/vcap").exec_root(),
-            Path::new("/run/docker")
-        );
-        assert_eq!(
-            Paths::new("/srv/x").exec_root(),
-            Path::new("/srv/x/run/docker")
-        );
-    }
-
-    #[test]
-    fn authorities_lie_under_etc_on_a_vm_and_under_the_root_elsewhere() {
-        assert_eq!(
-            Paths::new("/var/vcap").registry_authorities(),
-            Path::new("/etc/docker/certs.d")
-        );
-        assert_eq!(
-            Paths::new("/srv/x").registry_authorities(),
-            Path::new("/srv/x/etc/docker/certs.d")
-        );
-    }
-
-    #[test]
-    fn import_lists_of_all_jobs_come_sorted() {
-        let dir = tempfile::tempdir().unwrap();
-        let paths = Paths::new(dir.path());
-        assert_eq!(paths.import_lists().unwrap(), Vec::<PathBuf>::new());
-        for list in [
-            "b/docker-bosh-release-import/1.lst",
-            "a/docker-bosh-release-import/2.lst",
-            "a/docker-bosh-release-import/no.txt",
-        ] {
-            let path = dir.path().join("jobs").join(list);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
-        }
-        std::fs::write(dir.path().join("jobs/stray"), "").unwrap();
-        let names: Vec<_> = paths
-            .import_lists()
-            .unwrap()
-            .iter()
-            .map(|path| path.strip_prefix(dir.path()).unwrap().to_owned())
-            .collect();
-        assert_eq!(
-            names,
-            [
-                PathBuf::from("jobs/a/docker-bosh-release-import/2.lst"),
-                "jobs/b/docker-bosh-release-import/1.lst".into()
-            ]
-        );
-    }
-}
+mod tests;

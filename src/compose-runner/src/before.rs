@@ -7,9 +7,9 @@ use docker_engine::{Engine, Status};
 
 use crate::{
     failure::error,
+    health::{ContainerSnapshot, Policy},
     observe,
     redact::Redactor,
-    watch::{ContainerSnapshot, Policy},
 };
 
 /// The services of a project that were there.

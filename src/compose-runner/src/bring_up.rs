@@ -21,6 +21,7 @@ use crate::{
     failure::{Failure, Outcome, error},
     half_made,
     healing::Healing,
+    health::Beginning,
     hooks::{self, Hooks},
     image_map::ImageMap,
     job::Settings,
@@ -32,7 +33,6 @@ use crate::{
     redact::Redactor,
     rollback, service_in_error,
     up_failure::UpFailure,
-    watch::Beginning,
 };
 
 /// `up` and `prep` are given at least this long, however long the import took.

@@ -13,10 +13,11 @@ use docker_engine::{Engine, Status};
 use jiff::Timestamp;
 
 use crate::{
+    health::{ContainerSnapshot, OUT_OF_MEMORY_NEWS, RecipeHealth},
     listening::listen,
     observe,
     redact::Redactor,
-    watch::{ContainerSnapshot, OUT_OF_MEMORY_NEWS, RecipeHealth, Watch},
+    watch::Watch,
 };
 
 /// How the containers were before `up`.
@@ -89,7 +90,7 @@ pub fn errors(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Policy;
+    use crate::health::Policy;
 
     #[test]
     fn an_error_or_exit_of_an_earlier_deploy_is_not_told_as_this_ones() {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    health::{ContainerSnapshot, Policy, ServiceHealth},
     last_exits::LastExits,
-    watch::{ContainerSnapshot, Policy, ServiceHealth},
 };
 
 /// What is remembered of containers that may finish.

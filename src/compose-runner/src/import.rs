@@ -9,10 +9,10 @@ use state_files::{ImportReport, ReportFile};
 use crate::{
     cancel::Cancel,
     child::{End, Lines, Logged, clean_command, ended},
+    deploy_failure::DeployFailure,
     failure::{Failure, Outcome, clean, error},
     job::Job,
     redact::Redactor,
-    watching::DeployFailure,
 };
 
 /// Importing has no bound of its own but this one; `docker-ctl wait` gives up earlier and says so.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use docker_engine::{Event, Status};
 
-use crate::watch::ContainerSnapshot;
+use crate::health::ContainerSnapshot;
 
 /// The exit code of a process that SIGKILL ended, be it the kernel's.
 const KILLED: i64 = 137;
@@ -214,7 +214,7 @@ mod tests {
             created_at: None,
             started_at: None,
             restarts: 0,
-            policy: crate::watch::Policy::No,
+            policy: crate::health::Policy::No,
             health: None,
         }
     }

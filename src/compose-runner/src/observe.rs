@@ -10,9 +10,10 @@ use state_files::ServiceReport;
 use crate::{
     compose::PROJECT_LABEL,
     failure::error,
-    first_check, networks, output,
+    first_check,
+    health::{ContainerSnapshot, Finding, Policy},
+    networks, output,
     redact::Redactor,
-    watch::{ContainerSnapshot, Finding, Policy},
 };
 
 /// Lines of a container's output in an error.

@@ -11,10 +11,10 @@ use recipe::{FailedConfig, KeptRecipe, Recipe, labels};
 
 use crate::{
     compose::PROJECT_LABEL,
+    deploy_failure::DeployFailure,
     failure::{Failure, error},
     job::{Job, Settings},
     model::Model,
-    watching::DeployFailure,
 };
 
 /// A rollback under way or done.

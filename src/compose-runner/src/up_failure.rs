@@ -9,9 +9,10 @@ use crate::{
     compose::PROJECT_LABEL,
     failed_services::{self, EarlierErrors},
     failure::Failure,
+    health::Beginning,
     hooks::{FailedHooks, Hooks, post_start},
     preflight::{message, refusal},
-    watch::{Beginning, Watch},
+    watch::Watch,
 };
 
 /// An `up` that failed.

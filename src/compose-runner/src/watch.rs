@@ -4,7 +4,7 @@
 //! loop that happens to run a success.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -13,105 +13,22 @@ use docker_engine::{Event, HealthStatus, Status};
 use jiff::Timestamp;
 use job_properties::{RestartLimit, Supervision};
 
-use crate::{finished::Finished, last_exits::LastExits};
+use crate::{
+    finished::Finished,
+    health::{
+        Beginning, ContainerSnapshot, Finding, OUT_OF_MEMORY_NEWS, Policy, RecipeHealth,
+        ServiceHealth,
+    },
+    last_exits::LastExits,
+};
+
+mod memory;
+
+use memory::Memory;
 
 /// How long a state that the engine may be about to leave by itself is borne with: a container with a restart policy
 /// that has ended, or one that has gone.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long it may take the engine to say that it was the kernel who killed a container.
-pub const OUT_OF_MEMORY_NEWS: Duration = Duration::from_secs(1);
-
-/// A container as it was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContainerSnapshot {
-    /// Its full ID.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its service.
-    pub service: String,
-    /// Where it is in its life.
-    pub status: Status,
-    /// Its first process; 0 if the engine knows of none.
-    pub pid: i64,
-    /// Why it is dead although the engine says that it runs.
-    pub gone: Option<Gone>,
-    /// Exit code of its last end.
-    pub exit_code: i64,
-    /// Whether the kernel killed it because it was out of memory.
-    pub oom_killed: bool,
-    /// Why it could not be started.
-    pub error: String,
-    /// When it was made.
-    pub created_at: Option<Timestamp>,
-    /// When it was started last.
-    pub started_at: Option<Timestamp>,
-    /// How often the engine has restarted it.
-    pub restarts: u64,
-    /// What happens when it ends.
-    pub policy: Policy,
-    /// What its healthcheck says, if it has one.
-    pub health: Option<HealthStatus>,
-}
-
-/// A restart policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// `no`.
-    No,
-    /// `on-failure`.
-    OnFailure,
-    /// `always` and `unless-stopped`.
-    Always,
-}
-
-/// The health of a container or a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServiceHealth {
-    /// It runs, has done so for long enough, and is not unhealthy.
-    Stable,
-    /// It has done its work.
-    Finished,
-    /// It may become well; until when is not known.
-    Pending(String),
-    /// It is not well, and this is why.
-    Failed(String),
-}
-
-/// Something wrong with a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The service.
-    pub service: String,
-    /// The container's ID and name, if there is one.
-    pub container: Option<(String, String)>,
-    /// What.
-    pub what: String,
-}
-
-/// The health of the recipe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecipeHealth {
-    /// Every service is stable or finished.
-    Healthy,
-    /// These are not yet, and none has failed.
-    Pending(Vec<Finding>),
-    /// These have failed.
-    Failed(Vec<Finding>),
-}
-
-/// What is remembered of a container between two looks.
-#[derive(Debug)]
-struct Memory {
-    /// The engine's count at the last look.
-    counted: u64,
-    /// When restarts since then were noticed.
-    restarts: VecDeque<Instant>,
-    /// Status and start of its last look, whether its process was gone, and when that was seen first.
-    state: (Status, Option<Timestamp>, bool),
-    since: Instant,
-}
 
 /// The watch over a recipe's containers.
 #[derive(Debug)]
@@ -126,28 +43,6 @@ pub struct Watch {
     /// Services that lack containers, and since when.
     lacking: BTreeMap<String, Instant>,
     began: Beginning,
-}
-
-/// When the recipe began to come up, by the VM's clock, which the engine's times are told by, and by one that nobody sets.
-#[derive(Clone, Copy, Debug)]
-pub struct Beginning {
-    clock: Timestamp,
-    instant: Instant,
-}
-
-impl Beginning {
-    /// Now.
-    pub fn now() -> Self {
-        Self {
-            clock: Timestamp::now(),
-            instant: Instant::now(),
-        }
-    }
-
-    /// Whether this was later.
-    pub fn is_before(&self, time: Timestamp) -> bool {
-        time >= self.clock
-    }
 }
 
 impl Watch {
@@ -242,44 +137,13 @@ impl Watch {
     }
 
     fn remember(&mut self, container: &ContainerSnapshot, now: Instant) {
-        let state = (
-            container.status,
-            container.started_at,
-            container.gone.is_some(),
-        );
-        let is_new = container
-            .created_at
-            .is_some_and(|created| created >= self.began.clock);
-        let counted = if is_new { 0 } else { container.restarts };
+        let began = self.began;
         let memory = self
             .memories
             .entry(container.id.clone())
-            .or_insert_with(|| Memory {
-                counted,
-                restarts: VecDeque::new(),
-                state,
-                since: now,
-            });
+            .or_insert_with(|| Memory::of(container, began, now));
         self.ends.see(container);
-        if memory.state != state {
-            (memory.state, memory.since) = (state, now);
-        }
-        if container.restarts < memory.counted {
-            // The engine counts again when somebody starts it by hand.
-            memory.counted = 0;
-        }
-        // More than the limit need not be remembered.
-        let new = usize::try_from(container.restarts - memory.counted)
-            .unwrap_or(usize::MAX)
-            .min(1000);
-        memory.restarts.extend(std::iter::repeat_n(now, new));
-        memory.counted = container.restarts;
-        let within = self.limit.within;
-        memory
-            .restarts
-            .retain(|restart| now.saturating_duration_since(*restart) < within);
-        let excess = memory.restarts.len().saturating_sub(1000);
-        memory.restarts.drain(..excess);
+        memory.update(container, now, self.limit.within);
     }
 
     fn judge(

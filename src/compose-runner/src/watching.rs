@@ -10,15 +10,17 @@ use state_files::{ServiceReport, State};
 
 use crate::{
     cancel::Cancel,
+    deploy_failure::DeployFailure,
     engine_socket::Held,
     failure::{Failure, Outcome, error},
     healing::Healing,
+    health::{ContainerSnapshot, Finding, OUT_OF_MEMORY_NEWS, RecipeHealth},
     listening::listen,
     observe,
     on_stable::OnStable,
     redact::Redactor,
     status_publisher::{RunnerStatus, StatusPublisher, log_errors},
-    watch::{ContainerSnapshot, Finding, OUT_OF_MEMORY_NEWS, RecipeHealth, Watch},
+    watch::Watch,
 };
 
 /// Between two looks while something is on its way.
@@ -63,18 +65,6 @@ pub struct Watching<'a> {
     pub deadline: Instant,
     /// How long the start may take; later, how long a service may be on its way.
     pub start_timeout: Duration,
-}
-
-/// A deploy that failed, although its services are well: images of colocated jobs are not there, or the services are
-/// those of the previous recipe.
-pub struct DeployFailure {
-    pub exit_code: ExitCode,
-    /// Why it failed.
-    pub errors: Vec<ErrorReport>,
-    /// What is told of services that are well.
-    pub well: String,
-    /// Why and what is told of services that are not; nothing but these, if there is nothing here.
-    pub unwell: Option<String>,
 }
 
 /// The health of the recipe, without what changes at each look.

@@ -27,6 +27,7 @@ mod platform;
 mod platform_match;
 mod reference;
 mod selection;
+mod shape;
 mod source;
 mod stream;
 mod tar_archive;

@@ -6,12 +6,12 @@
 //! image (attestations, signatures, SBOMs, charts) is passed over, and what is not chosen need not be understood.
 
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::digest::abridge;
 use crate::manifest::{Descriptor, Manifest, MediaType};
 use crate::platform::Platform;
+use crate::shape::{check_shape, parse};
 
 /// Documents from the first to the manifest.
 const DEEPEST: usize = 5;
@@ -347,41 +347,4 @@ impl<B: Blobs> Search<'_, B> {
         }
         Ok(fits)
     }
-}
-
-/// What tells an index from a manifest.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shape {
-    schema_version: Option<u64>,
-    media_type: Option<String>,
-    manifests: Option<IgnoredAny>,
-    layers: Option<IgnoredAny>,
-    config: Option<IgnoredAny>,
-    fs_layers: Option<IgnoredAny>,
-}
-
-/// A document that could pass for both means different things to different readers (OCI advisory GHSA-77vh-xpmg-72qh).
-fn check_shape(kind: MediaType, bytes: &[u8]) -> Result<(), String> {
-    let shape: Shape = parse(bytes)?;
-    if shape.fs_layers.is_some() || shape.schema_version == Some(1) {
-        return Err("it is of schema 1".to_owned());
-    }
-    let own = shape.media_type.as_deref().map(MediaType::of);
-    if let Some(own @ (MediaType::Index | MediaType::Manifest)) = own
-        && own != kind
-    {
-        return Err(format!(
-            "it calls itself `{}`, which is not what names it",
-            abridge(shape.media_type.as_deref().unwrap_or_default())
-        ));
-    }
-    if shape.manifests.is_some() && (shape.layers.is_some() || shape.config.is_some()) {
-        return Err("it could pass for both an index and a manifest".to_owned());
-    }
-    Ok(())
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|error| abridge(&error.to_string()))
 }

@@ -3,12 +3,12 @@
 //! What the engine lacks is sent in rounds, each of which asks less of the engine than the one before: see [`LoadStrategy`].
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use bosh_job::{Advise, ExitCode};
 use docker_engine::{Engine, ImageStore, Info};
-use image_archive::{Image, Platform, Reference};
+use image_archive::{Platform, Reference};
 use image_ledger::ImageLedger;
 
 use crate::advice::{from_engine, from_image};
@@ -16,8 +16,8 @@ use crate::budget::Budget;
 use crate::complete::Complete;
 use crate::engine_inventory::{self, EngineInventory, Found};
 use crate::interruption::{self, Interruptions, Patience};
+use crate::item::{Action, Item, lacks_image};
 use crate::load_strategy::{self, LoadStrategy};
-use crate::report::Action;
 use crate::sending::{self, Job, Sent};
 
 /// Threads that ask the engine for each that would read images: they mostly wait.
@@ -31,103 +31,6 @@ pub struct Importer<'a> {
     complete: &'a Complete,
     budget: Budget,
     patience: Patience,
-}
-
-/// An image on its way into the engine.
-pub struct Item {
-    image: Image,
-    /// The names that are to stand for it.
-    names: Vec<Reference>,
-    began: Instant,
-    elapsed: Duration,
-    found: Found,
-    done: Done,
-    error: Option<anyhow::Error>,
-    wrong: bool,
-}
-
-/// What was done for an image.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Done {
-    /// Of loading and tagging, the greater.
-    pub action: Option<Action>,
-    /// Bytes sent to the engine, all tries together.
-    pub bytes: u64,
-    /// Layers sent with the last try.
-    pub layers_sent: usize,
-    /// Layers that the engine had or got with another image.
-    pub layers_skipped: usize,
-}
-
-impl Item {
-    /// Nothing is known yet of what the engine has.
-    pub fn new(image: Image, names: Vec<Reference>) -> Self {
-        Self {
-            image,
-            names,
-            began: Instant::now(),
-            elapsed: Duration::ZERO,
-            found: Found::default(),
-            done: Done::default(),
-            error: None,
-            wrong: false,
-        }
-    }
-
-    /// The image.
-    pub fn image(&self) -> &Image {
-        &self.image
-    }
-
-    /// Whether the image itself was found wrong.
-    pub fn is_wrong(&self) -> bool {
-        self.wrong
-    }
-
-    /// What became of it: what was done and found, or why it failed.
-    pub fn into_outcome(self) -> (Image, Done, Duration, Result<Found>) {
-        let outcome = match self.error {
-            Some(error) => Err(error),
-            None => Ok(self.found),
-        };
-        (self.image, self.done, self.elapsed, outcome)
-    }
-
-    /// Notes that nothing more will come of it.
-    pub fn abort(&mut self) {
-        if self.is_open() && !self.found.is_all() {
-            self.fail(anyhow!("the import was broken off"));
-        }
-    }
-
-    /// The names that the engine cannot resolve, with its digest of the image, if it has that.
-    pub fn unresolvable(&self) -> impl Iterator<Item = (String, String)> {
-        let names = self.found.unresolvable.iter();
-        names
-            .filter(|_| self.found.complete)
-            .map(|name| (name.to_string(), self.found.digest.clone()))
-    }
-
-    /// The engine's digest of the image, there or not; nothing if it was never looked for.
-    pub fn digest(&self) -> Option<String> {
-        Some(self.found.digest.clone()).filter(|digest| !digest.is_empty())
-    }
-
-    /// Forgets an error that was the engine's, and no fault of the image.
-    fn reopen(&mut self) {
-        if self.error.as_ref().is_some_and(interruption::is_passing) {
-            self.error = None;
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        self.error.is_none()
-    }
-
-    fn fail(&mut self, error: anyhow::Error) {
-        self.elapsed = self.began.elapsed();
-        self.error = Some(error);
-    }
 }
 
 impl<'a> Importer<'a> {
@@ -378,11 +281,6 @@ impl<'a> Importer<'a> {
         }
         Ok(())
     }
-}
-
-/// Whether an image, or one of its names by digest, has to be sent.
-pub fn lacks_image(item: &Item) -> bool {
-    item.is_open() && !item.found.is_loaded()
 }
 
 fn failure(result: Result<()>) -> anyhow::Error {

@@ -11,7 +11,7 @@ use image_archive::{Depth, Image, Plan, Scope, ZstdLayers};
 use crate::advice::from_engine;
 use crate::complete::Complete;
 use crate::engine_inventory::EngineInventory;
-use crate::import::{Item, lacks_image};
+use crate::item::{Item, lacks_image};
 use crate::plan::{self, Load, Wanted, WantedLayer};
 use crate::sending::{Error, Job, Sent};
 

@@ -13,6 +13,7 @@ mod gated_reader;
 mod image_map;
 mod import;
 mod interruption;
+mod item;
 mod lists;
 mod load_strategy;
 mod plan;
@@ -38,8 +39,9 @@ use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
 use crate::catalog::Found;
 use crate::complete::Complete;
-use crate::import::{Importer, Item};
+use crate::import::Importer;
 use crate::interruption::Patience;
+use crate::item::Item;
 use crate::lists::Lists;
 use crate::report::{Outcome, Report};
 

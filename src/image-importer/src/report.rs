@@ -11,22 +11,8 @@ use docker_engine::ImageStore;
 use image_archive::Reference;
 use serde::Serialize;
 
-use crate::import::Item;
+use crate::item::{Action, Item};
 use crate::lists::Problem;
-
-/// What was done with an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Sent to the engine.
-    Loaded,
-    /// Nothing: it was there.
-    Present,
-    /// Given names: it was there without them.
-    Tagged,
-    /// Nothing came of it.
-    Failed,
-}
 
 impl Action {
     fn as_str(self) -> &'static str {

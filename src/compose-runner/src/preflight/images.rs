@@ -11,18 +11,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::{ErrorReport, ExitCode};
-use image_archive::Reference;
+use bosh_job::ExitCode;
 
 use super::{Preflight, builds, message};
 use crate::{
     child::End,
-    failure::{Failure, Findings, Outcome, error},
+    failure::{Failure, Findings, Outcome},
     image_map::ImageMap,
-    model::{Model, Service},
+    model::Model,
     other_images::{self, Place},
     pulls::Pulls,
 };
+
+mod errors;
+mod pull_policy;
+
+use errors::{gone_image, missing_image, not_built, not_pulled};
+pub use pull_policy::PullPolicies;
+use pull_policy::{asks_each_time, is_fixed, is_never};
 
 /// A registry that cannot be reached must not eat up the time of the whole start.
 const LONGEST_PULL: Duration = Duration::from_mins(10);
@@ -30,22 +36,6 @@ const LONGEST_PULL: Duration = Duration::from_mins(10);
 const AT_ONCE: usize = 4;
 /// What is left of the start's time for saying what could not be pulled.
 const FOR_THE_VERDICT: Duration = Duration::from_secs(2);
-
-/// What `up` shall not pull, and what an operator should know of it.
-#[derive(Debug, Default)]
-pub struct PullPolicies {
-    policies: BTreeMap<String, &'static str>,
-    pub warnings: Vec<ErrorReport>,
-}
-
-impl PullPolicies {
-    /// Writes them into the override file.
-    pub fn add_to(&self, document: &mut serde_json::Value) {
-        for (service, policy) in &self.policies {
-            document["services"][service]["pull_policy"] = (*policy).into();
-        }
-    }
-}
 
 /// A pull.
 #[derive(Clone, Copy)]
@@ -333,89 +323,4 @@ impl Preflight<'_> {
             )),
         }
     }
-}
-
-/// What is named by its digest is never another one.
-fn is_fixed(image: &str) -> bool {
-    let reference = image.parse::<Reference>().ok();
-    reference.is_some_and(|reference| reference.digested().is_some())
-}
-
-fn is_never(service: &Service) -> bool {
-    service.pull_policy.as_deref() == Some("never")
-}
-
-/// Whether Compose asks the registry although the image is there: `always`, and in newer ones `daily`, `weekly`, `every_…`.
-fn asks_each_time(service: &Service) -> bool {
-    !matches!(
-        service.pull_policy.as_deref(),
-        None | Some("" | "never" | "missing" | "if_not_present" | "build")
-    )
-}
-
-fn of_service(service: &str, what: String, why: &str, hint: String) -> ErrorReport {
-    let mut found = error(what);
-    found.causes = vec![why.to_owned()];
-    found.service = Some(service.to_owned());
-    found.property = Some("recipe".to_owned());
-    found.hint = Some(hint);
-    found
-}
-
-fn gone_image(service: &str, id: &str) -> ErrorReport {
-    let mut found = error(format!(
-        "service {service}: the image that it ran on, {id}, is not on this machine any more"
-    ));
-    found.service = Some(service.to_owned());
-    found
-}
-
-/// `image busybox:1`, and of which part of the service it is, if it is not its own.
-fn named(image: &str, place: Option<&Place>) -> String {
-    place.map_or_else(
-        || format!("image {image}"),
-        |place| format!("image {image} of its {place}"),
-    )
-}
-
-fn missing_image(
-    service: &str,
-    place: Option<&Place>,
-    image: &str,
-    why: &str,
-    is_late: bool,
-) -> ErrorReport {
-    let image = named(image, place);
-    let what = format!("service {service}: {image} is not on this machine and cannot be pulled");
-    let hint = "freeze it into an image release (`image-packager freeze`) and colocate that release's job, or give the VM a way to its registry";
-    let late = if is_late {
-        "; a registry that is only slow needs a longer `start_timeout`"
-    } else {
-        ""
-    };
-    of_service(service, what, why, format!("{hint}{late}"))
-}
-
-fn not_pulled(
-    service: &str,
-    place: Option<&Place>,
-    image: &str,
-    policy: &str,
-    why: &str,
-) -> ErrorReport {
-    let image = named(image, place);
-    let what = format!(
-        "service {service}: {image} is used as it is on this machine: its `pull_policy` is {policy}, and it cannot be pulled"
-    );
-    let hint = "take the `pull_policy` out of the recipe, or give the VM a way to the registry";
-    of_service(service, what, why, hint.to_owned())
-}
-
-fn not_built(service: &str, wanted: &Service, why: &str) -> ErrorReport {
-    let image = wanted.image.as_deref().unwrap_or("that was built for it");
-    let what = format!(
-        "service {service}: image {image} is used as it is on this machine: its `pull_policy` is build, and it cannot be built"
-    );
-    let hint = "take `build` and the `pull_policy` out of the recipe";
-    of_service(service, what, why, hint.to_owned())
 }
