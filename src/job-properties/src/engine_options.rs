@@ -6,56 +6,10 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
+use super::daemon_settings::{DaemonSetting, Family, SettingType};
 use super::values::{boolean, each, is_unset, kind, number};
 use super::{daemon_map, log_driver};
 use bosh_job::{Problem, Problems};
-
-/// A property, dockerd's key for it, and what its value is.
-type EngineOption = (&'static str, &'static str, Kind);
-
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Switch,
-    Word,
-    Address(Family),
-    /// `name=value`
-    Pairs,
-    /// `name=soft:hard`, `name=both`
-    Limits,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Family {
-    Any,
-    V4,
-    V6,
-}
-
-pub(super) const OPTIONS: [EngineOption; 15] = [
-    (
-        "default_gateway",
-        "default-gateway",
-        Kind::Address(Family::V4),
-    ),
-    (
-        "default_gateway_v6",
-        "default-gateway-v6",
-        Kind::Address(Family::V6),
-    ),
-    ("default_ulimits", "default-ulimits", Kind::Limits),
-    ("exec_options", "exec-opts", Kind::Pairs),
-    ("icc", "icc", Kind::Switch),
-    ("ip", "ip", Kind::Address(Family::Any)),
-    ("ip_forward", "ip-forward", Kind::Switch),
-    ("ip_masq", "ip-masq", Kind::Switch),
-    ("iptables", "iptables", Kind::Switch),
-    ("ipv6", "ipv6", Kind::Switch),
-    ("labels", "labels", Kind::Pairs),
-    ("selinux_enable", "selinux-enabled", Kind::Switch),
-    ("storage_driver", "storage-driver", Kind::Word),
-    ("storage_options", "storage-opts", Kind::Pairs),
-    ("userland_proxy", "userland-proxy", Kind::Switch),
-];
 
 /// Far more than any process needs; what Linux takes is bounded by an `int`.
 const MOST_MAPPINGS: u64 = 2_147_483_647;
@@ -68,10 +22,10 @@ pub(super) struct Raw {
     pub daemon: Value,
 }
 
-/// Takes the properties of the table out of all properties; the error names one that is missing.
+/// Takes the properties that are settings and nothing more out of all properties; the error names one that is missing.
 pub(super) fn take(properties: &mut Value) -> Result<BTreeMap<&'static str, Value>, String> {
     let mut taken = BTreeMap::new();
-    for (property, ..) in OPTIONS {
+    for (property, _) in DaemonSetting::plain() {
         let value = properties
             .as_object_mut()
             .and_then(|properties| properties.remove(property))
@@ -85,12 +39,12 @@ pub(super) fn take(properties: &mut Value) -> Result<BTreeMap<&'static str, Valu
 pub(super) fn parse(raw: &Raw) -> Result<Map<String, Value>, Problems> {
     let mut problems = Problems::default();
     let mut settings = Map::new();
-    for (property, key, kind) in OPTIONS {
+    for (property, setting) in DaemonSetting::plain() {
         let value = &raw.options[property];
         if !is_unset(value)
-            && let Some(value) = problems.note_all(option(property, value, kind))
+            && let Some(value) = problems.note_all(option(property, value, setting.value))
         {
-            settings.insert(key.to_owned(), value);
+            settings.insert(setting.key.to_owned(), value);
         }
     }
     let log = problems.note_all(log_driver::parse(&raw.log_driver, &raw.log_options));
@@ -109,21 +63,28 @@ pub(super) fn max_map_count(raw: &Raw) -> Result<Option<u64>, Problem> {
     number("vm.max_map_count", value, "mappings", 1, MOST_MAPPINGS).map(Some)
 }
 
-fn option(property: &str, value: &Value, kind: Kind) -> Result<Value, Problems> {
-    match kind {
-        Kind::Switch => Ok(json!(boolean(property, value)?)),
-        Kind::Word => Ok(json!(word(property, value)?)),
-        Kind::Address(family) => Ok(json!(address(property, value, family)?)),
-        Kind::Pairs => {
+fn option(property: &str, value: &Value, of: SettingType) -> Result<Value, Problems> {
+    match of {
+        SettingType::Switch => Ok(json!(boolean(property, value)?)),
+        SettingType::Word => Ok(json!(word(property, value)?)),
+        SettingType::Address(family) => Ok(json!(address(property, value, family)?)),
+        SettingType::Pairs => {
             let pairs = pairs(property, value)?.into_iter();
             let pairs: Vec<_> = pairs
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
             Ok(json!(pairs))
         }
-        Kind::Limits => {
+        SettingType::Limits => {
             let limits = each(property, value, limit)?;
             Ok(Value::Object(limits.into_iter().collect()))
+        }
+        SettingType::Number | SettingType::Text | SettingType::List | SettingType::Object => {
+            if of.is_type_of(value) {
+                return Ok(value.clone());
+            }
+            let what = format!("must be {}, and is {}", of.as_str(), kind(value));
+            Err(Problem::new(property, what).into())
         }
     }
 }

@@ -14,6 +14,7 @@ mod address_pools;
 mod bind;
 mod daemon;
 mod daemon_map;
+mod daemon_settings;
 mod engine_options;
 mod import;
 mod insecure_registry;
@@ -36,6 +37,9 @@ pub use address_pools::AddressPool;
 pub use bind::{Listen, TcpAccess};
 pub use bosh_job::LogLevel;
 pub use daemon::{Daemon, ImageStore};
+pub use daemon_settings::{
+    DAEMON_SETTINGS, DaemonSetting, DaemonSource, Family, OnChange, SettingType,
+};
 pub use insecure_registry::InsecureRegistry;
 pub use network::Networks;
 pub use proxies::Proxies;
