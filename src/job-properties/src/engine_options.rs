@@ -1,12 +1,12 @@
 //! Properties that are settings of dockerd and nothing more, under docker-boshrelease's names. One that is not set is left
 //! to the engine.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
 use super::daemon_settings::{DaemonSetting, Family, SettingType};
+use super::properties::Properties;
 use super::values::{boolean, each, is_unset, kind, number};
 use super::{daemon_map, log_driver};
 use bosh_job::{Problem, Problems};
@@ -14,49 +14,31 @@ use bosh_job::{Problem, Problems};
 /// Far more than any process needs; what Linux takes is bounded by an `int`.
 const MOST_MAPPINGS: u64 = 2_147_483_647;
 
-pub(super) struct Raw {
-    pub options: BTreeMap<&'static str, Value>,
-    pub log_driver: Value,
-    pub log_options: Value,
-    pub max_map_count: Value,
-    pub daemon: Value,
-}
-
-/// Takes the properties that are settings and nothing more out of all properties; the error names one that is missing.
-pub(super) fn take(properties: &mut Value) -> Result<BTreeMap<&'static str, Value>, String> {
-    let mut taken = BTreeMap::new();
-    for (property, _) in DaemonSetting::plain() {
-        let value = properties
-            .as_object_mut()
-            .and_then(|properties| properties.remove(property))
-            .ok_or_else(|| format!("`properties`: `{property}` is missing"))?;
-        taken.insert(property, value);
-    }
-    Ok(taken)
-}
-
 /// Everything that goes into `daemon.json` as it is.
-pub(super) fn parse(raw: &Raw) -> Result<Map<String, Value>, Problems> {
+pub(super) fn parse(properties: &Properties) -> Result<Map<String, Value>, Problems> {
     let mut problems = Problems::default();
     let mut settings = Map::new();
     for (property, setting) in DaemonSetting::plain() {
-        let value = &raw.options[property];
+        let value = &properties.plain_settings[property];
         if !is_unset(value)
             && let Some(value) = problems.note_all(option(property, value, setting.value))
         {
             settings.insert(setting.key.to_owned(), value);
         }
     }
-    let log = problems.note_all(log_driver::parse(&raw.log_driver, &raw.log_options));
+    let log = problems.note_all(log_driver::parse(
+        &properties.log_driver,
+        &properties.log_options,
+    ));
     settings.extend(log.unwrap_or_default());
-    let more = problems.note_all(daemon_map::parse(&raw.daemon));
+    let more = problems.note_all(daemon_map::parse(&properties.daemon));
     settings.extend(more.unwrap_or_default());
     problems.into_result(Some(settings))
 }
 
 /// `vm.max_map_count`, which databases and search engines want higher than Linux has it.
-pub(super) fn max_map_count(raw: &Raw) -> Result<Option<u64>, Problem> {
-    let value = &raw.max_map_count;
+pub(super) fn max_map_count(properties: &Properties) -> Result<Option<u64>, Problem> {
+    let value = &properties.vm.max_map_count;
     if is_unset(value) {
         return Ok(None);
     }
