@@ -73,7 +73,7 @@ impl DaemonJson {
         }
         // parsed so that none of them is one of the others here
         for (name, value) in &daemon.options {
-            set(name, value.clone());
+            set(name, json!(value));
         }
         for (name, value) in addresses(&daemon.networks) {
             if !value.is_null() {

@@ -1,10 +1,13 @@
 //! The settings of dockerd.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 use super::properties::Properties;
 use super::proxies::{self, Proxies};
 use super::registries::{self, Registries};
+use super::setting_value::SettingValue;
 use super::values::{boolean, kind};
 use super::{Listen, LogLevel, Networks, bind, engine_options, level, network, tls};
 use bosh_job::{Problem, Problems};
@@ -25,7 +28,7 @@ pub struct Daemon {
     /// `log_level`.
     pub log_level: LogLevel,
     /// What else dockerd takes, by its key in `daemon.json`: never one that the fields above or the job itself set.
-    pub options: Map<String, Value>,
+    pub options: BTreeMap<String, SettingValue>,
     /// `vm.max_map_count`: memory mappings that a process of the VM may have, at least.
     pub max_map_count: Option<u64>,
 }

@@ -1,12 +1,14 @@
 //! Properties that are settings of dockerd and nothing more, under docker-boshrelease's names. One that is not set is left
 //! to the engine.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::daemon_settings::{DaemonSetting, Family, SettingType};
 use super::properties::Properties;
+use super::setting_value::{SettingValue, Ulimit};
 use super::values::{boolean, each, is_unset, kind, number};
 use super::{daemon_map, log_driver};
 use bosh_job::{Problem, Problems};
@@ -15,9 +17,9 @@ use bosh_job::{Problem, Problems};
 const MOST_MAPPINGS: u64 = 2_147_483_647;
 
 /// Everything that goes into `daemon.json` as it is.
-pub(super) fn parse(properties: &Properties) -> Result<Map<String, Value>, Problems> {
+pub(super) fn parse(properties: &Properties) -> Result<BTreeMap<String, SettingValue>, Problems> {
     let mut problems = Problems::default();
-    let mut settings = Map::new();
+    let mut settings = BTreeMap::new();
     for (property, setting) in DaemonSetting::plain() {
         let value = &properties.plain_settings[property];
         if !is_unset(value)
@@ -32,7 +34,8 @@ pub(super) fn parse(properties: &Properties) -> Result<Map<String, Value>, Probl
     ));
     settings.extend(log.unwrap_or_default());
     let more = problems.note_all(daemon_map::parse(&properties.daemon));
-    settings.extend(more.unwrap_or_default());
+    let more = more.unwrap_or_default().into_iter();
+    settings.extend(more.map(|(key, value)| (key, SettingValue::Given(value))));
     problems.into_result(Some(settings))
 }
 
@@ -45,25 +48,28 @@ pub(super) fn max_map_count(properties: &Properties) -> Result<Option<u64>, Prob
     number("vm.max_map_count", value, "mappings", 1, MOST_MAPPINGS).map(Some)
 }
 
-fn option(property: &str, value: &Value, of: SettingType) -> Result<Value, Problems> {
+fn option(property: &str, value: &Value, of: SettingType) -> Result<SettingValue, Problems> {
     match of {
-        SettingType::Switch => Ok(json!(boolean(property, value)?)),
-        SettingType::Word => Ok(json!(word(property, value)?)),
-        SettingType::Address(family) => Ok(json!(address(property, value, family)?)),
+        SettingType::Switch => Ok(SettingValue::Switch(boolean(property, value)?)),
+        SettingType::Word => Ok(SettingValue::Word(word(property, value)?.to_owned())),
+        SettingType::Address(family) => {
+            Ok(SettingValue::Address(address(property, value, family)?))
+        }
         SettingType::Pairs => {
             let pairs = pairs(property, value)?.into_iter();
             let pairs: Vec<_> = pairs
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
-            Ok(json!(pairs))
+            Ok(SettingValue::Pairs(pairs))
         }
         SettingType::Limits => {
             let limits = each(property, value, limit)?;
-            Ok(Value::Object(limits.into_iter().collect()))
+            let by_name = limits.into_iter().map(|limit| (limit.name.clone(), limit));
+            Ok(SettingValue::Limits(by_name.collect()))
         }
         SettingType::Number | SettingType::Text | SettingType::List | SettingType::Object => {
             if of.is_type_of(value) {
-                return Ok(value.clone());
+                return Ok(SettingValue::Given(value.clone()));
             }
             let what = format!("must be {}, and is {}", of.as_str(), kind(value));
             Err(Problem::new(property, what).into())
@@ -122,7 +128,7 @@ fn address(property: &str, value: &Value, family: Family) -> Result<IpAddr, Prob
 }
 
 /// `nofile=1024:2048`, as dockerd has it in its file.
-fn limit(place: &str, value: &Value) -> Result<(String, Value), Problem> {
+fn limit(place: &str, value: &Value) -> Result<Ulimit, Problem> {
     let wrong = || {
         Problem::new(place, "must be a string of the form name=soft:hard or name=limit, with whole numbers (-1: none)")
             .hint("for example nofile=65536:65536")
@@ -140,10 +146,11 @@ fn limit(place: &str, value: &Value) -> Result<(String, Value), Problem> {
     if hard != -1 && (soft == -1 || soft > hard) {
         return Err(Problem::new(place, "has a soft limit above its hard one"));
     }
-    Ok((
-        name.to_owned(),
-        json!({"Name": name, "Soft": soft, "Hard": hard}),
-    ))
+    Ok(Ulimit {
+        name: name.to_owned(),
+        soft,
+        hard,
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 use super::super::tests::with;
 use super::*;
+use serde_json::{Map, json};
 
 fn options(properties: &[(&str, Value)]) -> Map<String, Value> {
-    with(properties).daemon().unwrap().options
+    let options = with(properties).daemon().unwrap().options;
+    let json = |(key, value)| (key, json!(value));
+    options.into_iter().map(json).collect()
 }
 
 #[test]
