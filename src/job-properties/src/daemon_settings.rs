@@ -16,7 +16,7 @@ pub struct DaemonSetting {
     /// Its key in `daemon.json`; with a dot, a key in a key's map.
     pub key: &'static str,
     /// The name of its flag where that is another one. dockerd passes over it in `daemon.json` in silence, so it is refused in
-    /// `daemon` as the key is.
+    /// `daemon` where a property owns the key.
     pub flag: Option<&'static str>,
     /// What its value is.
     pub value: SettingType,
@@ -110,14 +110,14 @@ pub const DAEMON_SETTINGS: &[DaemonSetting] = settings! {
     "exec-opts", Some("exec-opt"), Pairs, Plain("exec_options"), Stop, "20.10";
     "userns-remap", None, Text, Map, Stop, "20.10";
     "containerd-namespace", None, Text, Map, Stop, "20.10";
-    "containerd-plugin-namespace", None, Text, Map, Stop, "20.10";
+    "containerd-plugin-namespace", Some("containerd-plugins-namespace"), Text, Map, Stop, "20.10";
     "bip", None, Text, Section("bip"), Stop, "20.10";
     "bip6", None, Text, Map, Stop, "28.0";
     "bridge", None, Text, Map, Stop, "20.10";
     "default-address-pools", Some("default-address-pool"), List, Section("default_address_pools"), Stop, "20.10";
     "default-gateway", None, Address(V4), Plain("default_gateway"), Stop, "20.10";
     "default-gateway-v6", None, Address(V6), Plain("default_gateway_v6"), Stop, "20.10";
-    "default-network-opts", None, Object, Map, Stop, "24.0";
+    "default-network-opts", Some("default-network-opt"), Object, Map, Stop, "24.0";
     "firewall-backend", None, Text, Map, Stop, "29.0";
     "fixed-cidr", None, Text, Map, Stop, "20.10";
     "fixed-cidr-v6", None, Text, Map, Stop, "20.10";
