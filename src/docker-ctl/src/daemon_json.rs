@@ -4,7 +4,10 @@
 use std::path::Path;
 
 use bosh_job::{Paths, atomic_write};
-use job_properties::{Daemon, ImageStore, InsecureRegistry, Listen, Networks, TcpAccess};
+use job_properties::{
+    DAEMON_SETTINGS, Daemon, DaemonSetting, ImageStore, InsecureRegistry, Listen, Networks,
+    OnChange, TcpAccess,
+};
 use serde_json::{Map, Value, json};
 
 use crate::daemon_environment::DaemonEnvironment;
@@ -16,43 +19,6 @@ const SHUTDOWN_TIMEOUT: u64 = 15;
 
 /// The key in `features` that chooses the image store.
 const IMAGE_STORE: &str = "containerd-snapshotter";
-
-/// What containers that dockerd did not stop cannot live on with, or what dockerd does not change while they run: changing
-/// one of these means stopping them first. The second kind is all that makes the default network (moby,
-/// `Daemon.initNetworkController`: "updated network configuration will not take affect").
-const NOT_CARRIED: [&str; 30] = [
-    "data-root",
-    "exec-root",
-    "storage-driver",
-    "storage-opts",
-    "exec-opts",
-    "userns-remap",
-    "containerd-namespace",
-    "containerd-plugin-namespace",
-    "bip",
-    "bip6",
-    "bridge",
-    "default-address-pools",
-    "default-gateway",
-    "default-gateway-v6",
-    "default-network-opts",
-    "firewall-backend",
-    "fixed-cidr",
-    "fixed-cidr-v6",
-    "icc",
-    "ip",
-    "ip-masq",
-    "ip6tables",
-    "iptables",
-    "ipv6",
-    "allow-direct-routing",
-    "userland-proxy-path",
-    // containers learn these when they start
-    "mtu",
-    "dns",
-    "dns-search",
-    "dns-opts",
-];
 
 /// The settings that choose addresses; null where they leave it to dockerd.
 fn addresses(networks: &Networks) -> [(&'static str, Value); 2] {
@@ -107,7 +73,7 @@ impl DaemonJson {
         }
         // parsed so that none of them is one of the others here
         for (name, value) in &daemon.options {
-            set(name, value.clone());
+            set(name, json!(value));
         }
         for (name, value) in addresses(&daemon.networks) {
             if !value.is_null() {
@@ -233,12 +199,11 @@ impl DaemonJson {
 
     /// The first setting that differs and that running containers cannot be carried over.
     pub fn first_not_carried(&self, other: &Self) -> Option<&'static str> {
-        if self.image_store() != other.image_store() {
-            return Some(IMAGE_STORE);
-        }
-        NOT_CARRIED
-            .into_iter()
-            .find(|name| self.settings.get(*name) != other.settings.get(*name))
+        DAEMON_SETTINGS
+            .iter()
+            .filter(|setting| setting.on_change == OnChange::Stop)
+            .find(|setting| setting.value_in(&self.settings) != setting.value_in(&other.settings))
+            .map(DaemonSetting::name)
     }
 
     /// The file's content.
@@ -250,194 +215,4 @@ impl DaemonJson {
 }
 
 #[cfg(test)]
-mod tests {
-    use bosh_job::LogLevel;
-    use bosh_job::Secret;
-    use job_fixture::rendered;
-    use job_properties::{JobConfig, TlsMaterial};
-
-    use super::*;
-
-    fn with(properties: &[(&str, Value)]) -> Daemon {
-        let mut config = rendered();
-        for (name, value) in properties {
-            config["properties"][*name] = value.clone();
-        }
-        JobConfig::from_value(config).unwrap().daemon().unwrap()
-    }
-
-    fn daemon() -> Daemon {
-        with(&[])
-    }
-
-    fn listen(access: TcpAccess) -> Daemon {
-        Daemon {
-            listen: Some(Listen {
-                address: "[fd00::1]:2376".parse().unwrap(),
-                access,
-            }),
-            ..daemon()
-        }
-    }
-
-    fn json(daemon: &Daemon, tls: Option<&TlsFiles>) -> Value {
-        serde_json::from_slice(
-            &DaemonJson::new(&Paths::new("/r"), daemon, tls)
-                .to_bytes()
-                .unwrap(),
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn without_bind_it_listens_on_the_unix_socket_alone() {
-        let json = json(&daemon(), None);
-        assert_eq!(
-            json["hosts"],
-            json!(["unix:///r/sys/run/docker/docker.sock"])
-        );
-        assert_eq!(json["live-restore"], true);
-        assert!(json.get("tls").is_none() && json.get("features").is_none());
-    }
-
-    #[test]
-    fn the_waiver_is_said_outright_and_mutual_tls_verifies() {
-        let json_waived = json(&listen(TcpAccess::Anybody), None);
-        assert_eq!(json_waived["tls"], false);
-        assert_eq!(json_waived["hosts"][1], "tcp://[fd00::1]:2376");
-        let secret = || Secret::new("hunter2");
-        let files = TlsFiles {
-            cacert: "/t/ca".into(),
-            cert: "/t/c".into(),
-            key: "/t/k".into(),
-        };
-        let access = TcpAccess::MutualTls(TlsMaterial {
-            cacert: secret(),
-            cert: secret(),
-            key: secret(),
-        });
-        let json = json(&listen(access), Some(&files));
-        assert_eq!(
-            (&json["tlsverify"], &json["tlskey"]),
-            (&json!(true), &json!("/t/k"))
-        );
-        assert!(!json.to_string().contains("hunter2"));
-    }
-
-    #[test]
-    fn knows_what_containers_cannot_be_carried_over() {
-        let paths = Paths::new("/r");
-        let old = DaemonJson::new(&paths, &daemon(), None);
-        let louder = DaemonJson::new(
-            &paths,
-            &Daemon {
-                log_level: LogLevel::Debug,
-                ..daemon()
-            },
-            None,
-        );
-        assert_eq!(old.first_not_carried(&louder), None);
-        let other_store = DaemonJson::new(
-            &paths,
-            &Daemon {
-                image_store: Some(ImageStore::Containerd),
-                ..daemon()
-            },
-            None,
-        );
-        assert_eq!(
-            old.first_not_carried(&other_store),
-            Some("containerd-snapshotter")
-        );
-        for (property, value, key) in [
-            ("daemon", json!({"features": {"buildkit": true}}), None),
-            (
-                "daemon",
-                json!({"userns-remap": "default"}),
-                Some("userns-remap"),
-            ),
-            ("icc", json!(false), Some("icc")),
-            ("userland_proxy", json!(false), None),
-            ("log_driver", json!("local"), None),
-        ] {
-            let other = DaemonJson::new(&paths, &with(&[(property, value)]), None);
-            assert_eq!(old.first_not_carried(&other), key, "{property}");
-        }
-        let slower = DaemonJson::new(&paths, &with_networks(), None);
-        assert_eq!(old.first_not_carried(&slower), Some("bip"));
-        assert!(slower.has_addresses_of(&with_networks().networks));
-        assert!(!slower.has_addresses_of(&daemon().networks));
-        assert!(old.has_addresses_of(&daemon().networks));
-    }
-
-    fn with_networks() -> Daemon {
-        with(&[
-            ("bip", json!("10.200.0.1/24")),
-            (
-                "default_address_pools",
-                json!([{"base": "10.201.0.0/16", "size": 24}]),
-            ),
-            ("mtu", json!(1400)),
-            ("dns_servers", json!(["169.254.0.2"])),
-            ("dns_search", json!(["a.example"])),
-            ("dns_options", json!(["timeout:2"])),
-        ])
-    }
-
-    #[test]
-    fn networks_are_what_dockerd_calls_them() {
-        let json = json(&with_networks(), None);
-        assert_eq!(json["bip"], "10.200.0.1/24");
-        assert_eq!(
-            json["default-address-pools"],
-            json!([{"base": "10.201.0.0/16", "size": 24}])
-        );
-        assert_eq!(
-            (&json["mtu"], &json["dns"]),
-            (&json!(1400), &json!(["169.254.0.2"]))
-        );
-        assert_eq!(
-            (&json["dns-search"], &json["dns-opts"]),
-            (&json!(["a.example"]), &json!(["timeout:2"]))
-        );
-    }
-
-    #[test]
-    fn settings_of_all_kinds_come_together() {
-        let json = json(
-            &with(&[
-                (
-                    "daemon",
-                    json!({"features": {"buildkit": true}, "init": true}),
-                ),
-                ("image_store", json!("containerd")),
-                ("registry_mirrors", json!(["http://m.example"])),
-                ("registries", json!([{"address": "r:1", "insecure": true}])),
-                ("labels", json!(["a=b"])),
-            ]),
-            None,
-        );
-        assert_eq!(
-            json["features"],
-            json!({"buildkit": true, "containerd-snapshotter": true})
-        );
-        assert_eq!(
-            json["log-opts"],
-            json!({"max-size": "10m", "max-file": "3"})
-        );
-        assert_eq!(
-            [
-                &json["init"],
-                &json["labels"],
-                &json["registry-mirrors"],
-                &json["insecure-registries"]
-            ],
-            [
-                &json!(true),
-                &json!(["a=b"]),
-                &json!(["http://m.example"]),
-                &json!(["r:1"])
-            ]
-        );
-    }
-}
+mod tests;

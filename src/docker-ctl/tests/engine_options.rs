@@ -7,6 +7,8 @@ mod support;
 use std::process::Command;
 
 use docker_engine::ImageStore;
+use engine_fixture::engine_directory;
+use job_properties::DAEMON_SETTINGS;
 use serde_json::{Value, json};
 use support::{Vm, inside, run};
 
@@ -18,6 +20,38 @@ fn info(vm: &Vm) -> Value {
         .env_clear()
         .args(["--host", &host, "info", "--format", "{{json .}}"]);
     serde_json::from_str(&run(&mut command).ok().stdout).unwrap()
+}
+
+/// What dockerd prints, without being started.
+fn printed(option: &str) -> String {
+    run(Command::new(engine_directory().join("dockerd")).arg(option))
+        .ok()
+        .stdout
+}
+
+#[test]
+fn dockerd_has_the_flag_of_each_setting_from_its_first_engine_on() {
+    // `proxies` is three flags' key, and `graph` is hidden where it still is
+    const WITHOUT_FLAG: [&str; 2] = ["proxies", "graph"];
+    let of = |version: &str| -> (u32, u32) {
+        let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+        (numbers.next().unwrap(), numbers.next().unwrap())
+    };
+    let said = printed("--version");
+    let engine = of(said.split_once("version ").unwrap().1);
+    let help = printed("--help");
+    let flags: Vec<&str> = help
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("--"))
+        .collect();
+    for setting in DAEMON_SETTINGS {
+        if setting.key.contains('.') || WITHOUT_FLAG.contains(&setting.key) {
+            continue;
+        }
+        let has_flag = flags.contains(&setting.flag.unwrap_or(setting.key));
+        let is_there = engine >= of(setting.since);
+        assert_eq!(has_flag, is_there, "{} in {said}", setting.key);
+    }
 }
 
 #[test]

@@ -1,30 +1,16 @@
 //! The settings of dockerd.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
+use serde_json::Value;
+
+use super::properties::Properties;
 use super::proxies::{self, Proxies};
 use super::registries::{self, Registries};
+use super::setting_value::SettingValue;
 use super::values::{boolean, kind};
 use super::{Listen, LogLevel, Networks, bind, engine_options, level, network, tls};
 use bosh_job::{Problem, Problems};
-
-pub(super) struct Raw {
-    pub bind: Value,
-    pub bind_without_tls: Value,
-    pub tls_cacert: Value,
-    pub tls_cert: Value,
-    pub tls_key: Value,
-    pub image_store: Value,
-    pub registries: registries::Raw,
-    pub proxies: proxies::Raw,
-    pub options: engine_options::Raw,
-}
-
-impl std::fmt::Debug for Raw {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Daemon").finish_non_exhaustive()
-    }
-}
 
 /// The settings of dockerd.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +28,7 @@ pub struct Daemon {
     /// `log_level`.
     pub log_level: LogLevel,
     /// What else dockerd takes, by its key in `daemon.json`: never one that the fields above or the job itself set.
-    pub options: Map<String, Value>,
+    pub options: BTreeMap<String, SettingValue>,
     /// `vm.max_map_count`: memory mappings that a process of the VM may have, at least.
     pub max_map_count: Option<u64>,
 }
@@ -56,16 +42,15 @@ pub enum ImageStore {
     Graphdriver,
 }
 
-pub(super) fn parse(
-    raw: &Raw,
-    networks: &network::Raw,
-    log_level: &Value,
-    ip: Option<&str>,
-) -> Result<Daemon, Problems> {
+pub(super) fn parse(properties: &Properties, ip: Option<&str>) -> Result<Daemon, Problems> {
     let mut problems = Problems::default();
-    let address = problems.note(bind::address(&raw.bind));
-    let waived = problems.note(boolean("bind_without_tls", &raw.bind_without_tls));
-    let material = problems.note_all(tls::parse(&raw.tls_cacert, &raw.tls_cert, &raw.tls_key));
+    let address = problems.note(bind::address(&properties.bind));
+    let waived = problems.note(boolean("bind_without_tls", &properties.bind_without_tls));
+    let material = problems.note_all(tls::parse(
+        &properties.tls_cacert,
+        &properties.tls_cert,
+        &properties.tls_key,
+    ));
     let listen = match (address, waived, material) {
         (Some(Some(address)), Some(waived), Some(material)) => {
             problems.note(bind::listen(address, material, waived))
@@ -73,13 +58,13 @@ pub(super) fn parse(
         // nothing to listen on, or what is wrong has been noted
         _ => None,
     };
-    let registries = problems.note_all(registries::parse(&raw.registries));
-    let proxies = problems.note_all(proxies::parse(&raw.proxies, ip));
-    let image_store = problems.note(image_store(&raw.image_store));
-    let networks = problems.note_all(network::parse(networks));
-    let log_level = problems.note(level::parse(log_level));
-    let options = problems.note_all(engine_options::parse(&raw.options));
-    let max_map_count = problems.note(engine_options::max_map_count(&raw.options));
+    let registries = problems.note_all(registries::parse(properties));
+    let proxies = problems.note_all(proxies::parse(properties, ip));
+    let image_store = problems.note(image_store(&properties.image_store));
+    let networks = problems.note_all(network::parse(properties));
+    let log_level = problems.note(level::parse(&properties.log_level));
+    let options = problems.note_all(engine_options::parse(properties));
+    let max_map_count = problems.note(engine_options::max_map_count(properties));
     let daemon = (|| {
         Some(Daemon {
             listen,

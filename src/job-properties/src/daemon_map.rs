@@ -2,65 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::engine_options::OPTIONS;
+use super::daemon_settings::{DAEMON_SETTINGS, DaemonSetting, DaemonSource};
 use super::values::kind;
 use bosh_job::{Problem, Problems};
-
-/// Keys that a property owns, beside those of [`OPTIONS`].
-const OF_PROPERTIES: [(&str, &str); 32] = [
-    ("bip", "bip"),
-    ("debug", "log_level"),
-    ("default-address-pools", "default_address_pools"),
-    ("dns", "dns_servers"),
-    ("dns-opts", "dns_options"),
-    ("dns-search", "dns_search"),
-    ("hosts", "bind"),
-    ("http-proxy", "env.http_proxy"),
-    ("https-proxy", "env.https_proxy"),
-    ("insecure-registries", "insecure-registries"),
-    ("log-driver", "log_driver"),
-    ("log-level", "log_level"),
-    ("log-opts", "log_options"),
-    ("mtu", "mtu"),
-    ("no-proxy", "env.no_proxy"),
-    ("proxies", "env.http_proxy"),
-    ("registry-mirrors", "registry_mirrors"),
-    ("tls", "bind"),
-    ("tlscacert", "tls_cacert"),
-    ("tlscert", "tls_cert"),
-    ("tlskey", "tls_key"),
-    ("tlsverify", "bind"),
-    // flags' names for what the table has under the file's: dockerd passes over them in silence
-    ("default-address-pool", "default_address_pools"),
-    ("default-ulimit", "default_ulimits"),
-    ("dns-opt", "dns_options"),
-    ("exec-opt", "exec_options"),
-    ("host", "bind"),
-    ("insecure-registry", "insecure-registries"),
-    ("label", "labels"),
-    ("log-opt", "log_options"),
-    ("registry-mirror", "registry_mirrors"),
-    ("storage-opt", "storage_options"),
-];
-
-/// Keys that nobody may change, and why.
-const OF_THE_JOB: [(&str, &str); 9] = [
-    ("containerd", "dockerd runs a containerd of its own"),
-    ("data-root", "the data lies on the persistent disk"),
-    ("exec-root", "start and stop must find it"),
-    ("graph", "the data lies on the persistent disk"),
-    (
-        "group",
-        "the socket is the group vcap's, as it is on BOSH VMs",
-    ),
-    ("live-restore", "an update leaves containers running by it"),
-    ("pidfile", "monit must find it"),
-    ("rootless", "the job runs dockerd as root"),
-    (
-        "shutdown-timeout",
-        "it must fit into BOSH's time for a stop",
-    ),
-];
 
 /// The settings, none of which a property or the job owns. dockerd itself says which it does not know.
 pub(super) fn parse(value: &Value) -> Result<Map<String, Value>, Problems> {
@@ -86,31 +30,37 @@ pub(super) fn parse(value: &Value) -> Result<Map<String, Value>, Problems> {
 
 fn owned(key: &str, value: &Value) -> Option<Problem> {
     let place = format!("daemon.{key}");
-    let of_property = |place: String, property: &str| {
-        Problem::new(place, format!("belongs to the property `{property}`"))
-            .hint(format!("set `{property}` instead"))
-    };
-    if let Some((_, why)) = OF_THE_JOB.iter().find(|(name, _)| *name == key) {
-        let what = format!("is the job's own, and cannot be changed: {why}");
-        return Some(Problem::new(place, what).hint("take it out of `daemon`"));
+    if let Some(setting) = DaemonSetting::find(key) {
+        return refusal(place, setting);
     }
-    if let Some((_, property)) = OF_PROPERTIES.iter().find(|(name, _)| *name == key) {
-        return Some(of_property(place, property));
-    }
-    if let Some((property, ..)) = OPTIONS.iter().find(|(_, name, _)| *name == key) {
-        return Some(of_property(place, property));
-    }
-    if key == "features" && !value.is_object() {
+    let mut inner = DAEMON_SETTINGS
+        .iter()
+        .filter_map(|setting| Some((setting.key.split_once('.')?, setting)))
+        .filter(|((map, _), _)| *map == key)
+        .peekable();
+    if inner.peek().is_some() && !value.is_object() {
         return Some(Problem::new(
             place,
             format!("must be a map, and is {}", kind(value)),
         ));
     }
-    if key == "features" && value.get("containerd-snapshotter").is_some() {
-        let place = "daemon.features.containerd-snapshotter".to_owned();
-        return Some(of_property(place, "image_store"));
+    let (_, setting) = inner.find(|((_, name), _)| value.get(name).is_some())?;
+    refusal(format!("daemon.{}", setting.key), setting)
+}
+
+/// Why the setting does not belong into `daemon`, if it is another's.
+fn refusal(place: String, setting: &DaemonSetting) -> Option<Problem> {
+    match setting.source {
+        DaemonSource::Plain(property) | DaemonSource::Section(property) => Some(
+            Problem::new(place, format!("belongs to the property `{property}`"))
+                .hint(format!("set `{property}` instead")),
+        ),
+        DaemonSource::Job(why) => {
+            let what = format!("is the job's own, and cannot be changed: {why}");
+            Some(Problem::new(place, what).hint("take it out of `daemon`"))
+        }
+        DaemonSource::Map => None,
     }
-    None
 }
 
 #[cfg(test)]
@@ -128,24 +78,36 @@ mod tests {
 
     #[test]
     fn refuses_every_owned_key_with_the_property_to_use() {
-        let properties = OF_PROPERTIES.iter().copied();
-        for (key, property) in properties.chain(OPTIONS.map(|(property, key, _)| (key, property))) {
-            let problems = parse(&json!({ key: "hunter2" })).unwrap_err();
-            let problem = problems.iter().next().unwrap();
-            assert_eq!(problem.property, format!("daemon.{key}"));
-            assert!(
-                problem.to_string().contains(&format!("`{property}`")),
-                "{problem}"
-            );
-            assert!(!problem.to_string().contains("hunter2"));
+        let flat = |setting: &&DaemonSetting| !setting.key.contains('.');
+        for setting in DAEMON_SETTINGS.iter().filter(flat) {
+            let Some(property) = setting.property() else {
+                continue;
+            };
+            for key in [Some(setting.key), setting.flag].into_iter().flatten() {
+                refuses(key, property);
+            }
         }
+        assert!(DaemonSetting::find("storage-opt").is_some());
+    }
+
+    fn refuses(key: &str, property: &str) {
+        let problems = parse(&json!({ key: "hunter2" })).unwrap_err();
+        let problem = problems.iter().next().unwrap();
+        assert_eq!(problem.property, format!("daemon.{key}"));
+        assert!(
+            problem.to_string().contains(&format!("`{property}`")),
+            "{problem}"
+        );
+        assert!(!problem.to_string().contains("hunter2"));
     }
 
     #[test]
     fn refuses_what_is_the_jobs_own_and_the_image_store() {
-        for (key, why) in OF_THE_JOB {
-            let problems = parse(&json!({ key: 1 })).unwrap_err();
-            assert!(problems.to_string().contains(why), "{problems}");
+        for setting in DAEMON_SETTINGS {
+            if let DaemonSource::Job(why) = setting.source {
+                let problems = parse(&json!({ setting.key: 1 })).unwrap_err();
+                assert!(problems.to_string().contains(why), "{problems}");
+            }
         }
         let store = json!({"features": {"containerd-snapshotter": true}});
         assert!(

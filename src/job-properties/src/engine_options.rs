@@ -4,126 +4,75 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use super::daemon_settings::{DaemonSetting, Family, SettingType};
+use super::properties::Properties;
+use super::setting_value::{SettingValue, Ulimit};
 use super::values::{boolean, each, is_unset, kind, number};
 use super::{daemon_map, log_driver};
 use bosh_job::{Problem, Problems};
 
-/// A property, dockerd's key for it, and what its value is.
-type EngineOption = (&'static str, &'static str, Kind);
-
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Switch,
-    Word,
-    Address(Family),
-    /// `name=value`
-    Pairs,
-    /// `name=soft:hard`, `name=both`
-    Limits,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Family {
-    Any,
-    V4,
-    V6,
-}
-
-pub(super) const OPTIONS: [EngineOption; 15] = [
-    (
-        "default_gateway",
-        "default-gateway",
-        Kind::Address(Family::V4),
-    ),
-    (
-        "default_gateway_v6",
-        "default-gateway-v6",
-        Kind::Address(Family::V6),
-    ),
-    ("default_ulimits", "default-ulimits", Kind::Limits),
-    ("exec_options", "exec-opts", Kind::Pairs),
-    ("icc", "icc", Kind::Switch),
-    ("ip", "ip", Kind::Address(Family::Any)),
-    ("ip_forward", "ip-forward", Kind::Switch),
-    ("ip_masq", "ip-masq", Kind::Switch),
-    ("iptables", "iptables", Kind::Switch),
-    ("ipv6", "ipv6", Kind::Switch),
-    ("labels", "labels", Kind::Pairs),
-    ("selinux_enable", "selinux-enabled", Kind::Switch),
-    ("storage_driver", "storage-driver", Kind::Word),
-    ("storage_options", "storage-opts", Kind::Pairs),
-    ("userland_proxy", "userland-proxy", Kind::Switch),
-];
-
 /// Far more than any process needs; what Linux takes is bounded by an `int`.
 const MOST_MAPPINGS: u64 = 2_147_483_647;
 
-pub(super) struct Raw {
-    pub options: BTreeMap<&'static str, Value>,
-    pub log_driver: Value,
-    pub log_options: Value,
-    pub max_map_count: Value,
-    pub daemon: Value,
-}
-
-/// Takes the properties of the table out of all properties; the error names one that is missing.
-pub(super) fn take(properties: &mut Value) -> Result<BTreeMap<&'static str, Value>, String> {
-    let mut taken = BTreeMap::new();
-    for (property, ..) in OPTIONS {
-        let value = properties
-            .as_object_mut()
-            .and_then(|properties| properties.remove(property))
-            .ok_or_else(|| format!("`properties`: `{property}` is missing"))?;
-        taken.insert(property, value);
-    }
-    Ok(taken)
-}
-
 /// Everything that goes into `daemon.json` as it is.
-pub(super) fn parse(raw: &Raw) -> Result<Map<String, Value>, Problems> {
+pub(super) fn parse(properties: &Properties) -> Result<BTreeMap<String, SettingValue>, Problems> {
     let mut problems = Problems::default();
-    let mut settings = Map::new();
-    for (property, key, kind) in OPTIONS {
-        let value = &raw.options[property];
+    let mut settings = BTreeMap::new();
+    for (property, setting) in DaemonSetting::plain() {
+        let value = &properties.plain_settings[property];
         if !is_unset(value)
-            && let Some(value) = problems.note_all(option(property, value, kind))
+            && let Some(value) = problems.note_all(option(property, value, setting.value))
         {
-            settings.insert(key.to_owned(), value);
+            settings.insert(setting.key.to_owned(), value);
         }
     }
-    let log = problems.note_all(log_driver::parse(&raw.log_driver, &raw.log_options));
+    let log = problems.note_all(log_driver::parse(
+        &properties.log_driver,
+        &properties.log_options,
+    ));
     settings.extend(log.unwrap_or_default());
-    let more = problems.note_all(daemon_map::parse(&raw.daemon));
-    settings.extend(more.unwrap_or_default());
+    let more = problems.note_all(daemon_map::parse(&properties.daemon));
+    let more = more.unwrap_or_default().into_iter();
+    settings.extend(more.map(|(key, value)| (key, SettingValue::Given(value))));
     problems.into_result(Some(settings))
 }
 
 /// `vm.max_map_count`, which databases and search engines want higher than Linux has it.
-pub(super) fn max_map_count(raw: &Raw) -> Result<Option<u64>, Problem> {
-    let value = &raw.max_map_count;
+pub(super) fn max_map_count(properties: &Properties) -> Result<Option<u64>, Problem> {
+    let value = &properties.vm.max_map_count;
     if is_unset(value) {
         return Ok(None);
     }
     number("vm.max_map_count", value, "mappings", 1, MOST_MAPPINGS).map(Some)
 }
 
-fn option(property: &str, value: &Value, kind: Kind) -> Result<Value, Problems> {
-    match kind {
-        Kind::Switch => Ok(json!(boolean(property, value)?)),
-        Kind::Word => Ok(json!(word(property, value)?)),
-        Kind::Address(family) => Ok(json!(address(property, value, family)?)),
-        Kind::Pairs => {
+fn option(property: &str, value: &Value, of: SettingType) -> Result<SettingValue, Problems> {
+    match of {
+        SettingType::Switch => Ok(SettingValue::Switch(boolean(property, value)?)),
+        SettingType::Word => Ok(SettingValue::Word(word(property, value)?.to_owned())),
+        SettingType::Address(family) => {
+            Ok(SettingValue::Address(address(property, value, family)?))
+        }
+        SettingType::Pairs => {
             let pairs = pairs(property, value)?.into_iter();
             let pairs: Vec<_> = pairs
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
-            Ok(json!(pairs))
+            Ok(SettingValue::Pairs(pairs))
         }
-        Kind::Limits => {
+        SettingType::Limits => {
             let limits = each(property, value, limit)?;
-            Ok(Value::Object(limits.into_iter().collect()))
+            let by_name = limits.into_iter().map(|limit| (limit.name.clone(), limit));
+            Ok(SettingValue::Limits(by_name.collect()))
+        }
+        SettingType::Number | SettingType::Text | SettingType::List | SettingType::Object => {
+            if of.is_type_of(value) {
+                return Ok(SettingValue::Given(value.clone()));
+            }
+            let what = format!("must be {}, and is {}", of.as_str(), kind(value));
+            Err(Problem::new(property, what).into())
         }
     }
 }
@@ -179,7 +128,7 @@ fn address(property: &str, value: &Value, family: Family) -> Result<IpAddr, Prob
 }
 
 /// `nofile=1024:2048`, as dockerd has it in its file.
-fn limit(place: &str, value: &Value) -> Result<(String, Value), Problem> {
+fn limit(place: &str, value: &Value) -> Result<Ulimit, Problem> {
     let wrong = || {
         Problem::new(place, "must be a string of the form name=soft:hard or name=limit, with whole numbers (-1: none)")
             .hint("for example nofile=65536:65536")
@@ -197,10 +146,11 @@ fn limit(place: &str, value: &Value) -> Result<(String, Value), Problem> {
     if hard != -1 && (soft == -1 || soft > hard) {
         return Err(Problem::new(place, "has a soft limit above its hard one"));
     }
-    Ok((
-        name.to_owned(),
-        json!({"Name": name, "Soft": soft, "Hard": hard}),
-    ))
+    Ok(Ulimit {
+        name: name.to_owned(),
+        soft,
+        hard,
+    })
 }
 
 #[cfg(test)]

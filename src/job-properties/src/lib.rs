@@ -14,16 +14,19 @@ mod address_pools;
 mod bind;
 mod daemon;
 mod daemon_map;
+mod daemon_settings;
 mod engine_options;
 mod import;
 mod insecure_registry;
 mod level;
 mod log_driver;
 mod network;
+mod properties;
 mod proxies;
 mod registries;
 mod resolvers;
 mod service_logs;
+mod setting_value;
 mod shape;
 mod supervision;
 mod tls;
@@ -36,17 +39,22 @@ pub use address_pools::AddressPool;
 pub use bind::{Listen, TcpAccess};
 pub use bosh_job::LogLevel;
 pub use daemon::{Daemon, ImageStore};
+pub use daemon_settings::{
+    DAEMON_SETTINGS, DaemonSetting, DaemonSource, Family, OnChange, SettingType,
+};
 pub use insecure_registry::InsecureRegistry;
 pub use network::Networks;
 pub use proxies::Proxies;
 pub use registries::{Login, Registries};
 pub use service_logs::ServiceLogs;
+pub use setting_value::{SettingValue, Ulimit};
 pub use shape::ConfigError;
 pub use supervision::{RestartLimit, Supervision};
 pub use tls::TlsMaterial;
 pub use volumes::VolumePolicy;
 
 use bosh_job::Problems;
+use properties::Properties;
 
 /// The whole configuration of the job `docker`.
 #[derive(Debug)]
@@ -57,15 +65,7 @@ pub struct JobConfig {
     pub recipe: RecipeConfig,
     /// SHA-256 of the whole, in hexadecimal: another one is another deploy's.
     pub digest: String,
-    daemon: daemon::Raw,
-    network: network::Raw,
-    internal_dns_domains: Value,
-    supervision: supervision::Raw,
-    volumes_without_persistent_disk: Value,
-    remove_old_images: Value,
-    import_memory_mb: Value,
-    service_logs: service_logs::Raw,
-    log_level: Value,
+    properties: Properties,
 }
 
 /// What BOSH says about the instance (`spec` in a job template).
@@ -143,12 +143,7 @@ impl JobConfig {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn daemon(&self) -> Result<Daemon, Problems> {
-        daemon::parse(
-            &self.daemon,
-            &self.network,
-            &self.log_level,
-            self.instance.ip.as_deref(),
-        )
+        daemon::parse(&self.properties, self.instance.ip.as_deref())
     }
 
     /// How dockerd makes networks for containers; it is a part of [`Self::daemon`], too.
@@ -156,7 +151,7 @@ impl JobConfig {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn networks(&self) -> Result<Networks, Problems> {
-        network::parse(&self.network)
+        network::parse(&self.properties)
     }
 
     /// Domains that services in internal networks of the recipe may look up, in lower case, without a last dot.
@@ -164,7 +159,7 @@ impl JobConfig {
     /// # Errors
     /// It is no list, or has what is no domain.
     pub fn internal_dns_domains(&self) -> Result<Vec<String>, Problems> {
-        resolvers::internal_domains(&self.internal_dns_domains)
+        resolvers::internal_domains(&self.properties.internal_dns_domains)
     }
 
     /// How the recipe is watched, and how long things may take.
@@ -172,7 +167,7 @@ impl JobConfig {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn supervision(&self) -> Result<Supervision, Problems> {
-        supervision::parse(&self.supervision)
+        supervision::parse(&self.properties)
     }
 
     /// What to do about volumes on an instance without a persistent disk.
@@ -180,7 +175,7 @@ impl JobConfig {
     /// # Errors
     /// It is no policy.
     pub fn volume_policy(&self) -> Result<VolumePolicy, Problems> {
-        volumes::parse(&self.volumes_without_persistent_disk).map_err(Problems::from)
+        volumes::parse(&self.properties.volumes_without_persistent_disk).map_err(Problems::from)
     }
 
     /// Whether images of releases gone by are removed.
@@ -188,7 +183,8 @@ impl JobConfig {
     /// # Errors
     /// It is no boolean.
     pub fn remove_old_images(&self) -> Result<bool, Problems> {
-        values::boolean("remove_old_images", &self.remove_old_images).map_err(Problems::from)
+        values::boolean("remove_old_images", &self.properties.remove_old_images)
+            .map_err(Problems::from)
     }
 
     /// Bytes of memory that the import of images may take.
@@ -196,7 +192,7 @@ impl JobConfig {
     /// # Errors
     /// It is no number, or too small.
     pub fn import_memory(&self) -> Result<u64, Problems> {
-        import::parse_memory(&self.import_memory_mb).map_err(Problems::from)
+        import::parse_memory(&self.properties.import_memory_mb).map_err(Problems::from)
     }
 
     /// How much of a service's output is kept in its log files.
@@ -204,7 +200,7 @@ impl JobConfig {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn service_logs(&self) -> Result<ServiceLogs, Problems> {
-        service_logs::parse(&self.service_logs)
+        service_logs::parse(&self.properties)
     }
 
     /// How much the programs and dockerd log.
@@ -212,7 +208,7 @@ impl JobConfig {
     /// # Errors
     /// It is no level.
     pub fn log_level(&self) -> Result<LogLevel, Problems> {
-        level::parse(&self.log_level).map_err(Problems::from)
+        level::parse(&self.properties.log_level).map_err(Problems::from)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Properties `log_driver` and `log_options`: what the engine does with the output of containers.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 use super::engine_options::{pairs, word};
+use super::setting_value::SettingValue;
 use bosh_job::{Problem, Problems};
 
 /// The engine's own drivers that keep files; without a cap these grow until the disk is full.
@@ -11,27 +14,31 @@ const WITH_FILES: [&str; 2] = ["json-file", "local"];
 const CAP: [(&str, &str); 2] = [("max-size", "10m"), ("max-file", "3")];
 
 /// `log-driver` and `log-opts` of `daemon.json`.
-pub(super) fn parse(driver: &Value, options: &Value) -> Result<Map<String, Value>, Problems> {
+pub(super) fn parse(
+    driver: &Value,
+    options: &Value,
+) -> Result<BTreeMap<String, SettingValue>, Problems> {
     let mut problems = Problems::default();
     let driver = problems.note(word("log_driver", driver));
     let options = problems.note_all(pairs("log_options", options));
     let settings = (|| {
         let (driver, options) = (driver?, options?);
-        let mut all = Map::new();
+        let mut all = BTreeMap::new();
         if WITH_FILES.contains(&driver) {
-            all.extend(CAP.map(|(name, value)| (name.to_owned(), json!(value))));
+            all.extend(CAP.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
         for (position, (name, value)) in options.iter().enumerate() {
             if options[..position].iter().any(|(other, _)| other == name) {
                 let what = format!("sets {name} a second time");
                 problems.push(Problem::new(format!("log_options[{position}]"), what));
             }
-            all.insert((*name).to_owned(), json!(value));
+            all.insert((*name).to_owned(), (*value).to_owned());
         }
-        let mut settings = Map::new();
-        settings.insert("log-driver".to_owned(), json!(driver));
+        let mut settings = BTreeMap::new();
+        let word = SettingValue::Word(driver.to_owned());
+        settings.insert("log-driver".to_owned(), word);
         if !all.is_empty() {
-            settings.insert("log-opts".to_owned(), Value::Object(all));
+            settings.insert("log-opts".to_owned(), SettingValue::Options(all));
         }
         Some(settings)
     })();
@@ -40,12 +47,18 @@ pub(super) fn parse(driver: &Value, options: &Value) -> Result<Map<String, Value
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn parsed(driver: &Value, options: &Value) -> Value {
+        json!(parse(driver, options).unwrap())
+    }
 
     #[test]
     fn the_engines_own_drivers_are_capped_unless_told_otherwise() {
         for driver in WITH_FILES {
-            let settings = parse(&json!(driver), &json!(["max-file=7"])).unwrap();
+            let settings = parsed(&json!(driver), &json!(["max-file=7"]));
             assert_eq!(settings["log-driver"], driver);
             assert_eq!(
                 settings["log-opts"],
@@ -57,10 +70,10 @@ mod tests {
     #[test]
     fn another_driver_gets_what_it_is_given() {
         assert_eq!(
-            Value::Object(parse(&json!("journald"), &json!([])).unwrap()),
+            parsed(&json!("journald"), &json!([])),
             json!({"log-driver": "journald"})
         );
-        let syslog = parse(&json!("syslog"), &json!(["tag=a=b"])).unwrap();
+        let syslog = parsed(&json!("syslog"), &json!(["tag=a=b"]));
         assert_eq!(syslog["log-opts"], json!({"tag": "a=b"}));
     }
 

@@ -6,21 +6,12 @@ use serde_json::Value;
 
 use super::{
     address_pools::{self, AddressPool, is_ordinary},
+    properties::Properties,
     resolvers,
     values::{each, kind, number},
 };
 use bosh_job::{Problem, Problems};
 use vm_networks::Cidr;
-
-#[derive(Debug)]
-pub(super) struct Raw {
-    pub bip: Value,
-    pub default_address_pools: Value,
-    pub mtu: Value,
-    pub dns_servers: Value,
-    pub dns_search: Value,
-    pub dns_options: Value,
-}
 
 /// How dockerd makes networks for containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,14 +33,22 @@ pub struct Networks {
 /// What every host must be able to take whole (RFC 791).
 const SMALLEST_MTU: u64 = 576;
 
-pub(super) fn parse(raw: &Raw) -> Result<Networks, Problems> {
+pub(super) fn parse(properties: &Properties) -> Result<Networks, Problems> {
     let mut problems = Problems::default();
-    let bip = problems.note(bip(&raw.bip));
-    let pools = problems.note_all(address_pools::parse(&raw.default_address_pools));
-    let mtu = problems.note(mtu(&raw.mtu));
-    let dns_servers = problems.note_all(resolvers::servers(&raw.dns_servers));
-    let dns_search = problems.note_all(each("dns_search", &raw.dns_search, resolvers::domain));
-    let dns_options = problems.note_all(each("dns_options", &raw.dns_options, resolvers::option));
+    let bip = problems.note(bip(&properties.bip));
+    let pools = problems.note_all(address_pools::parse(&properties.default_address_pools));
+    let mtu = problems.note(mtu(&properties.mtu));
+    let dns_servers = problems.note_all(resolvers::servers(&properties.dns_servers));
+    let dns_search = problems.note_all(each(
+        "dns_search",
+        &properties.dns_search,
+        resolvers::domain,
+    ));
+    let dns_options = problems.note_all(each(
+        "dns_options",
+        &properties.dns_options,
+        resolvers::option,
+    ));
     let networks = (|| {
         Some(Networks {
             bip: bip?,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::properties::Properties;
 use super::url;
 use super::values::{boolean, is_unset, kind};
 use bosh_job::{Problem, Problems, Secret};
@@ -9,13 +10,6 @@ use bosh_job::{Problem, Problems, Secret};
 const SCHEMES: [&str; 3] = ["http", "https", "socks5"];
 /// Who is never asked for through a proxy, besides the instance's own address: BOSH's names are of the VM's network.
 const ALWAYS_DIRECT: [&str; 4] = ["localhost", "127.0.0.1", "::1", ".bosh"];
-
-pub(super) struct Raw {
-    pub http: Value,
-    pub https: Value,
-    pub no_proxy: Value,
-    pub container_proxies: Value,
-}
 
 /// Through whom dockerd, and containers if they are to, reach the internet. The URLs may hold passwords.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +24,7 @@ pub struct Proxies {
     pub for_containers: bool,
 }
 
-pub(super) fn parse(raw: &Raw, ip: Option<&str>) -> Result<Proxies, Problems> {
+pub(super) fn parse(properties: &Properties, ip: Option<&str>) -> Result<Proxies, Problems> {
     let mut problems = Problems::default();
     let mut proxy = |property: &str, value: &Value| {
         if is_unset(value) {
@@ -39,10 +33,10 @@ pub(super) fn parse(raw: &Raw, ip: Option<&str>) -> Result<Proxies, Problems> {
         let url = problems.note(url::parse(property, value, &SCHEMES))?;
         Some(Some(Secret::new(url.text)))
     };
-    let http = proxy("env.http_proxy", &raw.http);
-    let https = proxy("env.https_proxy", &raw.https);
-    let direct = problems.note(no_proxy(&raw.no_proxy));
-    let for_containers = problems.note(boolean("container_proxies", &raw.container_proxies));
+    let http = proxy("env.http_proxy", &properties.env.http);
+    let https = proxy("env.https_proxy", &properties.env.https);
+    let direct = problems.note(no_proxy(&properties.env.no_proxy));
+    let for_containers = problems.note(boolean("container_proxies", &properties.container_proxies));
     let found = (|| {
         let (http, https, direct, for_containers) = (http?, https?, direct?, for_containers?);
         let is_set = http.is_some() || https.is_some();
@@ -111,20 +105,17 @@ mod tests {
 
     const NONE: Value = Value::Null;
 
-    fn raw(http: &Value, https: &Value, direct: &Value, containers: bool) -> Raw {
-        Raw {
-            http: http.clone(),
-            https: https.clone(),
-            no_proxy: direct.clone(),
-            container_proxies: json!(containers),
-        }
+    fn set(http: &Value, https: &Value, direct: &Value, containers: bool) -> Properties {
+        let env = json!({"http_proxy": http, "https_proxy": https, "no_proxy": direct});
+        let changes = [("env", env), ("container_proxies", json!(containers))];
+        with(&changes).properties
     }
 
     #[test]
     fn the_instance_and_bosh_s_names_are_never_asked_for_through_a_proxy() {
         let direct = json!(" registry.example , 10.0.0.0/8,, .bosh");
         let found = parse(
-            &raw(&json!("http://p:1"), &NONE, &direct, true),
+            &set(&json!("http://p:1"), &NONE, &direct, true),
             Some("10.0.0.2"),
         );
         let found = found.unwrap();
@@ -138,7 +129,7 @@ mod tests {
     #[test]
     fn without_a_proxy_nothing_is_set() {
         let found = parse(
-            &raw(&NONE, &json!(""), &json!("a"), false),
+            &set(&NONE, &json!(""), &json!("a"), false),
             Some("10.0.0.2"),
         );
         assert_eq!(found.unwrap(), Proxies::default());
@@ -146,7 +137,7 @@ mod tests {
 
     #[test]
     fn refuses_bad_ones_by_name_without_showing_them() {
-        let bad = raw(
+        let bad = set(
             &json!("hunter2"),
             &json!("ftp://u:hunter2@p"),
             &json!("http://hunter2"),
@@ -159,7 +150,7 @@ mod tests {
             .collect();
         assert_eq!(named, ["env.http_proxy", "env.https_proxy", "env.no_proxy"]);
         assert!(!format!("{problems:?}").contains("hunter2"));
-        let alone = parse(&raw(&NONE, &NONE, &NONE, true), None).unwrap_err();
+        let alone = parse(&set(&NONE, &NONE, &NONE, true), None).unwrap_err();
         assert_eq!(alone.iter().next().unwrap().property, "container_proxies");
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::address::RegistryAddress;
 use super::insecure_registry::InsecureRegistry;
+use super::properties::Properties;
 use super::values::{boolean, elements, is_unset, kind};
 use super::{tls, url};
 use bosh_job::{Problem, Problems, Secret};
@@ -15,16 +16,6 @@ const FIELDS: [&str; 5] = ["address", "username", "password", "ca_cert", "insecu
 /// The containerd image store looks for the authority of Docker Hub's mirrors under the name of Docker Hub
 /// (moby, `daemon/hosts.go`, 28 and later).
 const NAME_OF_MIRRORS: &str = "docker.io";
-
-pub(super) struct Raw {
-    pub registries: Value,
-    pub registry_ca_cert: Value,
-    /// JH's name for it.
-    pub insecure_hyphen: Value,
-    /// docker-boshrelease's name for it.
-    pub insecure_underscore: Value,
-    pub mirrors: Value,
-}
 
 /// What the properties say of registries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,12 +82,12 @@ impl Registries {
     }
 }
 
-pub(super) fn parse(raw: &Raw) -> Result<Registries, Problems> {
+pub(super) fn parse(properties: &Properties) -> Result<Registries, Problems> {
     let mut problems = Problems::default();
     let mut found = Registries::default();
     for (property, value) in [
-        ("insecure-registries", &raw.insecure_hyphen),
-        ("insecure_registries", &raw.insecure_underscore),
+        ("insecure-registries", &properties.insecure_hyphen),
+        ("insecure_registries", &properties.insecure_underscore),
     ] {
         for (place, entry) in problems.note(elements(property, value)).unwrap_or_default() {
             if let Some(registry) = problems.note(InsecureRegistry::parse(&place, entry)) {
@@ -104,15 +95,15 @@ pub(super) fn parse(raw: &Raw) -> Result<Registries, Problems> {
             }
         }
     }
-    let entries = problems.note(elements("registries", &raw.registries));
+    let entries = problems.note(elements("registries", &properties.registries));
     for (place, entry) in entries.unwrap_or_default() {
         problems.note_all(found.add(&place, entry));
     }
-    let certificates = problems.note(elements("registry_ca_cert", &raw.registry_ca_cert));
+    let certificates = problems.note(elements("registry_ca_cert", &properties.registry_ca_cert));
     for (place, entry) in certificates.unwrap_or_default() {
         problems.note_all(found.add_domain(&place, entry));
     }
-    let mirrors = problems.note(elements("registry_mirrors", &raw.mirrors));
+    let mirrors = problems.note(elements("registry_mirrors", &properties.registry_mirrors));
     for (place, entry) in mirrors.unwrap_or_default() {
         found.mirrors.extend(problems.note(mirror(&place, entry)));
     }

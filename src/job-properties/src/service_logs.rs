@@ -1,7 +1,6 @@
 //! How much of a service's output is kept in its log files.
 
-use serde_json::Value;
-
+use super::properties::Properties;
 use super::values::number;
 use bosh_job::Problems;
 
@@ -10,12 +9,6 @@ use bosh_job::Problems;
 const LARGEST: u64 = 45;
 /// Rotated files carry one digit, so that forwarders can leave them out by a simple pattern (`*.[0-9].log`).
 const MOST: u64 = 10;
-
-#[derive(Debug)]
-pub(super) struct Raw {
-    pub size_mb: Value,
-    pub files: Value,
-}
 
 /// How much of a service's output is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +19,22 @@ pub struct ServiceLogs {
     pub files: u32,
 }
 
-pub(super) fn parse(raw: &Raw) -> Result<ServiceLogs, Problems> {
+pub(super) fn parse(properties: &Properties) -> Result<ServiceLogs, Problems> {
     let mut problems = Problems::default();
     let size = problems.note(number(
         "service_log_size_mb",
-        &raw.size_mb,
+        &properties.service_log_size_mb,
         "megabytes",
         1,
         LARGEST,
     ));
-    let files = problems.note(number("service_log_files", &raw.files, "files", 1, MOST));
+    let files = problems.note(number(
+        "service_log_files",
+        &properties.service_log_files,
+        "files",
+        1,
+        MOST,
+    ));
     let parsed = || {
         Some(ServiceLogs {
             size: size? << 20,

@@ -1,17 +1,14 @@
-//! The shape of `config.json`: which keys there are, and which property belongs to which section.
+//! `config.json`: reading it, and its shape.
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use vm_networks::own_address;
 
-use super::{
-    JobConfig, RecipeConfig, daemon, engine_options, network, proxies, registries, service_logs,
-    supervision,
-};
+use super::JobConfig;
+use super::properties::Properties;
 
 /// Why `config.json` could not be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -40,56 +37,6 @@ pub enum ConfigError {
         /// What differs; never a property's value.
         what: String,
     },
-}
-
-/// Every property of the job spec. A missing one is an error, since the template renders them all.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Properties {
-    recipe: Value,
-    project_name: Value,
-    profiles: Value,
-    variables: Value,
-    files: Value,
-    on_duplicate_files: Value,
-    prep: Value,
-    volumes_without_persistent_disk: Value,
-    bind: Value,
-    bind_without_tls: Value,
-    tls_cacert: Value,
-    tls_cert: Value,
-    tls_key: Value,
-    #[serde(rename = "insecure-registries")]
-    insecure_hyphen: Value,
-    #[serde(rename = "insecure_registries")]
-    insecure_underscore: Value,
-    registries: Value,
-    registry_ca_cert: Value,
-    registry_mirrors: Value,
-    env: Value,
-    container_proxies: Value,
-    log_driver: Value,
-    log_options: Value,
-    vm: Value,
-    daemon: Value,
-    image_store: Value,
-    bip: Value,
-    default_address_pools: Value,
-    mtu: Value,
-    dns_servers: Value,
-    dns_search: Value,
-    dns_options: Value,
-    internal_dns_domains: Value,
-    stable_seconds: Value,
-    start_timeout: Value,
-    stop_timeout: Value,
-    restart_limit: Value,
-    rollback_on_failure: Value,
-    remove_old_images: Value,
-    import_memory_mb: Value,
-    service_log_size_mb: Value,
-    service_log_files: Value,
-    log_level: Value,
 }
 
 impl JobConfig {
@@ -134,83 +81,16 @@ impl JobConfig {
         };
         let instance = serde_json::from_value(section("instance")?)
             .map_err(|error| format!("`instance`: {error}"))?;
-        let mut properties = section("properties")?;
-        let options = engine_options::take(&mut properties)?;
-        let properties: Properties =
-            serde_json::from_value(properties).map_err(|error| format!("`properties`: {error}"))?;
+        let mut properties = Properties::from_value(section("properties")?)
+            .map_err(|error| format!("`properties`: {error}"))?;
         if let Some(unknown) = sections.keys().next() {
             return Err(format!("`{unknown}` is unknown"));
         }
-        let [http, https, no_proxy] = nested(
-            "env",
-            properties.env,
-            ["http_proxy", "https_proxy", "no_proxy"],
-        )?;
-        let [max_map_count] = nested("vm", properties.vm, ["max_map_count"])?;
         Ok(Self {
             instance,
             digest,
-            recipe: RecipeConfig {
-                recipe: properties.recipe,
-                project_name: properties.project_name,
-                profiles: properties.profiles,
-                variables: properties.variables,
-                files: properties.files,
-                on_duplicate_files: properties.on_duplicate_files,
-                prep: properties.prep,
-            },
-            daemon: daemon::Raw {
-                bind: properties.bind,
-                bind_without_tls: properties.bind_without_tls,
-                tls_cacert: properties.tls_cacert,
-                tls_cert: properties.tls_cert,
-                tls_key: properties.tls_key,
-                image_store: properties.image_store,
-                registries: registries::Raw {
-                    registries: properties.registries,
-                    registry_ca_cert: properties.registry_ca_cert,
-                    insecure_hyphen: properties.insecure_hyphen,
-                    insecure_underscore: properties.insecure_underscore,
-                    mirrors: properties.registry_mirrors,
-                },
-                proxies: proxies::Raw {
-                    http,
-                    https,
-                    no_proxy,
-                    container_proxies: properties.container_proxies,
-                },
-                options: engine_options::Raw {
-                    options,
-                    log_driver: properties.log_driver,
-                    log_options: properties.log_options,
-                    max_map_count,
-                    daemon: properties.daemon,
-                },
-            },
-            network: network::Raw {
-                bip: properties.bip,
-                default_address_pools: properties.default_address_pools,
-                mtu: properties.mtu,
-                dns_servers: properties.dns_servers,
-                dns_search: properties.dns_search,
-                dns_options: properties.dns_options,
-            },
-            internal_dns_domains: properties.internal_dns_domains,
-            supervision: supervision::Raw {
-                stable_seconds: properties.stable_seconds,
-                start_timeout: properties.start_timeout,
-                stop_timeout: properties.stop_timeout,
-                restart_limit: properties.restart_limit,
-                rollback_on_failure: properties.rollback_on_failure,
-            },
-            volumes_without_persistent_disk: properties.volumes_without_persistent_disk,
-            remove_old_images: properties.remove_old_images,
-            import_memory_mb: properties.import_memory_mb,
-            service_logs: service_logs::Raw {
-                size_mb: properties.service_log_size_mb,
-                files: properties.service_log_files,
-            },
-            log_level: properties.log_level,
+            recipe: properties.take_recipe(),
+            properties,
         })
     }
 }
@@ -218,29 +98,6 @@ impl JobConfig {
 /// Of the values, not of the file: the order of a map's keys says nothing.
 fn digest(value: &Value) -> String {
     hex::encode(Sha256::digest(value.to_string()))
-}
-
-/// The values of properties with a dot in their names, `env.http_proxy` for one, which BOSH hands over as a map.
-fn nested<const N: usize>(
-    name: &str,
-    value: Value,
-    fields: [&str; N],
-) -> Result<[Value; N], String> {
-    let Value::Object(mut map) = value else {
-        return Err(format!("`properties`: `{name}` is not a map"));
-    };
-    let mut missing = None;
-    let values = fields.map(|field| {
-        map.remove(field).unwrap_or_else(|| {
-            missing = Some(field);
-            Value::Null
-        })
-    });
-    match (missing, map.keys().next()) {
-        (None, None) => Ok(values),
-        (Some(field), _) => Err(format!("`properties`: `{name}.{field}` is missing")),
-        (None, Some(unknown)) => Err(format!("`properties`: `{name}.{unknown}` is unknown")),
-    }
 }
 
 #[cfg(test)]

@@ -4,17 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::properties::Properties;
 use super::values::{boolean, kind, number};
 use bosh_job::{Problem, Problems};
-
-#[derive(Debug)]
-pub(super) struct Raw {
-    pub stable_seconds: Value,
-    pub start_timeout: Value,
-    pub stop_timeout: Value,
-    pub restart_limit: Value,
-    pub rollback_on_failure: Value,
-}
 
 /// How the recipe is watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,19 +36,21 @@ pub struct RestartLimit {
 /// `docker` 50 s; the agent gives up on both after 300 s, and the Director then goes on without a word.
 const LONGEST_STOP: u64 = 180;
 
-pub(super) fn parse(raw: &Raw) -> Result<Supervision, Problems> {
+pub(super) fn parse(properties: &Properties) -> Result<Supervision, Problems> {
     let mut problems = Problems::default();
     let mut seconds = |property: &str, value: &Value, min: u64, max: u64| {
         problems
             .note(number(property, value, "seconds", min, max))
             .map(Duration::from_secs)
     };
-    let stable = seconds("stable_seconds", &raw.stable_seconds, 0, 3600);
-    let start_timeout = seconds("start_timeout", &raw.start_timeout, 1, 86_400);
-    let stop_timeout = seconds("stop_timeout", &raw.stop_timeout, 1, LONGEST_STOP);
-    let restart_limit = problems.note_all(restart_limit(&raw.restart_limit));
-    let rollback_on_failure =
-        problems.note(boolean("rollback_on_failure", &raw.rollback_on_failure));
+    let stable = seconds("stable_seconds", &properties.stable_seconds, 0, 3600);
+    let start_timeout = seconds("start_timeout", &properties.start_timeout, 1, 86_400);
+    let stop_timeout = seconds("stop_timeout", &properties.stop_timeout, 1, LONGEST_STOP);
+    let restart_limit = problems.note_all(restart_limit(&properties.restart_limit));
+    let rollback_on_failure = problems.note(boolean(
+        "rollback_on_failure",
+        &properties.rollback_on_failure,
+    ));
     let supervision = (|| {
         Some(Supervision {
             stable: stable?,
