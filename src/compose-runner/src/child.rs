@@ -2,27 +2,20 @@
 //! lines are kept for the error.
 
 use std::{
-    collections::VecDeque,
-    io::{BufRead, BufReader, Read, Write},
-    os::unix::process::{CommandExt, ExitStatusExt},
+    io::Write,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    process::{Command, ExitStatus},
     time::{Duration, Instant},
 };
 
-use bosh_job::command::end_group;
+pub use bosh_job::command::ended;
+use bosh_job::command::{self, Followed, Redact, Run};
 
 use crate::{cancel::Cancel, redact::Redactor};
 
-/// Lines kept for the error.
-const KEPT: usize = 20;
-/// A longer line is cut into pieces.
-const LINE: usize = 16 << 10;
 /// Between SIGTERM and SIGKILL. The runner has 2 s to end, with its children.
 const GRACE: Duration = Duration::from_millis(700);
-/// How long what an ended program leaves behind may keep its output open.
-const LEFTOVER: Duration = Duration::from_millis(500);
 
 /// How lines reach the log.
 #[derive(Clone, Copy, Debug)]
@@ -61,15 +54,6 @@ pub enum End {
     Cancelled,
     /// It could not be started.
     NotStarted(std::io::Error),
-}
-
-/// "exited with 1", "was killed by signal 9".
-pub fn ended(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exited with {code}"),
-        (None, Some(signal)) => format!("was killed by signal {signal}"),
-        (None, None) => "ended".to_owned(),
-    }
 }
 
 /// A command with nothing of this program's environment.
@@ -113,97 +97,45 @@ impl Logged<'_> {
         let Some(_announced) = self.cancel.child() else {
             return End::Cancelled;
         };
-        self.command
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        if matches!(self.lines, Lines::From(_)) {
-            self.command.stdout(Stdio::piped());
-        }
-        let mut child = match self.command.spawn() {
-            Ok(child) => child,
-            Err(error) => return End::NotStarted(error),
-        };
-        let (sender, lines) = mpsc::sync_channel(64);
-        let streams: [Option<Box<dyn Read + Send>>; 2] = [
-            child.stdout.take().map(|stream| Box::new(stream) as _),
-            child.stderr.take().map(|stream| Box::new(stream) as _),
-        ];
-        for stream in streams.into_iter().flatten() {
-            let sender = sender.clone();
-            let mut pieces = Pieces::of(stream, self.redactor.clone());
-            std::thread::spawn(move || {
-                while let Some(line) = pieces.next() {
-                    if sender.send(line).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        self.follow(&mut child, &lines, deadline)
-    }
-
-    fn follow(&self, child: &mut Child, lines: &Receiver<String>, deadline: Instant) -> End {
-        let mut tail = VecDeque::new();
-        // Both streams may close before the program ends, or be held open after: so both are looked at.
-        let mut open = true;
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break status,
-                Err(error) => return End::NotStarted(error),
-                Ok(None) => {}
+        let followed = Followed::new(&mut self.command, deadline)
+            .grace(GRACE)
+            .cancelled_by(|| self.cancel.is_set())
+            .redacted_by(LogLines(self.redactor.clone()));
+        let followed = match self.lines {
+            Lines::From(program) => {
+                followed.on_line(move |line| tracing::info!("{program}: {line}"))
             }
-            if self.cancel.is_set() || Instant::now() >= deadline {
-                // What cannot be waited for has ended.
-                let _ = end_group(child, GRACE);
-                if self.cancel.is_set() {
-                    return End::Cancelled;
-                }
-                self.drain(lines, &mut tail);
-                return End::TimedOut { tail: tail.into() };
-            }
-            let pause = Duration::from_millis(50);
-            if !open {
-                self.cancel.sleep(pause);
-                continue;
-            }
-            match lines.recv_timeout(pause) {
-                Ok(line) => self.log(&line, &mut tail),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => open = false,
-            }
-        };
-        self.drain(lines, &mut tail);
-        End::Exited {
-            status,
-            tail: tail.into(),
-        }
-    }
-
-    /// The lines that are still on their way.
-    fn drain(&self, lines: &Receiver<String>, tail: &mut VecDeque<String>) {
-        let end = Instant::now() + LEFTOVER;
-        while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            self.log(&line, tail);
-        }
-    }
-
-    fn log(&self, line: &str, tail: &mut VecDeque<String>) {
-        let (frame, said) = compose_frame(line.trim_end());
-        let line = format!("{frame}{}", self.redactor.clean(said));
-        if line.trim().is_empty() {
-            return;
-        }
-        match self.lines {
-            Lines::From(program) => tracing::info!("{program}: {line}"),
             // A log that cannot be written is no reason to stop.
-            Lines::AsTheyAre => drop(writeln!(std::io::stderr(), "{line}")),
+            Lines::AsTheyAre => {
+                followed.on_stderr_line(|line| drop(writeln!(std::io::stderr(), "{line}")))
+            }
+        };
+        match followed.run() {
+            Ok(Run { end, tail }) => match end {
+                command::End::Exited(status) => End::Exited { status, tail },
+                command::End::TimedOut => End::TimedOut { tail },
+                command::End::Cancelled => End::Cancelled,
+            },
+            Err(error) => End::NotStarted(error),
         }
-        if tail.len() == KEPT {
-            tail.pop_front();
-        }
-        tail.push_back(line.trim_start().to_owned());
+    }
+}
+
+/// Takes secrets out of log lines, and leaves what Compose's logger puts before its message.
+struct LogLines(Redactor);
+
+impl Redact for LogLines {
+    fn clean(&self, line: &str) -> String {
+        let (frame, said) = compose_frame(line);
+        format!("{frame}{}", self.0.clean(said))
+    }
+
+    fn cut(&self, text: &[u8], limit: usize) -> usize {
+        self.0.cut(text, limit)
+    }
+
+    fn longest(&self) -> usize {
+        self.0.longest()
     }
 }
 
@@ -222,48 +154,153 @@ fn compose_frame(line: &str) -> (&str, &str) {
     found.unwrap_or(("", line))
 }
 
-/// The lines of a stream; one that is longer than [`LINE`] bytes comes in pieces, none of which ends within a secret.
-struct Pieces<S> {
-    stream: BufReader<S>,
-    /// What was read of a long line beyond its last piece.
-    held: Vec<u8>,
-    redactor: Redactor,
-}
-
-impl<S: Read> Pieces<S> {
-    fn of(stream: S, redactor: Redactor) -> Self {
-        Self {
-            stream: BufReader::new(stream),
-            held: Vec::new(),
-            redactor,
-        }
-    }
-
-    /// The next line or piece; nothing at the end.
-    fn next(&mut self) -> Option<String> {
-        let most = LINE + self.redactor.longest();
-        if self.held.len() < most && !self.held.ends_with(b"\n") {
-            let room = u64::try_from(most - self.held.len()).unwrap_or(u64::MAX);
-            // A stream that cannot be read has ended.
-            let _ = self
-                .stream
-                .by_ref()
-                .take(room)
-                .read_until(b'\n', &mut self.held);
-        }
-        if self.held.is_empty() {
-            return None;
-        }
-        let end = if self.held.len() <= LINE {
-            self.held.len()
-        } else {
-            self.redactor.cut(&self.held, LINE)
-        };
-        let piece = String::from_utf8_lossy(&self.held[..end]).into_owned();
-        self.held.drain(..end);
-        Some(piece)
-    }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use bosh_job::command::LINE_BYTES as LINE;
+
+    use super::*;
+
+    /// Lines kept for the error.
+    const KEPT: usize = 20;
+
+    fn sh(script: &str, limit: Duration, cancel: &Cancel) -> End {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        let redactor = Redactor::new(["hunter2"]);
+        Logged {
+            command,
+            lines: Lines::From("sh"),
+            limit,
+            redactor: &redactor,
+            cancel,
+        }
+        .run()
+    }
+
+    #[test]
+    fn keeps_the_last_lines_of_both_streams_without_secrets() {
+        let script = "i=0; while [ $i -lt 30 ]; do echo line $i; i=$((i+1)); done; sleep 0.2; echo with hunter2 >&2; exit 3";
+        let End::Exited { status, tail } = sh(script, Duration::from_secs(10), &Cancel::default())
+        else {
+            panic!()
+        };
+        assert_eq!(ended(status), "exited with 3");
+        assert_eq!(tail.len(), KEPT);
+        assert_eq!(tail[KEPT - 2..], ["line 29", "with [redacted]"]);
+    }
+
+    #[test]
+    fn a_secret_that_stands_where_a_long_line_is_cut_is_blotted_out_whole() {
+        for before in (LINE - 8)..=LINE {
+            let script = format!("head -c {before} /dev/zero | tr '\\0' x; echo hunter2 end");
+            let End::Exited { tail, .. } = sh(&script, Duration::from_secs(10), &Cancel::default())
+            else {
+                panic!()
+            };
+            let said = tail.concat();
+            assert!(
+                said.ends_with("x[redacted] end") || said.ends_with("x[redacted]end"),
+                "{}",
+                &said[LINE - 10..]
+            );
+        }
+    }
+
+    #[test]
+    fn what_composes_logger_says_before_its_message_is_left() {
+        let line = "time=\"2026-11-27T02:16:26Z\" level=warning msg=\"the warning\"";
+        assert_eq!(
+            compose_frame(line),
+            (
+                "time=\"2026-11-27T02:16:26Z\" level=warning msg=",
+                "\"the warning\""
+            )
+        );
+        for other in [
+            "time=\"hunter2\" level=info msg=x",
+            "level=info msg=x",
+            "msg",
+            "",
+        ] {
+            assert_eq!(compose_frame(other), ("", other));
+        }
+    }
+
+    #[test]
+    fn ends_a_program_and_its_children_when_its_time_is_over() {
+        let began = Instant::now();
+        let end = sh(
+            "echo on my way; sleep 100 & sleep 100",
+            Duration::from_millis(300),
+            &Cancel::default(),
+        );
+        assert!(
+            matches!(&end, End::TimedOut { tail } if tail == &["on my way"]),
+            "{end:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(3));
+    }
+
+    #[test]
+    fn ends_a_program_that_ignores_sigterm_within_two_seconds_of_being_told() {
+        let cancel = Cancel::default();
+        let other = cancel.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            other.set();
+        });
+        let began = Instant::now();
+        let end = sh(
+            "trap '' TERM; while :; do sleep 0.1; done",
+            Duration::from_mins(1),
+            &cancel,
+        );
+        assert!(matches!(end, End::Cancelled), "{end:?}");
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn runs_a_program_once_more_that_a_signal_killed_and_no_oftener() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("runs").display().to_string();
+        let limit = Duration::from_mins(1);
+        let once = format!("echo run >>{file}; [ $(wc -l <{file}) = 2 ] || kill -9 $$");
+        let end = sh(&once, limit, &Cancel::default());
+        assert!(
+            matches!(&end, End::Exited { status, .. } if status.success()),
+            "{end:?}"
+        );
+        let End::Exited { status, .. } = sh(&once, limit, &Cancel::default()) else {
+            panic!()
+        };
+        assert_eq!(ended(status), "was killed by signal 9");
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 4);
+    }
+
+    #[test]
+    fn does_not_wait_for_what_a_program_leaves_behind() {
+        let began = Instant::now();
+        let End::Exited { tail, .. } = sh(
+            "sleep 5 & echo done",
+            Duration::from_secs(10),
+            &Cancel::default(),
+        ) else {
+            panic!()
+        };
+        assert_eq!(tail, ["done"]);
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_line_without_end_needs_little_memory() {
+        let end = sh(
+            "head -c 50000000 /dev/zero | tr '\\0' x",
+            Duration::from_mins(1),
+            &Cancel::default(),
+        );
+        let End::Exited { tail, .. } = end else {
+            panic!()
+        };
+        assert!(tail.iter().all(|line| line.len() <= 16 << 10));
+    }
+}

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bosh_job::command::end_group;
+use bosh_job::command::{End, Followed};
 use bosh_job::{Advise, ExitCode, Paths, Pid, Process};
 use docker_engine::Engine;
 use image_ledger::ImageLedger;
@@ -121,18 +121,14 @@ fn remove_old_images(paths: &Paths, config: &JobConfig) -> anyhow::Result<()> {
 fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
     let program = paths.program("image-importer");
     let mut command = Command::new(&program);
-    command
-        .env_clear()
-        .envs(dockerd::environment(paths))
-        .stdin(Stdio::null());
-    command.process_group(0);
+    command.env_clear().envs(dockerd::environment(paths));
     let report = ReportFile::of(&mut command, paths.root(), &paths.job_config())
         .context("making room for the report on images")?;
-    let mut child = command
-        .spawn()
+    let run = Followed::new(&mut command, deadline)
+        .grace(Duration::from_secs(2))
+        .run()
         .with_context(|| format!("starting {}", program.display()))?;
-    let Some(status) = wait_for(&mut child, deadline)? else {
-        end_group(&mut child, Duration::from_secs(2))?;
+    let End::Exited(status) = run.end else {
         return Err(anyhow::anyhow!(
             "importing images took longer than `start_timeout`"
         ))
@@ -161,21 +157,6 @@ fn import(paths: &Paths, deadline: Instant) -> anyhow::Result<ExitCode> {
         ExitCode::Ok => ExitCode::Failed,
         code => code,
     })
-}
-
-fn wait_for(
-    child: &mut Child,
-    deadline: Instant,
-) -> anyhow::Result<Option<std::process::ExitStatus>> {
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if Instant::now() >= deadline {
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn for_verdict(

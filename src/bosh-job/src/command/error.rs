@@ -55,7 +55,9 @@ impl CommandError {
     }
 }
 
-fn ended(status: ExitStatus) -> String {
+/// "exited with 1", "was killed by signal 9".
+#[must_use]
+pub fn ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exited with {code}"),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
