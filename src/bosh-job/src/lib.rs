@@ -7,6 +7,7 @@ pub mod command;
 pub mod logging;
 pub mod pidfile;
 pub mod process;
+pub mod stop_bounds;
 
 mod atomic_write;
 mod container_processes;

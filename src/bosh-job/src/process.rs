@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use crate::stop_bounds::AFTER_SIGKILL;
+
 /// What `/proc` says about a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessInfo {
@@ -178,7 +180,7 @@ impl Process {
             return Ok(true);
         }
         self.signal(Signal::KILL)?;
-        Ok(self.wait_until_gone(Duration::from_secs(5)))
+        Ok(self.wait_until_gone(AFTER_SIGKILL))
     }
 }
 

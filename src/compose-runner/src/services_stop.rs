@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use bosh_job::stop_bounds::SERVICES;
 use bosh_job::{Advise as _, Paths};
 use docker_engine::{Engine, Filters, Status};
 use job_properties::Instance;
@@ -28,8 +29,6 @@ use crate::{
 
 /// An engine that does not answer within this time is dead or hangs; with either, nothing can be stopped.
 const ANSWER: Duration = Duration::from_secs(1);
-/// The services' share of a stop when the configuration cannot be read.
-const SERVICES: Duration = Duration::from_mins(3);
 
 /// So often Compose is asked to stop services that still run; before each, a pause that doubles.
 const TRIES: u32 = 5;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
+use bosh_job::stop_bounds::{BESIDE_SERVICES, LAST_COPY};
 use bosh_job::{Advise as _, ExitCode, FileLock, Options, Paths, Pidfile, Process, Signal};
 use state_files::Marker;
 
@@ -21,10 +22,6 @@ use crate::{
 
 /// A runner has this long to end by itself, or to begin to stop the services.
 const RUNNER: Duration = Duration::from_secs(2);
-/// What a runner may take beside the services: ending what it was doing, and copying the services' last output.
-const BESIDE_SERVICES: Duration = Duration::from_secs(5);
-/// What collecting the services' last output may take after they have ended.
-const LAST_COPY: Duration = Duration::from_secs(2);
 /// Between two looks at the runner.
 const LOOK: Duration = Duration::from_millis(20);
 

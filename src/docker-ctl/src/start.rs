@@ -42,7 +42,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
         } else {
             // a stop that was cut short has left it there; settings that are no good are told by the start
             info!("dockerd runs, and not on the settings that are asked for; restarting it");
-            stop::leave_containers(paths, &process, false)?;
+            stop::leave_containers(paths, &process, false, deadline)?;
         }
     }
     info!("starting");

@@ -6,6 +6,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use bosh_job::stop_bounds::{
+    AFTER_SIGKILL, BY_FORCE, CONTAINERS, DOCKERD_ALONE, LOCK, LOST_SERVICES, WHOLE,
+};
 use bosh_job::{FileLock, Paths, Pidfile, Process};
 use docker_engine::{Engine, Filters};
 use state_files::Marker;
@@ -15,28 +18,21 @@ use crate::guard::{self, StopPlan};
 use crate::project::PROJECT_LABEL;
 use crate::{cleanup, dead_containers, directories, dockerd, live_restore, lock, project};
 
-/// How long a stop of dockerd and its containers may take, from its begin; what then still runs is killed.
-const WHOLE: Duration = Duration::from_secs(44);
-/// How long another docker-ctl may take to end a start or a stop.
-const LOCK: Duration = Duration::from_secs(20);
-/// How long a stop of the services may take that has lost its runner: monit waits for that no longer.
-const SERVICES: Duration = Duration::from_secs(12);
-/// How long dockerd may take to stop containers, the recipe's included if nobody has stopped them.
-const CONTAINERS: Duration = Duration::from_secs(32);
-/// What of that is kept for dockerd itself, after the recipe's services.
+/// What of [`CONTAINERS`] is kept for dockerd itself, after the recipe's services.
 const REST: Duration = Duration::from_secs(8);
 /// Before another try to stop services that still run; it doubles.
 const REPEAT: Duration = Duration::from_secs(1);
-/// How long dockerd may take to end when containers live on.
-const ALONE: Duration = Duration::from_secs(25);
 /// How long a dockerd may take to end that does not listen any more.
 const UNRESPONSIVE_GRACE: Duration = Duration::from_millis(1200);
 /// How long a dockerd that is starting may take until it listens.
 const STARTING: Duration = Duration::from_secs(10);
 
+/// How long a dockerd that listens has to answer, at least.
+const PING: Duration = Duration::from_secs(1);
+
 /// Stops dockerd.
 pub fn run(paths: &Paths) -> anyhow::Result<()> {
-    let begun = Instant::now();
+    let deadline = Instant::now() + WHOLE;
     directories::make_run_dir(paths)?;
     let _lock = lock::take_for_stop(paths, LOCK)?;
     let (keep, going) = (
@@ -48,12 +44,11 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
             info!("dockerd does not run; nothing to stop");
             Ok(())
         }
-        Some(process) if keep.is_set() => leave_containers(paths, &process, true),
+        Some(process) if keep.is_set() => leave_containers(paths, &process, true, deadline),
         Some(process) => {
             // Where the runner was killed in the middle of it, its stop program goes on, and dockerd is wanted until then.
-            FileLock::take(&paths.compose_stop_lock(), SERVICES)?;
-            let deadline = (Instant::now() + CONTAINERS).min(begun + WHOLE);
-            full(paths, &process, deadline)
+            FileLock::take(&paths.compose_stop_lock(), before(deadline, LOST_SERVICES))?;
+            full(paths, &process, deadline.min(Instant::now() + CONTAINERS))
         }
     };
     // it is not a living dockerd's any more
@@ -68,7 +63,12 @@ pub fn run(paths: &Paths) -> anyhow::Result<()> {
 }
 
 /// Ends dockerd and leaves the containers running, for the next start to find; under a guard, if another program makes that start.
-pub fn leave_containers(paths: &Paths, process: &Process, guarded: bool) -> anyhow::Result<()> {
+pub fn leave_containers(
+    paths: &Paths,
+    process: &Process,
+    guarded: bool,
+    deadline: Instant,
+) -> anyhow::Result<()> {
     let engine = Engine::new(paths.socket());
     // a full stop that was cut short may have left it off
     if engine.ping(Duration::from_secs(2)).is_ok()
@@ -80,7 +80,11 @@ pub fn leave_containers(paths: &Paths, process: &Process, guarded: bool) -> anyh
         warn!("the containers may stop with dockerd: {error:#}");
     }
     let plan = guarded.then(|| StopPlan::of(&engine));
-    end(process, ALONE)?;
+    let left = deadline.saturating_duration_since(Instant::now());
+    end(
+        process,
+        DOCKERD_ALONE.min(left.saturating_sub(AFTER_SIGKILL)),
+    )?;
     if let Some(plan) = plan
         && let Err(error) = plan.and_then(|plan| guard::begin(paths, &plan))
     {
@@ -96,10 +100,12 @@ pub fn full(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Resu
     let left = || deadline.saturating_duration_since(Instant::now());
     // The pidfile names a dockerd that has answered: one that it does not name may still be starting.
     let is_starting = Pidfile::new(paths.docker_pidfile()).read() != Some(process.pid());
-    if is_starting && let Err(error) = engine.wait_ready(Instant::now() + STARTING) {
+    if is_starting
+        && let Err(error) = engine.wait_ready(Instant::now() + before(deadline, STARTING))
+    {
         warn!("a dockerd that is starting does not answer: {error}");
     }
-    match engine.ping(Duration::from_secs(5)) {
+    match engine.ping(before(deadline, Duration::from_secs(5)).max(PING)) {
         Err(error) if error.is_engine_down() => {
             warn!(
                 "dockerd runs and does not listen; ending it, its containers are left to the next start"
@@ -108,14 +114,14 @@ pub fn full(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Resu
         }
         Err(error) => {
             warn!("dockerd hangs; ending it, then its containers: {error}");
-            end(process, Duration::from_secs(5))?;
-            cleanup::end_all(paths, Duration::from_secs(10))?;
+            by_force(paths, process, deadline)?;
         }
         Ok(_) => {
             if let Err(error) = stop_recipe(paths, &engine, left().saturating_sub(REST)) {
                 warn!("the recipe's services are not stopped in order: {error:#}");
             }
-            match live_restore::set(paths, process, &engine, false, Duration::from_secs(5)) {
+            let limit = Duration::from_secs(5).min(left().saturating_sub(AFTER_SIGKILL));
+            match live_restore::set(paths, process, &engine, false, limit) {
                 Ok(()) => {
                     end(process, left())?;
                     cleanup::end_all(paths, Duration::ZERO)?;
@@ -123,14 +129,26 @@ pub fn full(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Resu
                 // its containerd hangs, perhaps: then it would wait for that, too
                 Err(error) => {
                     warn!("dockerd will not stop its containers itself: {error:#}");
-                    end(process, Duration::from_secs(5))?;
-                    cleanup::end_all(paths, Duration::from_secs(10))?;
+                    by_force(paths, process, deadline)?;
                 }
             }
         }
     }
     info!("dockerd and its containers stopped");
     Ok(())
+}
+
+/// What a step may take: `most`, and no more than leaves time to end all by force.
+fn before(deadline: Instant, most: Duration) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    most.min(left.saturating_sub(BY_FORCE))
+}
+
+/// Ends a dockerd that stops nothing itself, then its containers.
+fn by_force(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Result<()> {
+    let left = || deadline.saturating_duration_since(Instant::now());
+    end(process, (BY_FORCE / 2).min(left() / 2))?;
+    cleanup::end_all(paths, BY_FORCE.min(left()))
 }
 
 /// Stops the recipe's services in order, if compose-runner has not: it was killed, or dockerd was asked to stop without it.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::properties::Properties;
 use super::values::{boolean, kind, number};
+use bosh_job::stop_bounds::SERVICES;
 use bosh_job::{Problem, Problems};
 
 /// How the recipe is watched.
@@ -32,10 +33,6 @@ pub struct RestartLimit {
     pub within: Duration,
 }
 
-/// The longest that `stop_timeout` may be. The stop of process `compose` gets 190 s from monit and the one of
-/// `docker` 50 s; the agent gives up on both after 300 s, and the Director then goes on without a word.
-const LONGEST_STOP: u64 = 180;
-
 pub(super) fn parse(properties: &Properties) -> Result<Supervision, Problems> {
     let mut problems = Problems::default();
     let mut seconds = |property: &str, value: &Value, min: u64, max: u64| {
@@ -45,7 +42,12 @@ pub(super) fn parse(properties: &Properties) -> Result<Supervision, Problems> {
     };
     let stable = seconds("stable_seconds", &properties.stable_seconds, 0, 3600);
     let start_timeout = seconds("start_timeout", &properties.start_timeout, 1, 86_400);
-    let stop_timeout = seconds("stop_timeout", &properties.stop_timeout, 1, LONGEST_STOP);
+    let stop_timeout = seconds(
+        "stop_timeout",
+        &properties.stop_timeout,
+        1,
+        SERVICES.as_secs(),
+    );
     let restart_limit = problems.note_all(restart_limit(&properties.restart_limit));
     let rollback_on_failure = problems.note(boolean(
         "rollback_on_failure",
