@@ -23,7 +23,7 @@ use crate::{
     inactive,
     job::{Job, Settings},
     model::Model,
-    networks::{Claims, NameServers},
+    networks::{self, Claims, NameServers},
     on_stable::OnStable,
     preflight::{Preflight, PullPolicies},
     pulls::Pulls,
@@ -188,9 +188,11 @@ impl Attempt<'_> {
         outputs
             .names
             .serve_project(engine, recipe.project.as_str(), claims);
-        outputs
-            .publisher
-            .warn_besides(bring_up.remove_leftover_networks(&model)?);
+        outputs.publisher.warn_besides(networks::remove_leftover(
+            &model,
+            self.start.settings.recipe.project.as_str(),
+            self.engine,
+        )?);
         let expected = model
             .services
             .iter()
@@ -274,7 +276,11 @@ impl Attempt<'_> {
             &RecipeText::read(recipe),
             model,
         )?;
-        let warnings = bring_up.remove_leftover_networks(model)?;
+        let warnings = networks::remove_leftover(
+            model,
+            self.start.settings.recipe.project.as_str(),
+            self.engine,
+        )?;
         outputs.publisher.warn_besides(warnings);
         bring_up.prepare_networks(model)?;
         // before `up`: it lets go of port 53 where the recipe has it

@@ -1,5 +1,7 @@
 //! From a recipe that passed its checks to containers: `prep`, the labels, an earlier project, and `up`.
 
+mod up_failure;
+
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -32,8 +34,8 @@ use crate::{
     preflight::{PullPolicies, message},
     redact::Redactor,
     rollback, service_in_error,
-    up_failure::UpFailure,
 };
+use up_failure::UpFailure;
 
 /// `up` and `prep` are given at least this long, however long the import took.
 const SHORTEST: Duration = Duration::from_secs(30);

@@ -14,7 +14,7 @@ use docker_engine::Healthcheck;
 mod parse;
 
 use crate::{
-    networks::RecipeNetwork, other_images::OtherImages, preflight::EngineNeed,
+    engine_needs::EngineNeed, networks::RecipeNetwork, other_images::OtherImages,
     recipe_volumes::RecipeVolume,
 };
 

@@ -39,7 +39,6 @@ mod plugins;
 mod quotas;
 mod refusal;
 
-pub use engine_needs::{EngineNeed, engine_needs};
 pub use images::PullPolicies;
 
 /// The checks' inputs.

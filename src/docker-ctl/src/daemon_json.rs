@@ -1,7 +1,7 @@
 //! `daemon.json`: dockerd's settings, all of them but the proxies. dockerd gets no other flag, since it refuses a setting that
 //! is in both. Proxies are in its environment, since engines before 23.0 take them from nowhere else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bosh_job::{Paths, atomic_write};
 use job_properties::{
@@ -43,6 +43,16 @@ pub struct DaemonJson {
 }
 
 impl DaemonJson {
+    /// The settings that dockerd last came up with.
+    pub fn last_good(paths: &Paths) -> Option<Self> {
+        Self::read(&Self::last_good_path(paths))
+    }
+
+    /// Where those are.
+    pub fn last_good_path(paths: &Paths) -> PathBuf {
+        paths.daemon_json().with_extension("json.good")
+    }
+
     /// The settings for the job's properties. TLS files must be there already.
     pub fn new(paths: &Paths, daemon: &Daemon, tls: Option<&TlsFiles>) -> Self {
         let mut settings = Map::new();

@@ -12,10 +12,10 @@ use docker_engine::{Engine, Info};
 use job_properties::{ImageStore, JobConfig};
 use tracing::{info, warn};
 
+use crate::bytes::human;
 use crate::daemon_json::DaemonJson;
 use crate::data_root::{self, Unseen, name_of};
-use crate::status::human;
-use crate::{settings, storage_options};
+use crate::storage_options;
 
 /// The first engine that has the containerd store.
 const HAS_CONTAINERD: u32 = 24;
@@ -192,7 +192,7 @@ fn known(paths: &Paths) -> Option<ImageStore> {
             _ => None,
         }
     };
-    let asked = || settings::last_good(paths)?.image_store();
+    let asked = || DaemonJson::last_good(paths)?.image_store();
     noted(paths).or_else(asked).or_else(seen)
 }
 

@@ -13,6 +13,7 @@ use job_properties::JobConfig;
 use recipe::Recipe;
 
 mod address_pools;
+mod bytes;
 mod cgroups;
 mod cleanup;
 mod cli_config;

@@ -9,6 +9,7 @@ use bosh_job::{Advise, Paths};
 use job_properties::JobConfig;
 use state_files::Marker;
 
+use crate::daemon_json::DaemonJson;
 use crate::{directories, image_store, settings};
 
 /// Checks the engine, and the settings of a first start, and leaves the marker of a deploy.
@@ -21,7 +22,7 @@ pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<(
             .context("removing the marker of a deploy")?;
         return Err(error);
     }
-    if settings::last_good(paths).is_none() {
+    if DaemonJson::last_good(paths).is_none() {
         deploying
             .clear()
             .context("removing the marker of a deploy")?;

@@ -1,7 +1,7 @@
 //! dockerd's settings from properties to a file that it accepts, without losing those that work.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -25,7 +25,8 @@ pub fn checked(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, Dae
 /// The settings that the properties ask for. What only dockerd knows of them is not checked.
 pub fn wanted(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, DaemonJson)> {
     let mut daemon = config.daemon()?;
-    daemon.networks = address_pools::choose(daemon.networks, last_good(paths).as_ref())?;
+    daemon.networks =
+        address_pools::choose(daemon.networks, DaemonJson::last_good(paths).as_ref())?;
     let tls = match daemon.listen.as_ref().map(|listen| &listen.access) {
         Some(TcpAccess::MutualTls(material)) => Some(tls_files::write(paths, material)?),
         _ => None,
@@ -33,11 +34,6 @@ pub fn wanted(paths: &Paths, config: &JobConfig) -> anyhow::Result<(Daemon, Daem
     let settings = image_store::keep(paths, DaemonJson::new(paths, &daemon, tls.as_ref()));
     image_store::check_options(paths, &settings, daemon.image_store.is_some())?;
     Ok((daemon, settings))
-}
-
-/// The settings that dockerd last came up with.
-pub fn last_good(paths: &Paths) -> Option<DaemonJson> {
-    DaemonJson::read(&last_good_path(paths))
 }
 
 /// Makes settings the ones that dockerd starts with.
@@ -50,12 +46,8 @@ pub fn remember(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
     if let Err(error) = image_store::note(paths, settings) {
         warn!("the data root's image store is not noted: {error:#}");
     }
-    settings.write(&last_good_path(paths))?;
-    tls_files::remove_unused(paths, &[settings])
-}
-
-fn last_good_path(paths: &Paths) -> PathBuf {
-    paths.daemon_json().with_extension("json.good")
+    settings.write(&DaemonJson::last_good_path(paths))?;
+    tls_files::remove_unused(paths, settings.text("tlskey").map(Path::new))
 }
 
 /// Has dockerd check the settings, if it can: the flag exists since 23.0.

@@ -159,7 +159,7 @@ fn already_running(paths: &Paths, process: &Process) -> anyhow::Result<()> {
     }
     // it came up after an earlier start had given up waiting, or was ended
     refusals::settle_late(paths)?;
-    if settings::last_good(paths).is_none()
+    if DaemonJson::last_good(paths).is_none()
         && let Some(in_place) = DaemonJson::read(&paths.daemon_json())
     {
         settings::remember(paths, &in_place)?;
@@ -215,7 +215,7 @@ fn begin(
     refusals: &mut Refusals,
 ) -> anyhow::Result<()> {
     image_store::check_engine(paths, &config)?;
-    let last_good = settings::last_good(paths).map(|good| image_store::keep(paths, good));
+    let last_good = DaemonJson::last_good(paths).map(|good| image_store::keep(paths, good));
     let wanted = config.and_then(|config| settings::checked(paths, &config));
     let error = match wanted {
         Ok((daemon, json)) => {

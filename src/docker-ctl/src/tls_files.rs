@@ -1,14 +1,12 @@
 //! Certificate, key and authority on disk. Each set has a directory of its own, named by its digest, so that settings that
 //! turn out bad do not overwrite the files of those that work.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bosh_job::{Paths, atomic_write, make_dir};
 use job_properties::TlsMaterial;
 use sha2::{Digest, Sha256};
-
-use crate::daemon_json::DaemonJson;
 
 /// Where a set lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,20 +50,13 @@ pub fn write(paths: &Paths, material: &TlsMaterial) -> anyhow::Result<TlsFiles> 
     Ok(files)
 }
 
-/// Removes the sets that none of the given settings names.
-pub fn remove_unused(paths: &Paths, used_by: &[&DaemonJson]) -> anyhow::Result<()> {
-    let used: Vec<PathBuf> = used_by
-        .iter()
-        .filter_map(|settings| {
-            PathBuf::from(settings.text("tlskey")?)
-                .parent()
-                .map(PathBuf::from)
-        })
-        .collect();
+/// Removes the sets other than that of the key `used`.
+pub fn remove_unused(paths: &Paths, used: Option<&Path>) -> anyhow::Result<()> {
+    let used = used.and_then(Path::parent);
     let dir = paths.tls_dir();
     for entry in std::fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))? {
         let path = entry?.path();
-        if !used.contains(&path) && path.is_dir() {
+        if used != Some(path.as_path()) && path.is_dir() {
             std::fs::remove_dir_all(&path)
                 .with_context(|| format!("removing {}", path.display()))?;
         }

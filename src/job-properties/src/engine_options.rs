@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::daemon_settings::{DaemonSetting, Family, SettingType};
 use super::properties::Properties;
 use super::setting_value::{SettingValue, Ulimit};
-use super::values::{boolean, each, is_unset, kind, number};
+use super::values::{boolean, each, is_unset, kind, number, pairs, word};
 use super::{daemon_map, log_driver};
 use bosh_job::{Problem, Problems};
 
@@ -75,40 +75,6 @@ fn option(property: &str, value: &Value, of: SettingType) -> Result<SettingValue
             Err(Problem::new(property, what).into())
         }
     }
-}
-
-/// A list of `name=value`. A value may be a secret, a token of a log driver for one.
-pub(super) fn pairs<'a>(
-    property: &str,
-    value: &'a Value,
-) -> Result<Vec<(&'a str, &'a str)>, Problems> {
-    each(property, value, |place, value| {
-        let pair = value.as_str().and_then(|text| text.split_once('='));
-        let pair = pair.filter(|(name, _)| !name.trim().is_empty());
-        pair.ok_or_else(|| {
-            let what = match value {
-                Value::String(_) => "a string without a name and `=`",
-                other => kind(other),
-            };
-            Problem::new(
-                place,
-                format!("must be a string of the form name=value, and is {what}"),
-            )
-        })
-    })
-}
-
-pub(super) fn word<'a>(property: &str, value: &'a Value) -> Result<&'a str, Problem> {
-    let text = value.as_str().filter(|text| {
-        !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-    });
-    text.ok_or_else(|| {
-        let what = match value {
-            Value::String(_) => "one that is empty or has white space in it",
-            other => kind(other),
-        };
-        Problem::new(property, format!("must be a word, and is {what}"))
-    })
 }
 
 fn address(property: &str, value: &Value, family: Family) -> Result<IpAddr, Problem> {

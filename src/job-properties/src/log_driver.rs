@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::engine_options::{pairs, word};
 use super::setting_value::SettingValue;
+use super::values::{pairs, word};
 use bosh_job::{Problem, Problems};
 
 /// The engine's own drivers that keep files; without a cap these grow until the disk is full.

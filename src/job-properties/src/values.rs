@@ -86,3 +86,37 @@ pub(crate) fn each<'a, T>(
 pub(crate) fn is_unset(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
+
+/// A list of `name=value`. A value may be a secret, a token of a log driver for one.
+pub(super) fn pairs<'a>(
+    property: &str,
+    value: &'a Value,
+) -> Result<Vec<(&'a str, &'a str)>, Problems> {
+    each(property, value, |place, value| {
+        let pair = value.as_str().and_then(|text| text.split_once('='));
+        let pair = pair.filter(|(name, _)| !name.trim().is_empty());
+        pair.ok_or_else(|| {
+            let what = match value {
+                Value::String(_) => "a string without a name and `=`",
+                other => kind(other),
+            };
+            Problem::new(
+                place,
+                format!("must be a string of the form name=value, and is {what}"),
+            )
+        })
+    })
+}
+
+pub(super) fn word<'a>(property: &str, value: &'a Value) -> Result<&'a str, Problem> {
+    let text = value.as_str().filter(|text| {
+        !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+    });
+    text.ok_or_else(|| {
+        let what = match value {
+            Value::String(_) => "one that is empty or has white space in it",
+            other => kind(other),
+        };
+        Problem::new(property, format!("must be a word, and is {what}"))
+    })
+}

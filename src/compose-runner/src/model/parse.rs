@@ -13,7 +13,7 @@ use super::{
     Build, InlineFile, Model, ModelError, Mount, MountKind, PublishedPort, Service, Volume,
 };
 use crate::{
-    networks::RecipeNetwork, other_images::OtherImages, preflight::engine_needs,
+    engine_needs::engine_needs, networks::RecipeNetwork, other_images::OtherImages,
     recipe_volumes::RecipeVolume,
 };
 

@@ -1,11 +1,10 @@
 //! Networks that an earlier or failed recipe left behind. Compose forgets them, and each keeps a subnet.
 
 use bosh_job::ErrorReport;
-use docker_engine::{ContainerSummary, Filters, Network};
+use docker_engine::{ContainerSummary, Engine, Filters, Network};
 
 use super::is_of;
 use crate::{
-    bring_up::BringUp,
     failure::{Outcome, error},
     model::Model,
 };
@@ -34,34 +33,31 @@ pub fn leftover<'a>(
         .collect()
 }
 
-impl BringUp<'_> {
-    /// Removes them. One that stays is a warning.
-    pub fn remove_leftover_networks(&self, model: &Model) -> Outcome<Vec<ErrorReport>> {
-        let project = self.settings.recipe.project.as_str();
-        let networks = self.engine.networks(&Filters::default())?;
-        let containers = self.engine.containers(&Filters::all())?;
-        let mut warnings = Vec::new();
-        for network in leftover(model, project, &networks, &containers) {
-            let name = &network.name;
-            match self.engine.remove_network(&network.id) {
-                Ok(()) => tracing::info!(
-                    network = name,
-                    "the recipe no longer has this network, and nothing uses it: removed"
-                ),
-                Err(failure) => {
-                    let mut found = error(format!(
-                        "network {name}, which the recipe no longer has, cannot be removed"
-                    ));
-                    found.causes = vec![failure.to_string()];
-                    found.hint = Some(format!(
-                        "`docker network inspect {name}` says what uses it; remove it by hand (`docker network rm {name}`)"
-                    ));
-                    warnings.push(found);
-                }
+/// Removes these networks. One that stays is a warning.
+pub fn remove_leftover(model: &Model, project: &str, engine: &Engine) -> Outcome<Vec<ErrorReport>> {
+    let networks = engine.networks(&Filters::default())?;
+    let containers = engine.containers(&Filters::all())?;
+    let mut warnings = Vec::new();
+    for network in leftover(model, project, &networks, &containers) {
+        let name = &network.name;
+        match engine.remove_network(&network.id) {
+            Ok(()) => tracing::info!(
+                network = name,
+                "the recipe no longer has this network, and nothing uses it: removed"
+            ),
+            Err(failure) => {
+                let mut found = error(format!(
+                    "network {name}, which the recipe no longer has, cannot be removed"
+                ));
+                found.causes = vec![failure.to_string()];
+                found.hint = Some(format!(
+                    "`docker network inspect {name}` says what uses it; remove it by hand (`docker network rm {name}`)"
+                ));
+                warnings.push(found);
             }
         }
-        Ok(warnings)
     }
+    Ok(warnings)
 }
 
 #[cfg(test)]

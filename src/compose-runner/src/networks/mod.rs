@@ -20,6 +20,7 @@ mod stale;
 
 pub use clashes::check;
 pub use in_force::InForce;
+pub use leftover::remove_leftover;
 pub use name_server::NameServers;
 pub use overrides::add_to;
 pub use port_53::{Claims, hint};

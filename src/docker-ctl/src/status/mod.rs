@@ -19,8 +19,6 @@ use state_files::{Refused, State, Verdict};
 use crate::data_root::{self, Unseen};
 use crate::{dead_containers, project, refusals};
 
-pub use table::human;
-
 /// How long data of the other image store are counted.
 const COUNTING: Duration = Duration::from_secs(20);
 

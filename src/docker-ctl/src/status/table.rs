@@ -6,6 +6,7 @@ use state_files::State;
 use super::Report;
 use super::disk::{DiskReport, Used};
 use super::engine::{ContainerReport, EngineReport};
+use crate::bytes::human;
 use crate::image_store;
 
 /// Digits of a digest that are shown, as `docker images` shows them.
@@ -176,23 +177,6 @@ fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
             cells.join("  ").trim_end().to_owned()
         })
         .collect()
-}
-
-/// `1.5 GiB`: one digit after the point is enough to see what fills a disk.
-pub fn human(bytes: u64) -> String {
-    let units = [
-        (1_u64 << 40, "TiB"),
-        (1 << 30, "GiB"),
-        (1 << 20, "MiB"),
-        (1 << 10, "KiB"),
-    ];
-    for (unit, name) in units {
-        if bytes >= unit {
-            let tenths = bytes % unit * 10 / unit;
-            return format!("{}.{tenths} {name}", bytes / unit);
-        }
-    }
-    format!("{bytes} B")
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::location::{is_same_origin, shown};
 use crate::rate_limit;
+use crate::request::{Request, method_name};
 use crate::retry::Failure;
 use crate::secret::Secret;
-use crate::transport::{Request, method_name};
 use crate::words::clean;
 
 /// What of an error's body is read, in bytes.

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ureq::http::uri::Authority;
 use ureq::http::{Method, Uri};
 
-use crate::auth::normal_name;
 use crate::error::{Error, Result};
 use crate::location::shown;
+use crate::registry_keys::normal_name;
+use crate::request::Request;
 use crate::retry::Failure;
 use crate::settings::Settings;
-use crate::transport::{Request, Transport};
+use crate::transport::Transport;
 
 const HUB: &str = "docker.io";
 /// Where Docker Hub's API is.

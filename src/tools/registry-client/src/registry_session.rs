@@ -5,8 +5,9 @@ use ureq::http::Method;
 use crate::answer::{Answer, Subject};
 use crate::auth::AuthCache;
 use crate::endpoint::Endpoint;
+use crate::request::Request;
 use crate::retry::Failure;
-use crate::transport::{Request, Transport};
+use crate::transport::Transport;
 
 /// Connections, and what authorizes their requests.
 pub(crate) struct RegistrySession {

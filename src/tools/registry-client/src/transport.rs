@@ -18,9 +18,9 @@ use crate::error::{Error, Result};
 use crate::host_rules::{is_listed, is_loopback};
 use crate::location::{follow, is_same_origin, shown};
 use crate::proxy::{Route, Routes};
+use crate::request::{Request, method_name};
 use crate::retry::Failure;
 use crate::roots;
-use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::tls;
 use crate::trust::Trust;
@@ -29,22 +29,6 @@ const USER_AGENT: &str = concat!("containers/", env!("CARGO_PKG_VERSION"));
 /// Above the number of layers that anybody fetches at a time.
 const IDLE_CONNECTIONS: usize = 16;
 const ROUTES: usize = 3;
-
-/// What to ask.
-#[derive(Clone, Debug)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: Method,
-    pub(crate) url: Uri,
-    pub(crate) accept: &'a str,
-    /// The header `Authorization`; it goes to this URL's server only.
-    pub(crate) authorization: Option<Secret>,
-    /// The first byte wanted.
-    pub(crate) from: Option<u64>,
-    /// A form to post.
-    pub(crate) form: Option<Secret>,
-    /// What the server must not repeat in an error.
-    pub(crate) hidden: Vec<Secret>,
-}
 
 /// Connections to servers.
 pub(crate) struct Transport {
@@ -235,14 +219,6 @@ impl Transport {
     /// How long a document may take.
     pub(crate) fn document_time(&self) -> Duration {
         self.settings.timeouts.document
-    }
-}
-
-pub(crate) fn method_name(method: &Method) -> &'static str {
-    match method.as_str() {
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        _ => "GET",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::disk;
 use crate::error::Result;
 use crate::mountinfo;
 use crate::process::{self, Stat};
-use crate::{command, firewall, network};
+use crate::{command, firewall, links, network};
 
 pub(crate) fn of(tag: &str, cgroup_path: &Path, directory: &Path) -> Result<Vec<String>> {
     let cgroup = Cgroup::new(cgroup_path)?;
@@ -54,7 +54,7 @@ pub(crate) fn sweep(tag: &str, cgroup_path: &Path, directory: &Path) -> Result<(
     cgroup.kill()?;
     cgroup.remove()?;
     for name in links(tag) {
-        network::remove_link(&name)?;
+        links::remove_link(&name)?;
     }
     firewall::unset(tag)?;
     for point in mounts_below(directory)?.iter().rev() {

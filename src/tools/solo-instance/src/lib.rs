@@ -27,6 +27,7 @@ mod init;
 mod inside;
 mod instance;
 mod leftovers;
+mod links;
 mod lock;
 mod machine;
 mod migration;

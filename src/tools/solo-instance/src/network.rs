@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::command;
 use crate::error::{Error, Result};
 use crate::firewall;
+use crate::links::{ip, link_exists, remove_link};
 use crate::plan;
 use crate::routes;
 use crate::spec::NetworkSpec;
@@ -268,27 +269,8 @@ fn usable_nameservers(resolv_conf: &str) -> Vec<String> {
         .collect()
 }
 
-pub(crate) fn ip<const N: usize>(args: [&str; N]) -> Result<String> {
-    command::run("ip", args)
-}
-
 pub(crate) fn alias(tag: &str) -> String {
     format!("bosh-solo:{tag}")
-}
-
-pub(crate) fn link_exists(name: &str) -> bool {
-    Path::new("/sys/class/net").join(name).exists()
-}
-
-/// Deletes a link, if it is there: the end of an instance takes its link with it, a moment later.
-pub(crate) fn remove_link(name: &str) -> Result<()> {
-    if !link_exists(name) {
-        return Ok(());
-    }
-    match ip(["link", "del", name]) {
-        Err(error) if link_exists(name) => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

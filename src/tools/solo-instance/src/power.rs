@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::instance::{Files, Instance, remove_if_there};
 use crate::plan::{self, MachinePlan};
 use crate::process::{self, Stat};
-use crate::{lock, monit, network};
+use crate::{links, lock, monit};
 
 /// How long processes have to end before they are killed; systemd waits as long for what ignores SIGTERM.
 const REBOOT_GRACE: Duration = Duration::from_secs(10);
@@ -182,7 +182,7 @@ impl Instance {
         }
         cgroup.kill()?;
         cgroup.remove()?;
-        network::remove_link(&self.link())?;
+        links::remove_link(&self.link())?;
         let image = self.disk_image();
         if !disk::wait_until_free(&image, Duration::from_secs(5)) {
             for device in disk::loops_of(&image) {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::network::ip;
+use crate::links::ip;
 use crate::subnet::{self, Subnet};
 
 /// The subnet that is wanted, if it is free; else the first free one. `others` are those of other deployments, which

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::docker_config::DockerConfig;
 use super::helper;
-use super::keys::normal_name;
 use crate::error::Result;
+use crate::registry_keys::normal_name;
 use crate::secret::{Credentials, Secret};
 use crate::settings::Settings;
 

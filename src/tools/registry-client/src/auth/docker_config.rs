@@ -11,8 +11,8 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use super::keys::ranked;
 use crate::error::{Error, Result};
+use crate::registry_keys::ranked;
 use crate::secret::{Credentials, Secret};
 
 /// Docker writes the padding; who writes the file by hand may forget it. Go, too, takes any bits at the end.

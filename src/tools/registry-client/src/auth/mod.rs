@@ -4,7 +4,6 @@ mod challenge;
 mod credentials;
 mod docker_config;
 mod helper;
-mod keys;
 mod realm;
 mod token;
 
@@ -26,8 +25,6 @@ use crate::transport::Transport;
 
 use challenge::Challenge;
 use credentials::Keyring;
-
-pub(crate) use keys::normal_name;
 
 /// What authorizes requests, by server and repository.
 pub(crate) struct AuthCache {

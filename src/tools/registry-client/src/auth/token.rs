@@ -12,9 +12,10 @@ use crate::answer::Subject;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::location::{origin, shown};
+use crate::request::Request;
 use crate::retry::Failure;
 use crate::secret::{Credentials, Secret};
-use crate::transport::{Request, Transport};
+use crate::transport::Transport;
 
 /// How long a token is good for, at least and unless its server says, in seconds (`token.md`).
 const SHORTEST_LIFE: u64 = 60;

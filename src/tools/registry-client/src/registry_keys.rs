@@ -6,9 +6,9 @@
 
 use std::cmp::Reverse;
 
-pub(super) const HUB: &str = "docker.io";
+pub(crate) const HUB: &str = "docker.io";
 /// Docker's own key for Docker Hub.
-pub(super) const HUB_KEY: &str = "https://index.docker.io/v1/";
+pub(crate) const HUB_KEY: &str = "https://index.docker.io/v1/";
 /// What a login in the browser keeps beside Docker's own key: tokens for Docker's API, no password of the registry.
 const TOKENS: [&str; 2] = ["access-token", "refresh-token"];
 
@@ -31,7 +31,7 @@ enum Fit {
 
 /// The keys that mean this repository of this registry, the best first. Without a repository: those that mean the whole
 /// registry. `.dockercfg` has no keys with repositories, so that `legacy` takes them for the whole registry.
-pub(super) fn ranked<'k>(
+pub(crate) fn ranked<'k>(
     keys: impl Iterator<Item = &'k str>,
     registry: &str,
     repository: &str,
