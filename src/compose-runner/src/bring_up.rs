@@ -30,7 +30,7 @@ use crate::{
     model::Model,
     mounts::{Outside, RecipeFiles, Texts},
     networks::{self, Claims, pools},
-    other_images,
+    other_images_in_recipe,
     preflight::{PullPolicies, message},
     redact::Redactor,
     rollback, service_in_error,
@@ -164,8 +164,9 @@ impl BringUp<'_> {
         let (in_force, gateways) = self.seen_of_networks()?;
         networks::add_to(&mut document, model, &in_force, &gateways);
         self.policies.add_to(&mut document);
-        let others = other_images::overrides(model, &brought, self.kept_images, self.engine)?;
-        let texts = other_images::add_to(&mut document, model, &others);
+        let others =
+            other_images_in_recipe::overrides(model, &brought, self.kept_images, self.engine)?;
+        let texts = other_images_in_recipe::add_to(&mut document, model, &others);
         // JSON is YAML.
         let mut text = format!("{document:#}\n");
         for (placeholder, replacement) in &texts {

@@ -40,6 +40,7 @@ mod networks;
 mod observe;
 mod on_stable;
 mod other_images;
+mod other_images_in_recipe;
 mod output;
 mod ports;
 mod preflight;

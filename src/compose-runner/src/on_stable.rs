@@ -15,7 +15,7 @@ use crate::{
     image_map::ImageMap,
     job::{Job, Settings},
     model::Model,
-    other_images,
+    other_images, other_images_in_recipe,
 };
 
 /// What it takes.
@@ -37,7 +37,7 @@ impl OnStable {
         let services = model.services.iter();
         let own =
             services.filter_map(|(name, service)| Some((name.clone(), service.image.clone()?)));
-        let others = other_images::all(model).into_iter();
+        let others = other_images_in_recipe::all(model).into_iter();
         let others = others.map(|image| (other_images::kept_name(image), image.to_owned()));
         Self {
             paths: job.paths.clone(),

@@ -7,7 +7,7 @@ use docker_engine::{Engine, ImageStore};
 use image_archive::Reference;
 use image_ledger::ImageLedger;
 
-use crate::{model::Model, other_images};
+use crate::{model::Model, other_images_in_recipe};
 
 /// What the names of the recipe's images stood for before Compose could pull them.
 pub struct Pulls<'a> {
@@ -29,7 +29,7 @@ impl<'a> Pulls<'a> {
             .filter(|service| !service.is_built());
         let mut before = BTreeMap::new();
         let own = services.filter_map(|service| service.image.as_deref());
-        for image in own.chain(other_images::all(model)) {
+        for image in own.chain(other_images_in_recipe::all(model)) {
             before.insert(image.to_owned(), id_of(engine, image)?);
         }
         Ok(Self {

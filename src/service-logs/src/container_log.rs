@@ -9,7 +9,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, ErrorKind},
-    os::unix::fs::{FileExt as _, MetadataExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use std::{
 
 use crate::{
     line::GoingOn,
+    open_file::{Open, fill},
     place::Place,
     positions::{ContainerPosition, FileId, ReadPosition},
 };
@@ -40,16 +41,6 @@ pub struct Source {
     pub service: String,
     /// The driver's current file (`LogPath`).
     pub log: PathBuf,
-}
-
-/// A file that is being read.
-#[derive(Debug)]
-pub(crate) struct Open {
-    pub file: File,
-    pub id: FileId,
-    pub offset: u64,
-    /// Something may be missing before what is read next.
-    pub after_gap: bool,
 }
 
 /// A container's output.
@@ -308,18 +299,4 @@ pub(crate) enum Chunk<'b> {
     Lines(&'b [u8]),
     /// So many bytes that are no entry, and are longer than one can be, or the rest of a file.
     NoEntry(usize),
-}
-
-/// Reads until the buffer is full or the file ends.
-pub(crate) fn fill(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read_at(&mut buffer[length..], offset.saturating_add(length as u64)) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }

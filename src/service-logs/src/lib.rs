@@ -33,6 +33,7 @@ mod copying;
 mod entry;
 mod file_name;
 mod line;
+mod open_file;
 mod place;
 mod positions;
 mod round;

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, fs::File, io, os::unix::fs::MetadataExt as _};
 
 use crate::{
-    container_log::{Open, fill},
     entry,
+    open_file::{Open, fill},
     positions::ReadPosition,
 };
 

@@ -1,28 +1,9 @@
 //! What a template sees of its instance (director: `deployment_plan/instance_spec.rb`, `TemplateSpec`).
 
 use crate::dns;
+use crate::instance_facts::InstanceFacts;
 use crate::plan::{GroupPlan, JobPlan, Plan};
 use serde_json::{Map, Value, json};
-use std::net::Ipv4Addr;
-
-/// What is known of an instance before its templates are rendered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceFacts {
-    /// Its group.
-    pub group: String,
-    /// Its place in the group, from 0.
-    pub index: usize,
-    /// Its UUID, the same for all its life.
-    pub id: String,
-    /// Its availability zone, if the group has any.
-    pub az: Option<String>,
-    /// Its address.
-    pub ip: Ipv4Addr,
-    /// The address of the private network's other end.
-    pub gateway: Ipv4Addr,
-    /// The network's mask.
-    pub netmask: Ipv4Addr,
-}
 
 /// The context of one job's templates on one instance.
 pub fn build(

@@ -1,7 +1,7 @@
 //! Names of instances and links, which BOSH DNS would serve. Here each instance has them in its `/etc/hosts`, where an
 //! agent keeps its deployment's records, too (bosh-agent `platform/linux_platform.go`, `SaveDNSRecords`).
 
-use crate::context::InstanceFacts;
+use crate::instance_facts::InstanceFacts;
 use crate::plan::{GroupPlan, Plan};
 use std::fmt::Write as _;
 

@@ -1,8 +1,8 @@
 //! Links between jobs of one deployment: who consumes finds who provides, by type and name
 //! (director: `links/links_manager.rb`).
 
-use crate::context::InstanceFacts;
 use crate::dns;
+use crate::instance_facts::InstanceFacts;
 use crate::plan::{GroupPlan, JobPlan, Plan, properties};
 use crate::release::LinkDefinition;
 use anyhow::{Result, anyhow, bail};

@@ -11,6 +11,7 @@ mod context;
 mod dns;
 mod engine;
 mod hint;
+mod instance_facts;
 mod links;
 mod plan;
 mod progress;

@@ -1,7 +1,7 @@
 //! A job's templates, rendered for one instance.
 
 use crate::context;
-use crate::context::InstanceFacts;
+use crate::instance_facts::InstanceFacts;
 use crate::links;
 use crate::plan::{GroupPlan, JobPlan, Plan};
 use crate::release::fingerprint;

@@ -9,10 +9,10 @@ use crate::apt_sources::{self, Distribution};
 use crate::command;
 use crate::digest;
 use crate::error::{Error, Result};
-use crate::host::Progress;
 use crate::lock;
 use crate::mountinfo;
 use crate::plan::write_private;
+use crate::progress::Progress;
 
 /// Beside apt's `minbase` variant: what BOSH's agent and jobs call, and the compiler that stemcells have
 /// (bosh-linux-stemcell-builder, `stages/base_debootstrap` and `base_ubuntu_packages`). Nothing of Docker's.

@@ -11,7 +11,7 @@ use rustix::mount::MountFlags;
 use rustix::process::{Signal, WaitOptions};
 
 use crate::error::{Error, Result};
-use crate::init::bring_up_loopback;
+use crate::links::bring_up_loopback;
 use crate::plan::{self, AGENT_PATH, CompilePlan};
 use crate::process;
 use crate::rootfs::{self, Root};

@@ -1,7 +1,6 @@
 //! This machine, and the state directory in which its deployments live.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,35 +9,9 @@ use crate::compile::{self, CompileSpec, Compiled};
 use crate::error::{Error, Result};
 use crate::instance::{DiskFate, Instance, Record};
 use crate::network::Network;
+use crate::progress::Progress;
 use crate::spec::{InstanceSpec, NetworkSpec, check_name};
 use crate::{base_tree, digest, firewall, leftovers, lock, rootfs};
-
-/// Tells a person what goes on; each call is one line.
-#[derive(Clone)]
-pub struct Progress(Arc<dyn Fn(&str) + Send + Sync>);
-
-impl Progress {
-    /// Hands each line to `tell`.
-    pub fn new(tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-
-    /// Says nothing.
-    #[must_use]
-    pub fn silent() -> Self {
-        Self::new(|_| ())
-    }
-
-    pub(crate) fn tell(&self, line: &str) {
-        (self.0)(line);
-    }
-}
-
-impl fmt::Debug for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Progress")
-    }
-}
 
 /// What [`Host::open`] needs to know.
 #[derive(Debug, Clone)]

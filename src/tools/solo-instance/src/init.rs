@@ -16,6 +16,7 @@ use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::error::{Error, Result};
+use crate::links::bring_up_loopback;
 use crate::monit::MONITRC;
 use crate::plan::MachinePlan;
 use crate::{compile, enter, machine, plan, process};
@@ -80,12 +81,6 @@ fn boot(plan: &Path) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-pub(crate) fn bring_up_loopback() -> Result<()> {
-    crate::command::run("/usr/sbin/ip", ["link", "set", "lo", "up"])
-        .or_else(|_| crate::command::run("/sbin/ip", ["link", "set", "lo", "up"]))
-        .map(drop)
 }
 
 fn say(word: &str) -> Result<()> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::rootfs::remove;
 use crate::spec::InstanceSpec;
 use crate::storage::Storage;
 use crate::{disk, lock, mountinfo, plan};
@@ -170,17 +171,4 @@ pub(crate) fn remove_if_there(file: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Removes a file, or a directory with all that is in it.
-pub(crate) fn remove(path: &Path) -> Result<()> {
-    let directory = path
-        .symlink_metadata()
-        .is_ok_and(|metadata| metadata.is_dir());
-    let removed = if directory {
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
-    };
-    removed.map_err(Error::io("removing", path))
 }

@@ -23,3 +23,9 @@ pub(crate) fn remove_link(name: &str) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+pub(crate) fn bring_up_loopback() -> Result<()> {
+    command::run("/usr/sbin/ip", ["link", "set", "lo", "up"])
+        .or_else(|_| command::run("/sbin/ip", ["link", "set", "lo", "up"]))
+        .map(drop)
+}

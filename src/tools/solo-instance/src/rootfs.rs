@@ -249,7 +249,20 @@ pub(crate) fn give_to_vcap(path: &Path) -> Result<()> {
 pub(crate) fn empty(directory: &Path) -> Result<()> {
     let entries = fs::read_dir(directory).map_err(Error::io("reading", directory))?;
     for entry in entries.flatten() {
-        crate::instance::remove(&entry.path())?;
+        remove(&entry.path())?;
     }
     Ok(())
+}
+
+/// Removes a file, or a directory with all that is in it.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let directory = path
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_dir());
+    let removed = if directory {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    removed.map_err(Error::io("removing", path))
 }
