@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+// circle: an error names the digest that it is about, and what is no digest is an error
 use crate::digest::Digest;
 
 /// The result of this crate's functions.

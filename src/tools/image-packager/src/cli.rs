@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::commands::freeze::Freeze;
 use crate::commands::outdated::Outdated;
 use crate::commands::update::Update;
+use crate::global::Global;
 use crate::release::ExportFormat;
 use clap::{Args, Parser, Subcommand};
 use image_archive::Reference;
@@ -19,24 +20,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Flags that every command takes.
-#[derive(Debug, Args)]
-pub struct Global {
-    /// The release, or a directory in it [default: where you are]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-    /// Report as JSON on standard output
-    #[arg(long, global = true)]
-    pub json: bool,
-}
-
-impl Global {
-    /// Whether to report as JSON.
-    pub fn is_json(&self) -> bool {
-        self.json
-    }
 }
 
 /// A command.

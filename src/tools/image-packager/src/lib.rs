@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 pub mod fetch;
 pub mod freezing;
+mod global;
 pub mod image;
 mod output;
 pub mod progress;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
+// circle: an instance keeps the host that it is on, and a host opens its instances
 use crate::host::Host;
 use crate::rootfs::remove;
 use crate::spec::InstanceSpec;

@@ -1,6 +1,6 @@
 //! The director's two sequences on one instance: stop and start (director: `stopper.rb`, `starter.rb`).
 
-use super::{Drain, Machine, apply, drain, monit, scripts};
+use super::{Drain, Machine, apply, drain, monit, scripts, start_stop};
 use crate::plan::WatchTime;
 use anyhow::Result;
 
@@ -52,7 +52,7 @@ pub fn stop(
     machine
         .progress
         .say(&format!("{}: L stopping jobs", machine.name));
-    monit::stop_and_wait(machine)?;
+    start_stop::stop_and_wait(machine)?;
     scripts::run(machine, jobs, "post-stop", &[])
 }
 
@@ -63,7 +63,7 @@ pub fn start(machine: &Machine, jobs: &[String], watch: WatchTime) -> Result<()>
         .progress
         .say(&format!("{}: L starting jobs", machine.name));
     apply::configure(machine, jobs)?;
-    monit::start(machine)?;
+    start_stop::start(machine)?;
     monit::wait_until_running(machine, watch)?;
     scripts::run(machine, jobs, "post-start", &[])
 }

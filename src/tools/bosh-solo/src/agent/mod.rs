@@ -9,6 +9,7 @@ mod files;
 pub mod lifecycle;
 mod monit;
 mod scripts;
+mod start_stop;
 mod watch_again;
 
 pub use apply::{apply, prepare, write_instance_data};

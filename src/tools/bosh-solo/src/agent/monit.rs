@@ -1,21 +1,20 @@
 //! The agent's dealings with monit (bosh-agent `jobsupervisor/monit_job_supervisor.go`).
 
-use super::files::remove;
-use super::{Machine, watch_again};
+use super::Machine;
 use crate::hint::Hint;
 use crate::plan::WatchTime;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use solo_instance::{Instance, MonitService, MonitStatus, ServiceState};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long the agent waits for services to stop.
-const STOP_LIMIT: Duration = Duration::from_mins(5);
+pub const STOP_LIMIT: Duration = Duration::from_mins(5);
 /// How long monit may leave a question unanswered.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// How often a long stop says that it still waits.
 const STILL_WAITING: Duration = Duration::from_secs(30);
-const STOPPED_FLAG: &str = "/var/vcap/monit/stopped";
+pub const STOPPED_FLAG: &str = "/var/vcap/monit/stopped";
 
 /// Whether the jobs were stopped on purpose.
 pub fn is_stopped(instance: &Instance) -> Result<bool> {
@@ -57,42 +56,8 @@ pub fn unmonitor(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Starts every service and takes the `stopped` flag away.
-pub fn start(machine: &Machine) -> Result<()> {
-    for service in status(machine)?.services {
-        command(machine, &["start", &service.name])?;
-    }
-    watch_again::start_the_forgotten(machine)?;
-    remove(&machine.instance.host_path(STOPPED_FLAG)?)
-}
-
-/// Stops every service and waits until monit watches none. Being late is no failure, since the
-/// director ignores the agent's time-out; a service that monit could not stop is one.
-pub fn stop_and_wait(machine: &Machine) -> Result<()> {
-    let deadline = Instant::now() + STOP_LIMIT;
-    if !wait_while(machine, deadline, "be pending", |service| service.pending)? {
-        return Ok(());
-    }
-    watch_again::watch_the_living(machine)?;
-    // A deploy that was interrupted may leave monit with stopped services whose files are gone.
-    if status(machine)?
-        .services
-        .iter()
-        .any(|service| service.monitored)
-    {
-        command(machine, &["stop", "-g", "vcap"])?;
-    }
-    let flag = machine.instance.host_path(STOPPED_FLAG)?;
-    std::fs::write(&flag, "").with_context(|| format!("writing {}", flag.display()))?;
-    wait_while(machine, deadline, "run", |service| {
-        service.monitored || service.pending
-    })?;
-    let services = status(machine)?.services;
-    refuse_errored(machine, &services)
-}
-
 /// Waits while any service is `busy`; false when the time is over.
-fn wait_while(
+pub fn wait_while(
     machine: &Machine,
     deadline: Instant,
     what: &str,
@@ -131,7 +96,7 @@ fn wait_while(
     }
 }
 
-fn refuse_errored(machine: &Machine, services: &[MonitService]) -> Result<()> {
+pub fn refuse_errored(machine: &Machine, services: &[MonitService]) -> Result<()> {
     let errored: Vec<String> = services
         .iter()
         .filter(|service| service.errored)

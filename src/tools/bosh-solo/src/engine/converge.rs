@@ -2,6 +2,7 @@
 
 use super::Deployment;
 use super::changes::Target;
+use super::convergence::{Convergence, make_instance};
 use super::delete::delete_instance;
 use super::update;
 use crate::compile::{CompiledPackage, Compiler};
@@ -12,22 +13,9 @@ use crate::render;
 use crate::state::{self, Applied, Desired, InstanceRecord};
 use anyhow::{Context, Result};
 use bosh_template::Renderer;
-use solo_instance::{DiskFate, Instance, InstanceSpec, Network, NetworkSpec, Subnet};
+use solo_instance::{DiskFate, Network, NetworkSpec, Subnet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-
-/// How to converge.
-#[derive(Debug, Clone, Default)]
-pub struct Convergence {
-    /// Instances (`group/index`) that are recreated even if nothing changed.
-    pub recreate: Vec<String>,
-    /// Whether pre-stop and drain are left out.
-    pub skip_drain: bool,
-    /// Whether nothing is to be changed.
-    pub dry_run: bool,
-    /// Whether the instances get a way out.
-    pub nat: bool,
-}
 
 /// Brings the deployment to what the plan says.
 pub fn converge(deployment: &mut Deployment, plan: &Plan, convergence: &Convergence) -> Result<()> {
@@ -215,29 +203,6 @@ fn gather_facts(
         }
     }
     Ok(facts)
-}
-
-/// Makes a machine, or gives the one that is there a new address or disk size; boots nothing.
-pub fn make_instance(
-    deployment: &Deployment,
-    record: &InstanceRecord,
-    ip: Option<Ipv4Addr>,
-    persistent_disk_mb: u64,
-) -> Result<Instance> {
-    let spec = InstanceSpec {
-        deployment: deployment.name.clone(),
-        group: record.group.clone(),
-        index: u32::try_from(record.index).context("an instance's index")?,
-        id: record.id.clone(),
-        ip,
-        persistent_disk_mb: (persistent_disk_mb > 0).then_some(persistent_disk_mb),
-        hostname: None,
-        iptables: None,
-    };
-    deployment
-        .host
-        .create(spec)
-        .with_context(|| format!("creating the machine of {}", record.name()))
 }
 
 fn group_of<'a>(plan: &'a Plan, fact: &InstanceFacts) -> Result<&'a GroupPlan> {

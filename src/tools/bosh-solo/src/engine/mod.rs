@@ -2,12 +2,14 @@
 
 mod changes;
 mod converge;
+mod convergence;
 mod delete;
 mod errand;
 mod operate;
 mod update;
 
-pub use converge::{Convergence, converge};
+pub use converge::converge;
+pub use convergence::Convergence;
 pub use delete::delete_deployment;
 pub use errand::{Ended, Errand, errand_names, run_errand};
 pub use operate::{Operation, operate};

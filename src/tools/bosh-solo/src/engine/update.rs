@@ -2,7 +2,7 @@
 
 use super::Deployment;
 use super::changes::{Target, changes};
-use super::converge::{Convergence, make_instance};
+use super::convergence::{Convergence, make_instance};
 use crate::agent::lifecycle::{self, Intent};
 use crate::agent::{self, Drain, Machine};
 use crate::hint::Hint;

@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use super::open;
-use crate::cli::{Export, Global};
+use crate::cli::Export;
+use crate::global::Global;
 use crate::{output, report};
 
 /// Writes it, after checking all of it.

@@ -12,7 +12,7 @@ use image_archive::{Platform, Reference};
 use super::freezing::{self, How};
 use super::named_images::{NamedImages, Problems};
 use super::open;
-use crate::cli::Global;
+use crate::global::Global;
 
 /// `freeze`.
 #[derive(Debug, Args)]

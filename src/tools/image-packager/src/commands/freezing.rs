@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::access::Access;
 use super::interrupt;
 use super::named_images::PassedOver;
-use crate::cli::Global;
+use crate::global::Global;
 use crate::{output, report};
 
 /// How images are frozen.

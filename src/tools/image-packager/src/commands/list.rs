@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::open;
-use crate::cli::Global;
+use crate::global::Global;
 use crate::output;
 
 /// Prints a table, or all that the lock knows as JSON.

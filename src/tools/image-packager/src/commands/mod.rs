@@ -20,7 +20,8 @@ use std::process::ExitCode;
 use crate::release::{Access, Release};
 use anyhow::Result;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command};
+use crate::global::Global;
 
 /// Runs the command that was given.
 pub fn run(cli: &Cli) -> Result<ExitCode> {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use crate::release;
 use anyhow::{Context as _, Result};
 
-use crate::cli::{Global, New};
+use crate::cli::New;
+use crate::global::Global;
 use crate::output;
 
 /// Makes it, and says what comes next.

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::access::Access;
 use super::freezing::{Failed, exit_code};
 use super::{open, update};
-use crate::cli::Global;
+use crate::global::Global;
 use crate::output;
 
 /// `outdated`.

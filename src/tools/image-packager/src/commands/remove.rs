@@ -6,7 +6,8 @@ use crate::release::Access;
 use anyhow::{Context as _, Result};
 
 use super::open;
-use crate::cli::{Global, Remove};
+use crate::cli::Remove;
+use crate::global::Global;
 use crate::output;
 
 /// Takes them out, and says what went with them.

@@ -12,7 +12,7 @@ use image_archive::Reference;
 
 use super::freezing::{self, How};
 use super::open;
-use crate::cli::Global;
+use crate::global::Global;
 use crate::output;
 
 /// `update`.

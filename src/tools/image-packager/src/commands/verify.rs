@@ -7,7 +7,7 @@ use crate::release::{Access, Error, Problem, Verdict, megabytes};
 use anyhow::Result;
 
 use super::open;
-use crate::cli::Global;
+use crate::global::Global;
 use crate::{output, report};
 
 /// Prints every problem; the exit code tells whether there is one.

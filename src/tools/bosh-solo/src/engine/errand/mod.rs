@@ -5,7 +5,8 @@ mod steps;
 pub use steps::errand_names;
 
 use super::changes::Target;
-use super::converge::{Convergence, targets};
+use super::converge::targets;
+use super::convergence::Convergence;
 use super::operate::detach;
 use super::{Deployment, update};
 use crate::agent;
