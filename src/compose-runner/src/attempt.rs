@@ -9,7 +9,6 @@ use docker_engine::Engine;
 use recipe::WriteError;
 
 use crate::{
-    applied,
     before::Before,
     bring_up::BringUp,
     cancel::Cancel,
@@ -35,6 +34,7 @@ use crate::{
     watch::Watch,
     watching::Watching,
 };
+use state_files::AppliedProject;
 
 use engine_wait::dockerd;
 pub use engine_wait::{Containerd, ENGINE_ANSWER, EngineNow};
@@ -110,7 +110,7 @@ impl Attempt<'_> {
             .names
             .serve_project(engine, project, &Claims::default());
         if outputs.before.is_none() {
-            let applied = applied::project(&self.job.paths);
+            let applied = AppliedProject::name(&self.job.paths);
             let applied = applied.as_deref().unwrap_or(project);
             outputs.before = Some(Before::look(engine, applied)?);
         }

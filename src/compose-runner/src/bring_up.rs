@@ -14,7 +14,6 @@ use docker_engine::Engine;
 use recipe::{Prep, Recipe};
 
 use crate::{
-    applied,
     cancel::Cancel,
     child::{End, Lines, Logged, clean_command, ended},
     compose::Compose,
@@ -25,7 +24,7 @@ use crate::{
     healing::Healing,
     health::Beginning,
     hooks::{self, Hooks},
-    image_map::ImageMap,
+    image_overrides,
     job::Settings,
     model::Model,
     mounts::{Outside, RecipeFiles, Texts},
@@ -35,6 +34,8 @@ use crate::{
     redact::Redactor,
     rollback, service_in_error,
 };
+use state_files::AppliedProject;
+use state_files::ImageMap;
 use up_failure::UpFailure;
 
 /// `up` and `prep` are given at least this long, however long the import took.
@@ -153,8 +154,8 @@ impl BringUp<'_> {
                 errors: missing,
             });
         }
-        let brought = ImageMap::read(&self.paths.image_map());
-        let mut images = brought.overrides(model, self.engine)?;
+        let brought = ImageMap::left_by_importer(self.paths);
+        let mut images = image_overrides::overrides(&brought, model, self.engine)?;
         if let Some(kept) = self.kept_images {
             images.extend(rollback::image_overrides(kept, model, self.engine)?);
         }
@@ -180,11 +181,10 @@ impl BringUp<'_> {
     /// Stops and removes the containers of a project that the recipe had before; its volumes stay.
     pub fn retire_earlier_project(&self) -> Outcome<()> {
         let project = &self.recipe().project;
-        if let Some(earlier) =
-            applied::project(self.paths).filter(|earlier| earlier != project.as_str())
+        if let Some(earlier) = AppliedProject::name(self.paths).filter(|earlier| earlier != project)
         {
             tracing::info!(
-                earlier,
+                earlier = earlier.as_str(),
                 now = project.as_str(),
                 "the project has another name now, removing the earlier one's containers"
             );
@@ -203,7 +203,7 @@ impl BringUp<'_> {
                 }
             }
         }
-        applied::remember(self.paths, project)
+        AppliedProject::remember(self.paths, project)
             .context("remembering the project")
             .map_err(Failure::from)
     }

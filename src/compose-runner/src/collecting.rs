@@ -6,10 +6,11 @@
 use std::{collections::BTreeSet, thread, time::Duration};
 
 use docker_engine::{Container, Engine, Filters};
-use recipe::{Recipe, labels};
+use recipe::{ProjectName, Recipe, labels};
 use service_logs::{Cap, Collector, Follower, Settings, Source};
 
-use crate::{applied, cancel::Cancel, compose::PROJECT_LABEL, job::Job};
+use crate::{cancel::Cancel, compose::PROJECT_LABEL, job::Job};
+use state_files::AppliedProject;
 
 /// The one driver whose files can be read.
 const DRIVER: &str = "json-file";
@@ -35,9 +36,9 @@ impl Collecting {
         };
         let collector = Collector::start(settings).inspect_err(not_collected).ok()?;
         let recipe = Recipe::parse(&job.config.recipe).ok().flatten();
-        let project = recipe.map(|recipe| recipe.project.as_str().to_owned());
+        let project = recipe.map(|recipe| recipe.project);
         // What ran before a recipe that is refused goes on.
-        if let Some(project) = project.or_else(|| applied::project(&job.paths)) {
+        if let Some(project) = project.or_else(|| AppliedProject::name(&job.paths)) {
             let discovery = Discovery {
                 engine: Engine::new(job.paths.socket()),
                 project,
@@ -68,7 +69,7 @@ fn not_collected(error: &std::io::Error) {
 /// Finds the containers of a project.
 struct Discovery {
     engine: Engine,
-    project: String,
+    project: ProjectName,
     follower: Follower,
     /// IDs of containers that need not be looked at again.
     known: BTreeSet<String>,

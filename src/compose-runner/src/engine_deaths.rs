@@ -171,7 +171,7 @@ fn end_of(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use state_files::{State, Verdict};
+    use state_files::{State, StateFile as _, Verdict};
 
     use super::*;
 
@@ -232,7 +232,7 @@ mod tests {
         let told_to_end = Cancel::default();
         told_to_end.set();
         assert!(deaths.wait(&failure(), publisher, &told_to_end));
-        let verdict = Verdict::read(&paths.verdict()).unwrap().unwrap();
+        let verdict = Verdict::read(paths).unwrap().unwrap();
         assert_eq!(
             (verdict.state, verdict.exit_code),
             (State::Failed, ExitCode::Failed)

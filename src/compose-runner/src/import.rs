@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bosh_job::{ErrorReport, ExitCode, Options, Paths};
 use recipe::instance_environment;
-use state_files::{ImportReport, ReportFile};
+use state_files::ReportFile;
 
 use crate::{
     cancel::Cancel,
@@ -72,11 +72,15 @@ pub fn import(
             let exit_code = code
                 .and_then(|code| ExitCode::try_from(code).ok())
                 .unwrap_or(ExitCode::Failed);
-            let errors = report.read().map(ImportReport::into_errors);
-            let errors = errors.filter(|errors| !errors.is_empty()).map_or_else(
-                || vec![told(&ended(status), tail)],
-                |errors| reported(errors, redactor),
-            );
+            let errors = report
+                .read()
+                .map(|report| report.errors().cloned().collect());
+            let errors = errors
+                .filter(|errors: &Vec<_>| !errors.is_empty())
+                .map_or_else(
+                    || vec![told(&ended(status), tail)],
+                    |errors| reported(errors, redactor),
+                );
             failed(exit_code, errors)
         }
         End::TimedOut { tail } => {

@@ -1,6 +1,5 @@
 //! Runs a Compose recipe on a BOSH VM: brings it up, watches its health, and stops it in order.
 
-mod applied;
 mod attempt;
 mod base64;
 mod before;
@@ -25,7 +24,7 @@ mod healing;
 mod health;
 mod health_socket;
 mod hooks;
-mod image_map;
+mod image_overrides;
 mod import;
 mod inactive;
 mod interpolation;

@@ -5,18 +5,19 @@ use std::{collections::BTreeMap, thread};
 
 use bosh_job::Paths;
 use docker_engine::{Engine, Filters};
-use image_ledger::ImageLedger;
 use jiff::Timestamp;
 use job_properties::RecipeConfig;
-use recipe::{KeptRecipe, labels};
+use recipe::labels;
+use state_files::KeptRecipe;
+use state_files::{ImageLedger, StateFile as _};
 
 use crate::{
     compose::PROJECT_LABEL,
-    image_map::ImageMap,
     job::{Job, Settings},
     model::Model,
     other_images, other_images_in_recipe,
 };
+use state_files::ImageMap;
 
 /// What it takes.
 pub struct OnStable {
@@ -74,7 +75,7 @@ impl OnStable {
         }
         // The engine may take its time over it; the watch goes on meanwhile.
         let remove = move || {
-            if let Err(error) = ledger.remove_old(&self.engine) {
+            if let Err(error) = image_removal::remove_old(&mut ledger, &self.engine) {
                 tracing::warn!("old images stay: {error}");
             }
         };
@@ -114,7 +115,7 @@ impl OnStable {
             })
             .filter(|(service, _)| self.images.contains_key(service))
             .collect();
-        let map = ImageMap::read(&self.paths.image_map());
+        let map = ImageMap::left_by_importer(&self.paths);
         for (service, image) in &self.images {
             if ids.contains_key(service) {
                 continue;

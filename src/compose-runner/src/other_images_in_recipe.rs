@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use docker_engine::Engine;
 use serde_json::{Value, json};
 
-use crate::{image_map::ImageMap, model::Model, other_images::kept_name};
+use crate::{model::Model, other_images::kept_name};
+use state_files::ImageMap;
 
 /// All of a recipe, by the names that it uses.
 pub fn all(model: &Model) -> BTreeSet<&str> {

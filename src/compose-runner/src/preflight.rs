@@ -12,7 +12,6 @@ use recipe::Recipe;
 use vm_networks::{is_named_by_dockerd, vm_networks};
 
 use crate::{
-    applied,
     compose::Compose,
     failure::{Failure, Findings, Outcome, error},
     model::Model,
@@ -25,6 +24,7 @@ use crate::{
     redact::Redactor,
     volume_options,
 };
+use state_files::AppliedProject;
 
 /// Compose reads files for this, and nothing else.
 const CONFIG_LIMIT: Duration = Duration::from_mins(1);
@@ -152,7 +152,7 @@ impl<'a> Preflight<'a> {
 
     fn names(&self, model: &Model) -> Outcome<()> {
         let containers = self.engine.containers(&Filters::all())?;
-        let applied = applied::project(self.paths);
+        let applied = AppliedProject::name(self.paths);
         let project = self.recipe.project.as_str();
         let mut findings = Findings::default();
         findings.add(
@@ -164,7 +164,7 @@ impl<'a> Preflight<'a> {
 
     fn ports(&self, model: &Model) -> Outcome<()> {
         let containers = self.engine.containers(&Filters::default())?;
-        let applied = applied::project(self.paths);
+        let applied = AppliedProject::name(self.paths);
         let projects = [Some(self.recipe.project.as_str()), applied.as_deref()];
         let projects: Vec<&str> = projects.into_iter().flatten().collect();
         let mut findings = Findings::default();
@@ -197,7 +197,7 @@ impl<'a> Preflight<'a> {
         };
         let vm = vm_networks(is_own)
             .context("checking that the recipe's networks keep off the VM's own")?;
-        let applied = applied::project(self.paths);
+        let applied = AppliedProject::name(self.paths);
         let projects = [Some(project), applied.as_deref()];
         let projects: Vec<&str> = projects.into_iter().flatten().collect();
         let mut findings = Findings::default();

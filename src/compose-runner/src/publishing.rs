@@ -12,7 +12,7 @@ use std::{
 };
 
 use bosh_job::Paths;
-use state_files::{Marker, Verdict};
+use state_files::{Marker, StateFile as _, Verdict};
 
 use crate::health_socket::HealthSocket;
 
@@ -136,7 +136,7 @@ impl Places {
         });
         // Last: who has read it finds the socket as it says.
         if !self.is_written {
-            let written = verdict.write(&self.paths.verdict());
+            let written = verdict.write(&self.paths);
             self.is_written = noted(&mut self.troubles[1], written, || "the verdict".to_owned());
         }
         switched && self.is_written && !is_held

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bosh_job::Paths;
 use docker_engine::{Engine, ImageStore};
 use image_archive::Reference;
-use image_ledger::ImageLedger;
+use state_files::ImageLedger;
 
 use crate::{model::Model, other_images_in_recipe};
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use bosh_job::ErrorReport;
 use docker_engine::{Engine, Filters};
-use recipe::{FailedConfig, KeptRecipe, Recipe, labels};
+use recipe::{Recipe, labels};
+use state_files::{FailedConfig, KeptRecipe, StateFile as _};
 
 use crate::{
     compose::PROJECT_LABEL,

@@ -12,14 +12,13 @@ use std::{
 use anyhow::Context as _;
 use bosh_job::{ExitCode, FileLock, Options, report_error};
 use docker_engine::Engine;
-use recipe::KeptRecipe;
 use signal_hook::{
     consts::{SIGINT, SIGTERM, SIGUSR1},
     iterator::Signals,
 };
+use state_files::{AppliedProject, KeptRecipe, StateFile as _};
 
 use crate::{
-    applied,
     attempt::{Attempt, ENGINE_ANSWER, EngineNow, RunnerOutputs, Start},
     before::{After, Before},
     cancel::Cancel,
@@ -226,7 +225,7 @@ impl Worker {
 
     /// The previous recipe goes on, though nobody watches it.
     fn answer_names_of_before(&self, engine: &Engine, names: &mut NameServers) {
-        let Some(project) = applied::project(&self.job.paths) else {
+        let Some(project) = AppliedProject::name(&self.job.paths) else {
             return;
         };
         while engine.ping(ENGINE_ANSWER).is_err() {
@@ -266,7 +265,7 @@ impl Worker {
         if let Some(before) = before {
             return before.after(engine);
         }
-        match applied::project(&self.job.paths) {
+        match AppliedProject::name(&self.job.paths) {
             Some(project) => Before::look(engine, &project)?.after(engine),
             None => Ok(After::NoneBefore),
         }

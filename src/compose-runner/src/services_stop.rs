@@ -10,11 +10,10 @@ use bosh_job::stop_bounds::SERVICES;
 use bosh_job::{Advise as _, Paths};
 use docker_engine::{Engine, Filters, Status};
 use job_properties::Instance;
-use recipe::{Recipe, instance_environment};
+use recipe::{ProjectName, Recipe, instance_environment};
 use state_files::Marker;
 
 use crate::{
-    applied,
     cancel::Cancel,
     child::{End, ended},
     compose::{Compose, PROJECT_LABEL, SERVICE_LABEL},
@@ -26,6 +25,7 @@ use crate::{
     rollback::Rollback,
     secrets,
 };
+use state_files::AppliedProject;
 
 /// An engine that does not answer within this time is dead or hangs; with either, nothing can be stopped.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ enum Tried {
 /// What a stop needs to know.
 pub struct ServicesStop {
     paths: Paths,
-    project: Option<String>,
+    project: Option<ProjectName>,
     environment: Vec<(String, String)>,
     /// What it takes to run the recipe's `pre_stop` hooks, if it has any.
     pre_stop: Option<PreStop>,
@@ -83,11 +83,11 @@ impl PreStop {
 impl ServicesStop {
     /// A stop that begins now. A configuration that cannot be read is no reason not to stop.
     pub fn new(job: Option<&Job>, paths: &Paths) -> Self {
-        let applied = applied::project(paths);
+        let applied = AppliedProject::name(paths);
         let (project, limit, environment) = match job {
             Some(job) => {
                 let recipe = Recipe::parse(&job.config.recipe).ok().flatten();
-                let configured = recipe.map(|recipe| recipe.project.as_str().to_owned());
+                let configured = recipe.map(|recipe| recipe.project);
                 let supervision = job.config.supervision();
                 (
                     applied.or(configured),
@@ -127,7 +127,7 @@ impl ServicesStop {
         };
         let deleting = Marker::new(self.paths.deleting()).is_set();
         let command = if deleting { "down" } else { "stop" };
-        tracing::info!(project, command, "stopping the services");
+        tracing::info!(project = project.as_str(), command, "stopping the services");
         self.wait_for_containerd(&engine, cancel);
         let mut tries = 0;
         loop {

@@ -167,6 +167,8 @@ pub fn log_errors(errors: &[ErrorReport]) {
 
 #[cfg(test)]
 mod tests {
+    use state_files::StateFile as _;
+
     use super::*;
     use crate::failure::error;
 
@@ -178,7 +180,7 @@ mod tests {
         let mut publisher = StatusPublisher::new(&paths);
         publisher.publish(RunnerStatus::starting(Vec::new()));
         assert!(paths.health_socket().exists());
-        let first = Verdict::read(&paths.verdict()).unwrap().unwrap();
+        let first = Verdict::read(&paths).unwrap().unwrap();
         assert_eq!(
             (first.state, first.pid.unsigned_abs()),
             (State::Starting, std::process::id())
@@ -189,7 +191,7 @@ mod tests {
             Vec::new(),
         ));
         assert!(!paths.health_socket().exists());
-        let failed = Verdict::read(&paths.verdict()).unwrap().unwrap();
+        let failed = Verdict::read(&paths).unwrap().unwrap();
         assert_eq!(
             (failed.exit_code, failed.errors[0].what.as_str()),
             (ExitCode::Unhealthy, "web died")
@@ -199,7 +201,7 @@ mod tests {
             vec![error("web and db died")],
             Vec::new(),
         ));
-        let still = Verdict::read(&paths.verdict()).unwrap().unwrap();
+        let still = Verdict::read(&paths).unwrap().unwrap();
         assert_eq!(still.since, failed.since, "it has been so since then");
         publisher.publish(RunnerStatus {
             healthy: true,

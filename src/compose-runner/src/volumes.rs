@@ -14,10 +14,10 @@ use recipe::Recipe;
 use crate::{
     data_places::{DataPlaces, store_is_mounted},
     failure::{Failure, Outcome, error},
-    image_map::ImageMap,
     job::Job,
     model::{Model, MountKind},
 };
+use state_files::ImageMap;
 
 /// Places in an operator's words, with the services that use them.
 type Places = BTreeMap<String, BTreeSet<String>>;
@@ -54,7 +54,7 @@ pub fn check(
     let found = if has_disk {
         outside_the_disk(&binds)
     } else {
-        let brought = ImageMap::read(&job.paths.image_map());
+        let brought = ImageMap::left_by_importer(&job.paths);
         let mut places = places(engine, &brought, model)?;
         for (place, services) in binds {
             places.entry(place).or_default().extend(services);
@@ -214,7 +214,7 @@ mod tests {
                 "off":{"image":"db:1","scale":0}}}"#,
         )
         .unwrap();
-        let (engine, brought) = (Engine::new(&socket), ImageMap::read(Path::new("/none")));
+        let (engine, brought) = (Engine::new(&socket), ImageMap::default());
         let mut places = places(&engine, &brought, &model).unwrap();
         let on_vm = |has_disk| {
             let places = DataPlaces {

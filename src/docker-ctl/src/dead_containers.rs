@@ -7,7 +7,8 @@ use bosh_job::{ContainerProcesses, ExitCode, Gone, Paths, Pidfile};
 use docker_engine::{Container, Engine, Filters, Status};
 use state_files::{State, Verdict};
 
-use crate::project::{self, PROJECT_LABEL};
+use crate::project::PROJECT_LABEL;
+use state_files::AppliedProject;
 
 /// How long the engine may take to learn of an end in order.
 const NEWS: Duration = Duration::from_secs(1);
@@ -43,7 +44,7 @@ fn look(processes: &ContainerProcesses, container: &Container) -> Option<Gone> {
 
 /// Errors for the containers of the recipe that are dead although the engine says that they run.
 pub fn of_recipe(paths: &Paths) -> docker_engine::Result<Vec<ErrorReport>> {
-    let Some(project) = project::applied(paths) else {
+    let Some(project) = AppliedProject::name(paths) else {
         return Ok(Vec::new());
     };
     let (engine, processes) = (Engine::new(paths.socket()), processes(paths));

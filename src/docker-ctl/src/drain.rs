@@ -7,8 +7,8 @@ use std::io::Write;
 
 use anyhow::Context;
 use bosh_job::{ExitCode, Paths, report_error};
-use recipe::KeptRecipe;
 use serde_json::Value;
+use state_files::KeptRecipe;
 use state_files::Marker;
 use tracing::{info, warn};
 

@@ -6,16 +6,9 @@ use bosh_job::command::Checked;
 use bosh_job::{Advise, Paths};
 use job_properties::Instance;
 use recipe::{ProjectName, instance_environment};
-use serde_json::Value;
 
 /// The label that names a container's project.
 pub const PROJECT_LABEL: &str = recipe::labels::PROJECT;
-
-/// The project that compose-runner last brought up.
-pub fn applied(paths: &Paths) -> Option<ProjectName> {
-    let applied: Value = serde_json::from_slice(&std::fs::read(paths.applied()).ok()?).ok()?;
-    ProjectName::new(applied.get("project")?.as_str()?)
-}
 
 /// Runs a command of Compose that needs no recipe: it finds the containers by their labels, and no value of the instance matters.
 pub fn compose(

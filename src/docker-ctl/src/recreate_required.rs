@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use crate::daemon_json::DaemonJson;
 use crate::dockerd;
 use crate::{cleanup, launch, project, settings, stop};
+use state_files::AppliedProject;
 
 /// How long the recipe's services may take to stop in order; monit's time for a start is what bounds it.
 const IN_ORDER: Duration = Duration::from_secs(30);
@@ -38,7 +39,7 @@ pub fn stop_containers_if_needed(
     if let Err(failure) = started.wait_until_up(paths, up_by) {
         let error = anyhow::Error::from(failure);
         warn!("dockerd does not come up on the old settings: {error:#}");
-    } else if let Some(project) = project::applied(paths)
+    } else if let Some(project) = AppliedProject::name(paths)
         && let Err(error) = project::compose(paths, &project, &["stop"], IN_ORDER)
     {
         warn!("cannot stop the recipe in order: {error:#}");

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bosh_job::ErrorReport;
-use bosh_job::{Paths, Pid, exit_code_of, remove_if_there};
+use bosh_job::{Paths, Pid, exit_code_of};
 use docker_engine::Engine;
-use state_files::{LateDockerd, Refused};
+use state_files::{LateDockerd, Refused, StateFile as _};
 
 use crate::daemon_json::DaemonJson;
 use crate::{dockerd, settings};
@@ -51,13 +51,13 @@ impl Refusals {
             late,
             ..Refused::new(first, hint.map(str::to_owned))
         };
-        Ok(refused.write(&paths.refused())?)
+        Ok(refused.write(paths)?)
     }
 }
 
 /// What is refused now: a dockerd that came up late has what it wanted.
 pub fn current(paths: &Paths) -> anyhow::Result<Option<Refused>> {
-    let Some(mut refused) = Refused::read(&paths.refused())? else {
+    let Some(mut refused) = Refused::read(paths)? else {
         return Ok(None);
     };
     if let Some(late) = refused.late.take()
@@ -70,7 +70,7 @@ pub fn current(paths: &Paths) -> anyhow::Result<Option<Refused>> {
 
 /// Whether nothing is refused but that dockerd, which still runs, has not answered yet.
 pub fn only_late(paths: &Paths) -> anyhow::Result<bool> {
-    let refused = Refused::read(&paths.refused())?;
+    let refused = Refused::read(paths)?;
     Ok(refused.is_some_and(|refused| {
         let is_late = |late: &LateDockerd| runs(paths, late);
         refused.errors.is_empty() && refused.late.as_ref().is_some_and(is_late)
@@ -79,8 +79,7 @@ pub fn only_late(paths: &Paths) -> anyhow::Result<bool> {
 
 /// Notes that a dockerd which came up late answers: its settings are good.
 pub fn settle_late(paths: &Paths) -> anyhow::Result<()> {
-    let path = paths.refused();
-    let Some(mut refused) = Refused::read(&path)? else {
+    let Some(mut refused) = Refused::read(paths)? else {
         return Ok(());
     };
     if !refused.late.take().is_some_and(|late| runs(paths, &late)) {
@@ -92,14 +91,13 @@ pub fn settle_late(paths: &Paths) -> anyhow::Result<()> {
     if refused.errors.is_empty() {
         remove(paths)
     } else {
-        Ok(refused.write(&path)?)
+        Ok(refused.write(paths)?)
     }
 }
 
 /// Removes the file.
 pub fn remove(paths: &Paths) -> anyhow::Result<()> {
-    let path = paths.refused();
-    remove_if_there(&path).with_context(|| format!("removing {}", path.display()))
+    Refused::remove(paths).with_context(|| format!("removing {}", paths.refused().display()))
 }
 
 fn runs(paths: &Paths, late: &LateDockerd) -> bool {

@@ -7,7 +7,8 @@ use anyhow::Context;
 use bosh_job::{Advise, Paths, Pidfile, Process, report_error};
 use docker_engine::Engine;
 use job_properties::{Daemon, JobConfig};
-use recipe::{KeptRecipe, Recipe, write_files};
+use recipe::{Recipe, write_files};
+use state_files::KeptRecipe;
 use state_files::Marker;
 use tracing::{info, warn};
 

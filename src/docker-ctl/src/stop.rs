@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use crate::guard::{self, StopPlan};
 use crate::project::PROJECT_LABEL;
 use crate::{cleanup, dead_containers, directories, dockerd, live_restore, lock, project};
+use state_files::AppliedProject;
 
 /// What of [`CONTAINERS`] is kept for dockerd itself, after the recipe's services.
 const REST: Duration = Duration::from_secs(8);
@@ -153,7 +154,7 @@ fn by_force(paths: &Paths, process: &Process, deadline: Instant) -> anyhow::Resu
 
 /// Stops the recipe's services in order, if compose-runner has not: it was killed, or dockerd was asked to stop without it.
 fn stop_recipe(paths: &Paths, engine: &Engine, limit: Duration) -> anyhow::Result<()> {
-    let Some(project) = project::applied(paths) else {
+    let Some(project) = AppliedProject::name(paths) else {
         return Ok(());
     };
     let running = Filters::default().label(format!("{PROJECT_LABEL}={}", project.as_str()));

@@ -10,15 +10,17 @@ use anyhow::Context;
 use bosh_job::command::{End, Followed};
 use bosh_job::{Advise, ExitCode, Paths, Pid, Process};
 use docker_engine::Engine;
-use image_ledger::ImageLedger;
 use job_properties::{JobConfig, Supervision};
-use recipe::{KeptRecipe, Recipe};
+use recipe::Recipe;
+use state_files::KeptRecipe;
 use state_files::Marker;
 use state_files::ReportFile;
+use state_files::{ImageLedger, StateFile as _};
 use state_files::{Refused, State, Verdict};
 use tracing::{info, warn};
 
 use crate::{dead_containers, dockerd, project, refusals, start};
+use state_files::AppliedProject;
 
 /// Waits, and says what came of it. From then on what is wrong shows: the deploy has its error.
 pub fn run(paths: &Paths, config: anyhow::Result<JobConfig>) -> anyhow::Result<ExitCode> {
@@ -83,7 +85,7 @@ fn without_recipe(
     supervision: &Supervision,
     deadline: Instant,
 ) -> anyhow::Result<ExitCode> {
-    if let Some(project) = project::applied(paths) {
+    if let Some(project) = AppliedProject::name(paths) {
         info!(%project, "there is no recipe any more; removing its containers");
         project::compose(
             paths,
@@ -92,7 +94,7 @@ fn without_recipe(
             supervision.stop_timeout,
         )
         .context("removing the containers of the recipe that is gone")?;
-        std::fs::remove_file(paths.applied()).context("forgetting the recipe that is gone")?;
+        AppliedProject::remove(paths).context("forgetting the recipe that is gone")?;
     }
     // also those of one that was never brought up
     recipe::remove_files(paths)?;
@@ -111,7 +113,7 @@ fn remove_old_images(paths: &Paths, config: &JobConfig) -> anyhow::Result<()> {
     ledger.note_deploy(BTreeSet::new());
     ledger.keep();
     if config.remove_old_images()?
-        && let Err(error) = ledger.remove_old(&Engine::new(paths.socket()))
+        && let Err(error) = image_removal::remove_old(&mut ledger, &Engine::new(paths.socket()))
     {
         warn!("old images stay: {error}");
     }
@@ -167,7 +169,7 @@ fn for_verdict(
     let mut last_seen = "there is no verdict".to_owned();
     let mut rolls_back = false;
     loop {
-        match Verdict::read(&paths.verdict()) {
+        match Verdict::read(paths) {
             Ok(Some(verdict)) if !is_alive(&verdict) => {
                 "the compose-runner that wrote the verdict is gone".clone_into(&mut last_seen);
             }

@@ -16,9 +16,9 @@ use bosh_job::ErrorReport;
 use bosh_job::ExitCode;
 use docker_engine::fake::{FakeEngine, FakeReply};
 use job_properties::JobConfig;
-use recipe::{FailedConfig, KeptRecipe};
 use serde_json::{Value, json};
 use state_files::Marker;
+use state_files::{FailedConfig, KeptRecipe, StateFile as _};
 use state_files::{ServiceReport, State, Verdict};
 use support::{Vm, inside, install, run, script};
 
@@ -243,7 +243,7 @@ impl Running {
         }];
         verdict.pid = self.runner.id().try_into().unwrap();
         verdict.rolled_back_to = rolled_back_to;
-        verdict.write(&self.vm.paths().verdict()).unwrap();
+        verdict.write(&self.vm.paths()).unwrap();
     }
 }
 

@@ -12,8 +12,9 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use bosh_job::{ContainerProcesses, ExitCode, Pidfile, Process, ProcessInfo, Signal};
+use recipe::ProjectName;
 use serde_json::json;
-use state_files::{State, Verdict};
+use state_files::{AppliedProject, State, StateFile as _, Verdict};
 use support::containers::{all_of, load_image, mounts, shims, status};
 use support::{Vm, inside, install};
 
@@ -50,8 +51,7 @@ fn with_recipe() -> Vm {
         .output()
         .unwrap();
     assert!(up.status.success(), "{up:?}");
-    std::fs::create_dir_all(paths.applied().parent().unwrap()).unwrap();
-    std::fs::write(paths.applied(), r#"{"project":"running"}"#).unwrap();
+    AppliedProject::remember(&paths, &ProjectName::new("running").unwrap()).unwrap();
     vm
 }
 
@@ -134,7 +134,7 @@ impl Runner {
         let runner = Self(Command::new(&program).arg("600").spawn().unwrap());
         let mut verdict = Verdict::new(State::Up, ExitCode::Ok, Vec::new(), Vec::new());
         verdict.pid = runner.0.id().try_into().unwrap();
-        verdict.write(&vm.paths().verdict()).unwrap();
+        verdict.write(&vm.paths()).unwrap();
         let is_it = |info: &ProcessInfo| info.program() == "compose-runner";
         while Process::find(is_it).is_empty() {
             std::thread::sleep(Duration::from_millis(5));

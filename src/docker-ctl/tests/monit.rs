@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bosh_job::{Process, ProcessInfo, Signal};
 use docker_engine::Status;
 use serde_json::json;
-use state_files::Marker;
+use state_files::{Marker, StateFile as _};
 use support::containers::{load_image, mounts, shims, started_at};
 use support::{Vm, inside, pid, script};
 
@@ -169,7 +169,7 @@ fn a_dockerd_that_comes_up_late_is_no_refusal_any_more() {
         errors: Vec::new(),
         ..state_files::Refused::new(&anyhow::anyhow!("x"), None)
     };
-    refused.write(&vm.paths().refused()).unwrap();
+    refused.write(&vm.paths()).unwrap();
     dockerd.signal(Signal::STOP).unwrap();
     let status = vm.run(&["status"]);
     assert!(

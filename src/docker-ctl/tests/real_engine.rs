@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use bosh_job::{Process, Signal};
 use docker_engine::ImageStore;
 use image_fixture::{Files, TestImage};
-use image_ledger::ImageLedger;
 use serde_json::{Value, json};
+use state_files::ImageLedger;
 use support::containers::{mounts, shims, start_container, started_at};
 use support::{Vm, inside, is_alive, pid, script};
 

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use docker_engine::ImageStore;
 use image_fixture::{Files, TestImage};
+use recipe::ProjectName;
 use serde_json::{Value, json};
+use state_files::AppliedProject;
 use support::{Vm, inside, start_if_it_has};
 
 const MEBIBYTE: u64 = 1 << 20;
@@ -166,8 +168,7 @@ fn a_container_whose_process_is_gone_is_dead_although_the_engine_calls_it_runnin
     });
     let id = engine.create_container(Some("writer"), config).unwrap();
     engine.start_container(&id).unwrap();
-    std::fs::create_dir_all(vm.paths().applied().parent().unwrap()).unwrap();
-    std::fs::write(vm.paths().applied(), r#"{"project":"running"}"#).unwrap();
+    AppliedProject::remember(&vm.paths(), &ProjectName::new("running").unwrap()).unwrap();
     let verdict = json!({"state": "up", "since": "2026-11-21T17:04:05Z", "exit_code": 0, "pid": std::process::id(), "errors": [], "services": [], "rolled_back_to": null});
     std::fs::write(vm.paths().verdict(), verdict.to_string()).unwrap();
     let up = status(&vm);

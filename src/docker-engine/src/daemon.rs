@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Engine, Result, Timeouts, nullable::or_default, request::Request};
 
@@ -20,7 +20,8 @@ pub struct Version {
 }
 
 /// Where the engine keeps its images. The two know an image by different digests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ImageStore {
     /// The older one: graph drivers; an image is known by its config digest.
     GraphDriver,

@@ -9,14 +9,14 @@ use anyhow::{Context, Result, anyhow};
 use bosh_job::{Advise, ExitCode};
 use docker_engine::{Engine, ImageStore, Info};
 use image_archive::{Platform, Reference};
-use image_ledger::ImageLedger;
+use state_files::{ImageLedger, ImportAction};
 
 use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
 use crate::complete::Complete;
 use crate::engine_inventory::{self, EngineInventory, Found};
 use crate::interruption::{self, Interruptions, Patience};
-use crate::item::{Action, Item, lacks_image};
+use crate::item::{Item, lacks_image};
 use crate::load_strategy::{self, LoadStrategy};
 use crate::sending::{self, Job, Sent};
 
@@ -213,7 +213,7 @@ impl<'a> Importer<'a> {
             Ok(()) => {
                 self.look(now, item)?;
                 if item.found.is_loaded() || !item.is_open() {
-                    item.done.action = Some(Action::Loaded);
+                    item.done.action = Some(ImportAction::Loaded);
                     return Ok(());
                 }
                 incomplete(&item.found)
@@ -255,7 +255,7 @@ impl<'a> Importer<'a> {
                 continue;
             }
             tagged.push(place);
-            item.done.action.get_or_insert(Action::Tagged);
+            item.done.action.get_or_insert(ImportAction::Tagged);
             for name in item.found.missing_tags.clone() {
                 let tag = name.tag().unwrap_or_default();
                 let done = self.engine.tag(&item.found.digest, &name.repository(), tag);

@@ -4,24 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use image_archive::{Image, Reference};
-use serde::Serialize;
+use state_files::ImportAction;
 
 use crate::engine_inventory::Found;
 use crate::interruption;
-
-/// What was done with an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Sent to the engine.
-    Loaded,
-    /// Nothing: it was there.
-    Present,
-    /// Given names: it was there without them.
-    Tagged,
-    /// Nothing came of it.
-    Failed,
-}
 
 /// An image on its way into the engine.
 pub struct Item {
@@ -40,7 +26,7 @@ pub struct Item {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Done {
     /// Of loading and tagging, the greater.
-    pub action: Option<Action>,
+    pub action: Option<ImportAction>,
     /// Bytes sent to the engine, all tries together.
     pub bytes: u64,
     /// Layers sent with the last try.

@@ -10,7 +10,6 @@ mod chains;
 mod complete;
 mod engine_inventory;
 mod gated_reader;
-mod image_map;
 mod import;
 mod interruption;
 mod item;
@@ -23,17 +22,17 @@ mod track;
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 use std::process;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use bosh_job::{Advise, ExitCode, Options, exit_code_of, logging, report_error};
+use bosh_job::{Advise, ExitCode, Options, Paths, exit_code_of, logging, report_error};
 use clap::Parser;
 use docker_engine::Engine;
 use image_archive::Platform;
-use image_ledger::ImageLedger;
 use job_properties::JobConfig;
+
+use state_files::{ImageLedger, ImageMap};
 
 use crate::advice::{from_engine, from_image};
 use crate::budget::Budget;
@@ -43,7 +42,7 @@ use crate::import::Importer;
 use crate::interruption::Patience;
 use crate::item::Item;
 use crate::lists::Lists;
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 
 /// Import the images that the VM's jobs list into the engine
 ///
@@ -67,7 +66,7 @@ struct Arguments {
 
 fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
-    let (code, report) = match run(&arguments) {
+    let (code, mut report) = match run(&arguments) {
         Ok(report) => (report.exit_code(), report),
         Err(error) => {
             report_error(&error);
@@ -146,7 +145,7 @@ fn import_all(
     let opened = opened.map_err(|_| anyhow!("the thread that opens images failed"))?;
     let complete = Complete::read(paths.import_dir().join("complete.json"), info.id.clone());
     let importer = Importer::new(&engine, &info, &platform, &complete, budget, patience);
-    let ended = import_found(&importer, opened, report, &paths.image_map(), ledger);
+    let ended = import_found(&importer, opened, report, &paths, ledger);
     complete.keep();
     ended
 }
@@ -156,7 +155,7 @@ fn import_found(
     importer: &Importer<'_>,
     found: Vec<Found<'_>>,
     report: &mut Report,
-    map: &Path,
+    paths: &Paths,
     ledger: &mut ImageLedger,
 ) -> Result<()> {
     let images = found.iter().filter_map(|found| found.image.as_ref().ok());
@@ -173,7 +172,7 @@ fn import_found(
                 places.push(place);
             }
             Err(error) => {
-                let outcome = Outcome::failed(found.entry.path.clone(), &error, found.elapsed);
+                let outcome = report::of_file(found.entry.path.clone(), &error, found.elapsed);
                 outcomes.push((place, outcome));
             }
         }
@@ -183,14 +182,37 @@ fn import_found(
         items.iter_mut().for_each(Item::abort);
     }
     ledger.list(items.iter().filter_map(Item::digest).collect());
-    let unresolvable = items.iter().flat_map(Item::unresolvable).collect();
-    if let Err(error) = image_map::write(map, &unresolvable) {
+    let unresolvable: ImageMap = items.iter().flat_map(Item::unresolvable).collect();
+    if let Err(error) = unresolvable.keep(paths) {
         tracing::warn!(why = %error, "recipes that name images by digest may not find them");
     }
-    outcomes.extend(places.into_iter().zip(items.into_iter().map(Outcome::new)));
+    outcomes.extend(
+        places
+            .into_iter()
+            .zip(items.into_iter().map(report::of_image)),
+    );
     outcomes.sort_by_key(|(place, _)| *place);
     for (_, outcome) in outcomes {
         report.add(outcome);
     }
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn is_called_as_the_programs_that_run_it_call_it() {
+        let mut command = std::process::Command::new("image-importer");
+        let (root, config) = (Path::new("/root"), Path::new("/config.json"));
+        state_files::ReportFile::of(&mut command, root, config).unwrap();
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let arguments = Arguments::try_parse_from(words).unwrap();
+        assert!(arguments.json && !arguments.options.check_config);
+        assert_eq!(arguments.options.paths(), Paths::new(root));
+        assert_eq!(arguments.options.config_path(), config);
+    }
 }

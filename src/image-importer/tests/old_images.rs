@@ -16,8 +16,9 @@ use common::{Vm, on_each_store};
 use docker_engine::{Engine, ImageStore};
 use engine_fixture::Dockerd;
 use image_fixture::{Files, Packing, TestImage};
-use image_ledger::{ImageLedger, Removed};
+use image_removal::Removed;
 use serde_json::json;
+use state_files::ImageLedger;
 
 /// Bytes that no layer of these tests gets smaller by.
 const LAYER: usize = 1 << 20;
@@ -41,7 +42,7 @@ fn deploy(vm: &Vm, engine: &Engine, images: &[(u8, &str)]) -> Removed {
     let mut ledger = ImageLedger::read(&paths(vm));
     ledger.note_deploy(BTreeSet::new());
     ledger.keep();
-    ledger.remove_old(engine).unwrap()
+    image_removal::remove_old(&mut ledger, engine).unwrap()
 }
 
 fn import(vm: &Vm, images: &[(u8, &str)]) {

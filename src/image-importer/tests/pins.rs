@@ -15,8 +15,8 @@ use common::{Vm, on_each_store};
 use docker_engine::Engine;
 use image_archive::Reference;
 use image_fixture::{Files, Packing, TestImage};
-use image_ledger::ImageLedger;
 use serde_json::{Value, json};
+use state_files::ImageLedger;
 
 /// Puts an image under a pin of `app:1` on the VM, as a registry has it; the pin, and the path to list.
 fn pinned(vm: &Vm, number: u8) -> (String, String) {
@@ -68,7 +68,7 @@ fn a_pin_that_moved_brings_the_new_image_and_the_old_one_goes_with_its_release()
             let mut ledger = ImageLedger::read(&Paths::new(vm.path("")));
             ledger.note_deploy(BTreeSet::new());
             ledger.keep();
-            let done = ledger.remove_old(&engine).unwrap();
+            let done = image_removal::remove_old(&mut ledger, &engine).unwrap();
             assert_eq!((done.images, done.failed), (removed, 0));
         };
         let pins = [1, 2, 3].map(|number| pinned(vm, number));

@@ -1,6 +1,7 @@
 //! Property `project_name`.
 
 use std::fmt;
+use std::ops::Deref;
 
 use bosh_job::Problem;
 use serde_json::Value;
@@ -39,6 +40,14 @@ impl ProjectName {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for ProjectName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
         &self.0
     }
 }

@@ -1,42 +1,97 @@
-//! What image-importer reports to the programs that run it (`--json`), and how they ask for it: compose-runner with a recipe,
+//! How image-importer is called, and what it reports to the programs that call it (`--json`): compose-runner with a recipe,
 //! `docker-ctl wait` without one.
 
 use std::{
     fs::File,
     io::{self, Read, Seek},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use rustix::fs::{MemfdFlags, memfd_create};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use bosh_job::{ErrorReport, ExitCode};
+use docker_engine::ImageStore;
 
-/// The report, as far as its readers need it: what went wrong, in the report's order.
-#[derive(Debug, Default, Deserialize)]
+/// What became of all images, and of the lists that name them.
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImportReport {
-    /// What the importer exited with.
+    /// What the importer exits with.
     pub exit_code: ExitCode,
-    lists: Vec<ErrorReport>,
-    images: Vec<ImageErrors>,
-    aborted: Vec<ErrorReport>,
+    /// Where the images go; nothing if the engine was not asked.
+    pub image_store: Option<ImageStore>,
+    /// The images, in the order of the lists.
+    pub images: Vec<ImportedImage>,
+    /// What is wrong with the lists.
+    pub lists: Vec<ErrorReport>,
+    /// Why the rest was not tried.
+    pub aborted: Vec<ErrorReport>,
+    /// Images that were sent to the engine.
+    pub loaded: usize,
+    /// Images that were there.
+    pub present: usize,
+    /// Images that were there without their names.
+    pub tagged: usize,
+    /// Images of which nothing came.
+    pub failed: usize,
+    /// Bytes sent to the engine.
+    pub bytes: u64,
+    /// Milliseconds from the importer's start to its end.
+    pub elapsed_ms: u64,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// What became of one image, or of a tarball or layout in which none was found.
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct ImageErrors {
-    errors: Vec<ErrorReport>,
+pub struct ImportedImage {
+    /// The tarball or layout.
+    pub path: PathBuf,
+    /// Its names.
+    pub references: Vec<String>,
+    /// The engine's digest: of the config in the graph drivers' store, else of the manifest or index.
+    pub digest: Option<String>,
+    /// The digest of its config.
+    pub config_digest: Option<String>,
+    /// What was done.
+    pub action: ImportAction,
+    /// Bytes sent to the engine.
+    pub bytes: u64,
+    /// Layers sent.
+    pub layers_sent: usize,
+    /// Layers that the engine had, or got with another image.
+    pub layers_skipped: usize,
+    /// Milliseconds that it took.
+    pub elapsed_ms: u64,
+    /// References by digest that this image store cannot resolve.
+    pub unresolvable: Vec<String>,
+    /// What went wrong.
+    pub errors: Vec<ErrorReport>,
+    /// What this image alone would have the program exit with.
+    pub exit_code: ExitCode,
+}
+
+/// What was done with an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImportAction {
+    /// Sent to the engine.
+    Loaded,
+    /// Nothing: it was there.
+    Present,
+    /// Given names: it was there without them.
+    Tagged,
+    /// Nothing came of it.
+    #[default]
+    Failed,
 }
 
 impl ImportReport {
     /// Everything that went wrong: with lists, with images, and why the rest was not tried.
-    #[must_use]
-    pub fn into_errors(self) -> Vec<ErrorReport> {
-        let of_images = self.images.into_iter().flat_map(|image| image.errors);
-        let of_lists = self.lists.into_iter();
-        of_lists.chain(of_images).chain(self.aborted).collect()
+    pub fn errors(&self) -> impl Iterator<Item = &ErrorReport> {
+        let of_images = self.images.iter().flat_map(|image| &image.errors);
+        self.lists.iter().chain(of_images).chain(&self.aborted)
     }
 }
 
@@ -92,7 +147,7 @@ mod tests {
         std::fs::write(&file, text.to_string()).unwrap();
         let read = report(&format!("echo progress >&2; cat {}", file.display())).unwrap();
         assert_eq!(read.exit_code, ExitCode::VerificationFailed);
-        let errors = read.into_errors();
+        let errors: Vec<_> = read.errors().collect();
         assert_eq!(errors.len(), 502);
         assert_eq!(errors[0].what, "no such file");
         assert_eq!(errors[500].what, "image 499 is damaged");
@@ -103,10 +158,7 @@ mod tests {
     #[test]
     fn the_importer_is_asked_for_it_and_one_that_gives_none_is_no_failure_to_read() {
         let said = report("echo \"{\\\"aborted\\\": [{\\\"what\\\": \\\"$*\\\"}]}\"").unwrap();
-        assert_eq!(
-            said.into_errors()[0].what,
-            "--json --root /r --config /r/c.json"
-        );
+        assert_eq!(said.aborted[0].what, "--json --root /r --config /r/c.json");
         for script in [
             "exit 1",
             "echo no JSON",

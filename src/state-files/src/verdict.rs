@@ -1,14 +1,14 @@
 //! What the programs leave for each other in `sys/run`: `verdict.json` (compose-runner on the recipe) and
 //! `refused.json` (docker-ctl on the daemon's settings). `docker-ctl wait` and `status` read both.
 
-use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use bosh_job::{ErrorReport, ExitCode, atomic_write, exit_code_of};
+use bosh_job::{ErrorReport, ExitCode, Paths, exit_code_of};
+
+use crate::StateFile;
 
 /// Where a recipe stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,15 @@ pub struct Verdict {
     pub rolled_back_to: Option<String>,
 }
 
+impl StateFile for Verdict {
+    const VERSION: u32 = 1;
+    const MAKES_DIRECTORY: bool = false;
+
+    fn path(paths: &Paths) -> PathBuf {
+        paths.verdict()
+    }
+}
+
 impl Verdict {
     /// A verdict of this process, as of now.
     #[must_use]
@@ -83,22 +92,6 @@ impl Verdict {
             since: Timestamp::now().to_string(),
             rolled_back_to: None,
         }
-    }
-
-    /// Writes it for the other programs.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        write(self, path)
-    }
-
-    /// Reads it; `None` if there is none.
-    ///
-    /// # Errors
-    /// There is one that cannot be read.
-    pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        read(path)
     }
 }
 
@@ -129,6 +122,15 @@ pub struct LateDockerd {
     pub errors: Vec<ErrorReport>,
 }
 
+impl StateFile for Refused {
+    const VERSION: u32 = 1;
+    const MAKES_DIRECTORY: bool = false;
+
+    fn path(paths: &Paths) -> PathBuf {
+        paths.refused()
+    }
+}
+
 impl Refused {
     /// The refusal that an error stands for.
     #[must_use]
@@ -141,41 +143,6 @@ impl Refused {
             late: None,
         }
     }
-
-    /// Writes it for the other programs.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        write(self, path)
-    }
-
-    /// Reads it; `None` if there is none.
-    ///
-    /// # Errors
-    /// There is one that cannot be read.
-    pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        read(path)
-    }
-}
-
-fn write(value: &impl Serialize, path: &Path) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(value)?;
-    bytes.push(b'\n');
-    atomic_write(path, &bytes, 0o600)
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
-    let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("reading {}: {error}", path.display()))
-    };
-    match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| named(error.into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(named(error)),
-    }
 }
 
 #[cfg(test)]
@@ -186,19 +153,20 @@ mod tests {
     #[test]
     fn a_verdict_comes_back_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("verdict.json");
-        assert_eq!(Verdict::read(&path).unwrap(), None);
+        let paths = Paths::new(dir.path());
+        assert_eq!(Verdict::read(&paths).unwrap(), None);
+        std::fs::create_dir_all(paths.run_dir()).unwrap();
         let error = ErrorReport {
             what: "service web exited".to_owned(),
             service: Some("web".to_owned()),
             ..ErrorReport::default()
         };
         let verdict = Verdict::new(State::Failed, ExitCode::Unhealthy, vec![error], Vec::new());
-        verdict.write(&path).unwrap();
-        assert_eq!(Verdict::read(&path).unwrap(), Some(verdict));
-        std::fs::write(&path, "{").unwrap();
+        verdict.write(&paths).unwrap();
+        assert_eq!(Verdict::read(&paths).unwrap(), Some(verdict));
+        std::fs::write(paths.verdict(), "{").unwrap();
         assert!(
-            Verdict::read(&path)
+            Verdict::read(&paths)
                 .unwrap_err()
                 .to_string()
                 .contains("verdict.json")

@@ -17,11 +17,11 @@ use super::{Preflight, builds, message};
 use crate::{
     child::End,
     failure::{Failure, Findings, Outcome},
-    image_map::ImageMap,
     model::Model,
     other_images::{self, Place},
     pulls::Pulls,
 };
+use state_files::ImageMap;
 
 mod errors;
 mod pull_policy;
@@ -71,7 +71,7 @@ struct Wanted<'a> {
 impl Preflight<'_> {
     /// Sorts out which images are missing.
     fn sort<'a>(&self, model: &'a Model, pulls: &Pulls<'_>) -> Outcome<Wanted<'a>> {
-        let brought = ImageMap::read(&self.paths.image_map());
+        let brought = ImageMap::left_by_importer(self.paths);
         let Wanted {
             mut policies,
             mut missing,

@@ -7,6 +7,7 @@ use std::fs;
 
 use docker_engine::Filters;
 use serde_json::{Value, json};
+use state_files::{ImageMap, StateFile as _};
 
 use crate::{
     recipes::{sleeper, with, words},
@@ -236,9 +237,8 @@ fn the_image_of_a_hook_is_missed_with_its_service_found_by_digest_and_rolled_bac
     vm.import_image("docker.io/library/migrate:1", "1");
     let id = vm.engine().inspect_image("migrate:1").unwrap().unwrap().id;
     let by_digest = format!("migrate@sha256:{}", "1".repeat(64));
-    let map = json!({format!("docker.io/library/{by_digest}"): id});
-    fs::create_dir_all(vm.paths.image_map().parent().unwrap()).unwrap();
-    fs::write(vm.paths.image_map(), map.to_string()).unwrap();
+    let map = ImageMap::from_iter([(format!("docker.io/library/{by_digest}"), id)]);
+    map.write(&vm.paths).unwrap();
     let verdict = vm.deploy(&pre_start(&by_digest, "test $$(cat /version) = 1"), &none);
     assert_eq!(verdict["state"], "up", "{verdict:#}\n{}", vm.log());
 

@@ -17,6 +17,7 @@ use crate::{
     recipes::{sleeper, with, words},
     vm::{Vm, signal, until},
 };
+use state_files::StateFile as _;
 
 /// Longer than anything is borne with before it is called dead, and than the engine is without its containerd.
 const WATCHED: Duration = Duration::from_secs(20);
@@ -63,7 +64,7 @@ fn assert_alive(vm: &Vm, before: &BTreeMap<String, Container>, what: &str) {
             let gone = processes.gone(container.state.pid, &container.id);
             assert_eq!(gone, None, "{what}: {name}");
         }
-        if let Ok(Some(verdict)) = state_files::Verdict::read(&vm.paths.verdict()) {
+        if let Ok(Some(verdict)) = state_files::Verdict::read(&vm.paths) {
             let verdict = serde_json::to_value(&verdict).unwrap();
             assert!(!words(&verdict).contains("dead"), "{what}: {verdict:#}");
         }

@@ -2,9 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use recipe::KeptRecipe;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use state_files::{KeptRecipe, StateFile as _};
 
 use crate::{
     recipes::{sleeper, with, words},

@@ -14,10 +14,11 @@ use disk::DiskReport;
 use docker_engine::Engine;
 use engine::{ContainerReport, EngineReport};
 use serde::Serialize;
-use state_files::{Refused, State, Verdict};
+use state_files::{Refused, State, StateFile as _, Verdict};
 
 use crate::data_root::{self, Unseen};
-use crate::{dead_containers, project, refusals};
+use crate::{dead_containers, refusals};
+use state_files::AppliedProject;
 
 /// How long data of the other image store are counted.
 const COUNTING: Duration = Duration::from_secs(20);
@@ -72,7 +73,7 @@ fn look(paths: &Paths) -> anyhow::Result<Report> {
         Ok((report, containers)) => (Some(report), containers, None),
         Err(error) => (None, Vec::new(), Some(format!("{error:#}"))),
     };
-    let mut verdict = Verdict::read(&paths.verdict())?;
+    let mut verdict = Verdict::read(paths)?;
     if let Some(verdict) = &mut verdict {
         dead_containers::correct(verdict, dead_of_recipe(paths, &containers));
     }
@@ -91,7 +92,7 @@ fn look(paths: &Paths) -> anyhow::Result<Report> {
 }
 
 fn dead_of_recipe(paths: &Paths, containers: &[ContainerReport]) -> Vec<ErrorReport> {
-    let project = project::applied(paths);
+    let project = AppliedProject::name(paths);
     let project = project.as_ref().map(recipe::ProjectName::as_str);
     let of_recipe = containers
         .iter()

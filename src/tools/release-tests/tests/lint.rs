@@ -352,7 +352,7 @@ fn programs_on_the_vm_never_reach_the_network_crates_and_libraries_never_reach_p
         "bosh-job",
         "docker-engine",
         "image-archive",
-        "image-ledger",
+        "image-removal",
         "recipe",
     ] {
         let tree = tree(library);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use docker_engine::{Engine, Filters, Image, Result};
 use image_archive::Reference;
 
-use crate::{Brought, ImageLedger};
+use state_files::{Brought, ImageLedger};
 
 /// What a removal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,72 +18,67 @@ pub struct Removed {
     pub failed: usize,
 }
 
-impl ImageLedger {
-    /// Removes the images that no deploy uses any more, except those that a container uses, of whatever project, running
-    /// or not. What cannot be removed is logged, and tried again the next time.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub fn remove_old(&mut self, engine: &Engine) -> Result<Removed> {
-        let mut removed = Removed::default();
-        let store = engine.info()?.image_store();
-        let old = self.old(store);
-        if old.is_empty() {
-            return Ok(removed);
-        }
-        let containers = engine.containers(&Filters::all())?;
-        let users: BTreeMap<&str, &str> = containers
-            .iter()
-            .map(|container| (container.image_id.as_str(), container.name()))
-            .collect();
-        let mut size = engine.layers_size()?;
-        removed.bytes = size.map(|_| 0);
-        for id in old {
-            let Some(brought) = self.entries.brought.get(&id) else {
-                continue;
-            };
-            let names = brought.names.iter().cloned().collect::<Vec<_>>().join(",");
-            if let Some(container) = users.get(id.as_str()) {
-                tracing::info!(
-                    image = id,
-                    names,
-                    container,
-                    "old image stays: a container uses it"
-                );
-                continue;
-            }
-            match remove(engine, &id, brought) {
-                Ok(false) => {}
-                Ok(true) => {
-                    let now = engine.layers_size()?;
-                    let bytes = size
-                        .zip(now)
-                        .map(|(before, now)| before.saturating_sub(now));
-                    size = now;
-                    removed.images += 1;
-                    removed.bytes = removed.bytes.zip(bytes).map(|(sum, bytes)| sum + bytes);
-                    tracing::info!(image = id, names, bytes, "old image removed");
-                }
-                Err(error) if error.is_engine_trouble() => return Err(error),
-                Err(error) => {
-                    removed.failed += 1;
-                    tracing::warn!(image = id, names, why = %error, "old image cannot be removed; it is tried again after the next start");
-                    continue;
-                }
-            }
-            self.forget(&id);
-            self.keep();
-        }
-        let Removed {
-            images,
-            bytes,
-            failed,
-        } = removed;
-        if images + failed > 0 {
-            tracing::info!(images, bytes, failed, "old images removed");
-        }
-        Ok(removed)
+/// Removes the images that no deploy uses any more, except those that a container uses, of whatever project, running
+/// or not. What cannot be removed is logged, and tried again the next time.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn remove_old(ledger: &mut ImageLedger, engine: &Engine) -> Result<Removed> {
+    let mut removed = Removed::default();
+    let store = engine.info()?.image_store();
+    let old = ledger.old(store);
+    if old.is_empty() {
+        return Ok(removed);
     }
+    let containers = engine.containers(&Filters::all())?;
+    let users: BTreeMap<&str, &str> = containers
+        .iter()
+        .map(|container| (container.image_id.as_str(), container.name()))
+        .collect();
+    let mut size = engine.layers_size()?;
+    removed.bytes = size.map(|_| 0);
+    for (id, brought) in old {
+        let names = brought.names.iter().cloned().collect::<Vec<_>>().join(",");
+        if let Some(container) = users.get(id.as_str()) {
+            tracing::info!(
+                image = id,
+                names,
+                container,
+                "old image stays: a container uses it"
+            );
+            continue;
+        }
+        match remove(engine, &id, &brought) {
+            Ok(false) => {}
+            Ok(true) => {
+                let now = engine.layers_size()?;
+                let bytes = size
+                    .zip(now)
+                    .map(|(before, now)| before.saturating_sub(now));
+                size = now;
+                removed.images += 1;
+                removed.bytes = removed.bytes.zip(bytes).map(|(sum, bytes)| sum + bytes);
+                tracing::info!(image = id, names, bytes, "old image removed");
+            }
+            Err(error) if error.is_engine_trouble() => return Err(error),
+            Err(error) => {
+                removed.failed += 1;
+                tracing::warn!(image = id, names, why = %error, "old image cannot be removed; it is tried again after the next start");
+                continue;
+            }
+        }
+        ledger.forget(&id);
+        ledger.keep();
+    }
+    let Removed {
+        images,
+        bytes,
+        failed,
+    } = removed;
+    if images + failed > 0 {
+        tracing::info!(images, bytes, failed, "old images removed");
+    }
+    Ok(removed)
 }
 
 /// Takes away what was brought of an image. Whether there was anything to take away.

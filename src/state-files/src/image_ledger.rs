@@ -13,13 +13,11 @@ use std::{
     path::PathBuf,
 };
 
-use bosh_job::{Paths, atomic_write, make_dir};
+use bosh_job::Paths;
 use docker_engine::ImageStore;
 use serde::{Deserialize, Serialize};
 
-mod removal;
-
-pub use removal::Removed;
+use crate::StateFile;
 
 /// Healthy deploys whose images stay: the present one and the one before it.
 const DEPLOYS: usize = 2;
@@ -27,7 +25,7 @@ const DEPLOYS: usize = 2;
 /// The ledger of an engine's images.
 #[derive(Debug)]
 pub struct ImageLedger {
-    file: PathBuf,
+    paths: Paths,
     entries: Entries,
     changed: bool,
 }
@@ -43,52 +41,36 @@ struct Entries {
     deploys: Vec<BTreeSet<String>>,
 }
 
+impl StateFile for Entries {
+    const VERSION: u32 = 1;
+
+    fn path(paths: &Paths) -> PathBuf {
+        paths.image_ledger()
+    }
+}
+
 /// What was brought of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Brought {
+pub struct Brought {
     /// The other store knows the image by another ID, and does not show it.
-    store: Store,
+    store: ImageStore,
     /// The image itself, and not only names for one that was there.
-    image: bool,
+    pub image: bool,
     /// Names in full.
-    names: BTreeSet<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Store {
-    GraphDriver,
-    Containerd,
-}
-
-impl From<ImageStore> for Store {
-    fn from(store: ImageStore) -> Self {
-        match store {
-            ImageStore::GraphDriver => Self::GraphDriver,
-            ImageStore::Containerd => Self::Containerd,
-        }
-    }
+    pub names: BTreeSet<String>,
 }
 
 impl ImageLedger {
     /// Reads it. One that cannot be read counts as empty: then nothing is removed.
     #[must_use]
     pub fn read(paths: &Paths) -> Self {
-        let file = paths.image_ledger();
-        let entries = match std::fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                tracing::warn!(why = %error, "the ledger of images cannot be read; the images in it will stay");
-                Entries::default()
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Entries::default(),
-            Err(error) => {
-                tracing::warn!(why = %error, "the ledger of images cannot be read; none will be removed");
-                Entries::default()
-            }
-        };
+        let entries = Entries::read(paths).unwrap_or_else(|error| {
+            tracing::warn!(why = %error, "the ledger of images cannot be read; the images in it will stay");
+            None
+        });
         Self {
-            file,
-            entries,
+            paths: paths.clone(),
+            entries: entries.unwrap_or_default(),
             changed: false,
         }
     }
@@ -117,7 +99,7 @@ impl ImageLedger {
             .brought
             .entry(id.to_owned())
             .or_insert_with(|| Brought {
-                store: store.into(),
+                store,
                 image,
                 names: BTreeSet::new(),
             });
@@ -163,10 +145,7 @@ impl ImageLedger {
         if !self.changed {
             return Ok(());
         }
-        if let Some(directory) = self.file.parent() {
-            make_dir(directory, 0o700)?;
-        }
-        atomic_write(&self.file, &serde_json::to_vec(&self.entries)?, 0o600)?;
+        self.entries.write(&self.paths)?;
         self.changed = false;
         Ok(())
     }
@@ -179,7 +158,8 @@ impl ImageLedger {
     }
 
     /// The images that were brought and that no deploy uses any more.
-    fn old(&self, store: ImageStore) -> Vec<String> {
+    #[must_use]
+    pub fn old(&self, store: ImageStore) -> Vec<(String, Brought)> {
         let Entries {
             brought,
             listed,
@@ -189,8 +169,8 @@ impl ImageLedger {
             |id: &String| listed.contains(id) || deploys.iter().any(|images| images.contains(id));
         brought
             .iter()
-            .filter(|(id, entry)| entry.store == store.into() && !in_use(id))
-            .map(|(id, _)| id.clone())
+            .filter(|(id, entry)| entry.store == store && !in_use(id))
+            .map(|(id, entry)| (id.clone(), entry.clone()))
             .collect()
     }
 }
@@ -205,6 +185,10 @@ mod tests {
         ids.iter().map(|&id| id.to_owned()).collect()
     }
 
+    fn old(ledger: &ImageLedger, store: ImageStore) -> Vec<String> {
+        ledger.old(store).into_iter().map(|(id, _)| id).collect()
+    }
+
     #[test]
     fn the_present_and_the_previous_deploy_keep_their_images() {
         let directory = tempfile::tempdir().unwrap();
@@ -215,16 +199,16 @@ mod tests {
             ledger.note_deploy(set(&[id]));
         }
         ledger.note_deploy(set(&["3"]));
-        assert_eq!(ledger.old(STORE), ["1"], "a restart is no deploy");
+        assert_eq!(old(&ledger, STORE), ["1"], "a restart is no deploy");
         assert_eq!(
-            ledger.old(ImageStore::Containerd),
+            old(&ledger, ImageStore::Containerd),
             Vec::<String>::new(),
             "the other store does not show it"
         );
         ledger.write().unwrap();
         assert_eq!(ImageLedger::read(&paths).entries, ledger.entries);
         ledger.list(set(&["1"]));
-        assert_eq!(ledger.old(STORE), Vec::<String>::new(), "a job lists it");
+        assert_eq!(old(&ledger, STORE), Vec::<String>::new(), "a job lists it");
         ledger.forget("2");
         assert!(!ledger.has("2") && ledger.has("1"));
     }
@@ -249,6 +233,6 @@ mod tests {
         ledger.bring(STORE, "1", []);
         ledger.write().unwrap();
         std::fs::write(paths.image_ledger(), b"{\"brought\": 7").unwrap();
-        assert_eq!(ImageLedger::read(&paths).old(STORE), Vec::<String>::new());
+        assert!(ImageLedger::read(&paths).old(STORE).is_empty());
     }
 }

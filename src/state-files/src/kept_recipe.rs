@@ -9,11 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
-use bosh_job::ErrorReport;
-use bosh_job::{ExitCode, Paths, atomic_write, make_dir};
+use bosh_job::{ErrorReport, ExitCode, Paths};
 use job_properties::{JobConfig, RecipeConfig};
 use serde::{Deserialize, Serialize};
+
+use crate::StateFile;
 
 /// A recipe that was healthy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,49 +43,15 @@ pub struct FailedConfig {
     pub errors: Vec<ErrorReport>,
 }
 
+impl StateFile for KeptRecipe {
+    const VERSION: u32 = 1;
+
+    fn path(paths: &Paths) -> PathBuf {
+        paths.kept_recipe()
+    }
+}
+
 impl KeptRecipe {
-    /// The recipe that is kept, if there is one.
-    ///
-    /// # Errors
-    /// There is one that cannot be read.
-    pub fn read(paths: &Paths) -> io::Result<Option<Self>> {
-        let file = paths.kept_recipe();
-        let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("reading {}: {error}", file.display()))
-        };
-        match std::fs::read(&file) {
-            // The parser's words could show what stands there.
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| {
-                named(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "it is damaged, or another release's",
-                ))
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(named(error)),
-        }
-    }
-
-    /// Keeps it, in place of the one before.
-    ///
-    /// # Errors
-    /// The disk refuses.
-    pub fn write(&self, paths: &Paths) -> io::Result<()> {
-        make_dir(&paths.compose_dir(), 0o700)?;
-        atomic_write(&paths.kept_recipe(), &serde_json::to_vec(self)?, 0o600)
-    }
-
-    /// Keeps nothing any more.
-    ///
-    /// # Errors
-    /// The disk refuses.
-    pub fn remove(paths: &Paths) -> io::Result<()> {
-        match std::fs::remove_file(paths.kept_recipe()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// The kept recipe, if it is the one to run: the present configuration's own was rolled back.
     #[must_use]
     pub fn in_force(paths: &Paths, config: &JobConfig) -> Option<(Self, FailedConfig)> {
@@ -185,7 +153,7 @@ mod tests {
             "files":null,"on_duplicate_files":"raise-error","prep":null},"images":{},"failed":null}"#;
         std::fs::write(paths.kept_recipe(), kept).unwrap();
         let kept = KeptRecipe::read(&paths).unwrap().unwrap();
-        let recipe = crate::Recipe::parse(&kept.recipe).unwrap().unwrap();
+        let recipe = recipe::Recipe::parse(&kept.recipe).unwrap().unwrap();
         assert!(recipe.profiles.is_empty());
     }
 
