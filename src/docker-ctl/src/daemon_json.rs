@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bosh_job::{Paths, atomic_write};
 use job_properties::{
     DAEMON_SETTINGS, Daemon, DaemonSetting, ImageStore, InsecureRegistry, Listen, Networks,
-    OnChange, TcpAccess,
+    OnChange, TcpAccess, daemon_keys,
 };
 use serde_json::{Map, Value, json};
 
@@ -16,9 +16,6 @@ use crate::tls_files::TlsFiles;
 
 /// Seconds that dockerd gives containers to stop, at least; those with a longer grace period of their own get that.
 const SHUTDOWN_TIMEOUT: u64 = 15;
-
-/// The key in `features` that chooses the image store.
-const IMAGE_STORE: &str = "containerd-snapshotter";
 
 /// The settings that choose addresses; null where they leave it to dockerd.
 fn addresses(networks: &Networks) -> [(&'static str, Value); 2] {
@@ -30,8 +27,8 @@ fn addresses(networks: &Networks) -> [(&'static str, Value); 2] {
     let bip = networks.bip.map(|bip| json!(bip.to_string()));
     let pools = (!pools.is_empty()).then(|| json!(pools));
     [
-        ("bip", bip.unwrap_or_default()),
-        ("default-address-pools", pools.unwrap_or_default()),
+        (daemon_keys::BIP, bip.unwrap_or_default()),
+        (daemon_keys::ADDRESS_POOLS, pools.unwrap_or_default()),
     ]
 }
 
@@ -61,25 +58,25 @@ impl DaemonJson {
         if let Some(listen) = &daemon.listen {
             hosts.push(format!("tcp://{}", listen.address));
         }
-        set("hosts", json!(hosts));
+        set(daemon_keys::HOSTS, json!(hosts));
         // dockerd does not start when the group is unknown
         if group_id(GROUP).is_some() {
-            set("group", json!(GROUP));
+            set(daemon_keys::GROUP, json!(GROUP));
         }
-        set("pidfile", json!(paths.dockerd_pidfile()));
-        set("data-root", json!(paths.data_root()));
-        set("exec-root", json!(paths.exec_root()));
-        set("live-restore", json!(true));
-        set("log-level", json!(daemon.log_level.as_str()));
-        set("shutdown-timeout", json!(SHUTDOWN_TIMEOUT));
+        set(daemon_keys::PIDFILE, json!(paths.dockerd_pidfile()));
+        set(daemon_keys::DATA_ROOT, json!(paths.data_root()));
+        set(daemon_keys::EXEC_ROOT, json!(paths.exec_root()));
+        set(daemon_keys::LIVE_RESTORE, json!(true));
+        set(daemon_keys::LOG_LEVEL, json!(daemon.log_level.as_str()));
+        set(daemon_keys::SHUTDOWN_TIMEOUT, json!(SHUTDOWN_TIMEOUT));
         let insecure = daemon.registries.insecure().iter();
         let insecure: Vec<&str> = insecure.map(InsecureRegistry::as_str).collect();
         if !insecure.is_empty() {
-            set("insecure-registries", json!(insecure));
+            set(daemon_keys::INSECURE_REGISTRIES, json!(insecure));
         }
         let mirrors = daemon.registries.mirrors();
         if !mirrors.is_empty() {
-            set("registry-mirrors", json!(mirrors));
+            set(daemon_keys::REGISTRY_MIRRORS, json!(mirrors));
         }
         // parsed so that none of them is one of the others here
         for (name, value) in &daemon.options {
@@ -91,16 +88,16 @@ impl DaemonJson {
             }
         }
         if let Some(mtu) = daemon.networks.mtu {
-            set("mtu", json!(mtu));
+            set(daemon_keys::MTU, json!(mtu));
         }
         if !daemon.networks.dns_servers.is_empty() {
-            set("dns", json!(daemon.networks.dns_servers));
+            set(daemon_keys::DNS, json!(daemon.networks.dns_servers));
         }
         if !daemon.networks.dns_search.is_empty() {
-            set("dns-search", json!(daemon.networks.dns_search));
+            set(daemon_keys::DNS_SEARCH, json!(daemon.networks.dns_search));
         }
         if !daemon.networks.dns_options.is_empty() {
-            set("dns-opts", json!(daemon.networks.dns_options));
+            set(daemon_keys::DNS_OPTIONS, json!(daemon.networks.dns_options));
         }
         match (&daemon.listen, tls) {
             (
@@ -110,11 +107,11 @@ impl DaemonJson {
                 }),
                 Some(files),
             ) => {
-                set("tls", json!(true));
-                set("tlsverify", json!(true));
-                set("tlscacert", json!(files.cacert));
-                set("tlscert", json!(files.cert));
-                set("tlskey", json!(files.key));
+                set(daemon_keys::TLS, json!(true));
+                set(daemon_keys::TLS_VERIFY, json!(true));
+                set(daemon_keys::TLS_CA_CERT, json!(files.cacert));
+                set(daemon_keys::TLS_CERT, json!(files.cert));
+                set(daemon_keys::TLS_KEY, json!(files.key));
             }
             (
                 Some(Listen {
@@ -124,7 +121,7 @@ impl DaemonJson {
                 _,
             ) => {
                 // said outright, or dockerd sleeps for 15 s before it listens (moby, loadListeners, 20.10 to 29)
-                set("tls", json!(false));
+                set(daemon_keys::TLS, json!(false));
             }
             _ => {}
         }
@@ -155,13 +152,14 @@ impl DaemonJson {
     /// The same with another live-restore.
     pub fn with_live_restore(mut self, live_restore: bool) -> Self {
         self.settings
-            .insert("live-restore".to_owned(), json!(live_restore));
+            .insert(daemon_keys::LIVE_RESTORE.to_owned(), json!(live_restore));
         self
     }
 
     /// The image store that it names; none leaves it to the engine.
     pub fn image_store(&self) -> Option<ImageStore> {
-        let containerd = self.settings.get("features")?.get(IMAGE_STORE)?.as_bool()?;
+        let setting = DaemonSetting::find(daemon_keys::IMAGE_STORE)?;
+        let containerd = setting.value_in(&self.settings)?.as_bool()?;
         Some(if containerd {
             ImageStore::Containerd
         } else {
@@ -171,8 +169,9 @@ impl DaemonJson {
 
     /// The same with this image store, beside its other features.
     pub fn with_image_store(mut self, store: ImageStore) -> Self {
-        let features = self.settings.entry("features").or_insert(json!({}));
-        features[IMAGE_STORE] = json!(store == ImageStore::Containerd);
+        if let Some(setting) = DaemonSetting::find(daemon_keys::IMAGE_STORE) {
+            setting.set_in(&mut self.settings, (store == ImageStore::Containerd).into());
+        }
         self
     }
 

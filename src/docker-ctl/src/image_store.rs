@@ -9,7 +9,7 @@ use anyhow::Context;
 use bosh_job::command::Checked;
 use bosh_job::{Advise, ExitCode, Paths, Problems, atomic_write, make_dir};
 use docker_engine::{Engine, Info};
-use job_properties::{ImageStore, JobConfig};
+use job_properties::{DaemonSetting, ImageStore, JobConfig, daemon_keys};
 use tracing::{info, warn};
 
 use crate::bytes::human;
@@ -17,8 +17,6 @@ use crate::daemon_json::DaemonJson;
 use crate::data_root::{self, Unseen, name_of};
 use crate::storage_options;
 
-/// The first engine that has the containerd store.
-const HAS_CONTAINERD: u32 = 24;
 /// The first engine that takes it by itself.
 const TAKES_CONTAINERD: u32 = 29;
 /// How long dockerd may take to say what it is.
@@ -75,8 +73,9 @@ pub fn check_engine(paths: &Paths, config: &anyhow::Result<JobConfig>) -> anyhow
         engine_version(paths).unwrap_or_default()
     ))
     .hint(format!(
-        "deploy a release whose engine has it ({HAS_CONTAINERD} or later), and everything is there again; or set `image_store: graphdriver` to begin with new containers and images: \
-         named volumes are kept, everything else stays on the disk, unseen"
+        "deploy a release whose engine has it ({} or later), and everything is there again; or set `image_store: graphdriver` to begin with new containers and images: \
+         named volumes are kept, everything else stays on the disk, unseen",
+        has_containerd()
     ))
     .exits(ExitCode::BadConfig)
 }
@@ -218,7 +217,7 @@ fn is_free(json: &DaemonJson) -> bool {
 
 /// With user namespaces, dockerd has its data in a directory of its own below the data root, and graph drivers.
 fn is_remapped(json: &DaemonJson) -> bool {
-    json.get("userns-remap").is_some()
+    json.get(daemon_keys::USERNS_REMAP).is_some()
 }
 
 /// The store that an engine takes which nobody tells.
@@ -228,7 +227,7 @@ fn taken_by_engine(paths: &Paths, json: &DaemonJson) -> Option<ImageStore> {
     }
     let has_prior_driver = data_root::has_prior_driver(&paths.data_root());
     let names_driver = json
-        .text("storage-driver")
+        .text(daemon_keys::STORAGE_DRIVER)
         .is_some_and(storage_options::is_graph_driver);
     Some(if has_prior_driver || names_driver {
         ImageStore::Graphdriver
@@ -238,7 +237,12 @@ fn taken_by_engine(paths: &Paths, json: &DaemonJson) -> Option<ImageStore> {
 }
 
 fn engine_lacks_containerd(paths: &Paths) -> bool {
-    engine_major(paths).is_some_and(|major| major < HAS_CONTAINERD)
+    engine_major(paths).is_some_and(|major| major < has_containerd())
+}
+
+/// The first engine that has the containerd store.
+fn has_containerd() -> u32 {
+    DaemonSetting::find(daemon_keys::IMAGE_STORE).map_or(0, |setting| setting.first_engine().0)
 }
 
 /// None for one that says no number: a build of somebody's own.

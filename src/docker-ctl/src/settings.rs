@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bosh_job::command::{Checked, CommandError};
 use bosh_job::{Advise, ExitCode, Paths, atomic_write};
-use job_properties::{Daemon, JobConfig, TcpAccess};
+use job_properties::{Daemon, JobConfig, TcpAccess, daemon_keys};
 use tracing::warn;
 use vm_networks::ResolvConf;
 
@@ -47,7 +47,7 @@ pub fn remember(paths: &Paths, settings: &DaemonJson) -> anyhow::Result<()> {
         warn!("the data root's image store is not noted: {error:#}");
     }
     settings.write(&DaemonJson::last_good_path(paths))?;
-    tls_files::remove_unused(paths, settings.text("tlskey").map(Path::new))
+    tls_files::remove_unused(paths, settings.text(daemon_keys::TLS_KEY).map(Path::new))
 }
 
 /// Has dockerd check the settings, if it can: the flag exists since 23.0.

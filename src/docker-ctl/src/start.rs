@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bosh_job::{Advise, Paths, Pidfile, Process, report_error};
 use docker_engine::Engine;
-use job_properties::{Daemon, JobConfig};
+use job_properties::{Daemon, JobConfig, daemon_keys};
 use recipe::{Recipe, write_files};
 use state_files::KeptRecipe;
 use state_files::Marker;
@@ -135,8 +135,8 @@ pub fn is_outdated(paths: &Paths, config: &JobConfig) -> anyhow::Result<bool> {
     let networks = config.networks()?;
     let chosen: &[&str] = match (networks.pools.is_empty(), networks.bip) {
         (false, _) => &[],
-        (true, Some(_)) => &["default-address-pools"],
-        (true, None) => &["default-address-pools", "bip"],
+        (true, Some(_)) => &[daemon_keys::ADDRESS_POOLS],
+        (true, None) => &[daemon_keys::ADDRESS_POOLS, daemon_keys::BIP],
     };
     // live-restore: a full stop has turned it off, was cut short, and it is turned on again
     let comparable = |json: DaemonJson| json.with_live_restore(true).without(chosen);
@@ -173,7 +173,8 @@ fn already_running(paths: &Paths, process: &Process) -> anyhow::Result<()> {
 fn set_kernel(config: &anyhow::Result<JobConfig>) -> anyhow::Result<()> {
     let daemon = config.as_ref().ok().and_then(|config| config.daemon().ok());
     let proc = Path::new("/proc");
-    let may_forward = |daemon: &Daemon| daemon.options.get("ip-forward") != Some(&false.into());
+    let may_forward =
+        |daemon: &Daemon| daemon.options.get(daemon_keys::IP_FORWARD) != Some(&false.into());
     if daemon.as_ref().is_none_or(may_forward) {
         kernel::enable_ip_forward(proc)?;
     }

@@ -1,12 +1,9 @@
 //! `storage_driver` and `storage_options`, which mean something else on each image store, or nothing: a quota that is none.
 
 use bosh_job::{Problem, Problems};
-use job_properties::{DaemonSetting, ImageStore};
+use job_properties::{DaemonSetting, ImageStore, daemon_keys};
 
 use crate::daemon_json::DaemonJson;
-
-const DRIVER: &str = "storage-driver";
-const OPTIONS: &str = "storage-opts";
 
 /// Graph drivers that are no snapshotters of containerd. (`btrfs`, `zfs` and `fuse-overlayfs` are both.)
 const GRAPH_DRIVERS_ALONE: [&str; 5] = ["overlay2", "overlay", "aufs", "devicemapper", "vfs"];
@@ -23,7 +20,8 @@ const SNAPSHOTTERS_ALONE: [&str; 6] = [
 
 /// Whether the settings have any.
 pub fn are_set(json: &DaemonJson) -> bool {
-    json.get(OPTIONS).is_some() || json.get(DRIVER).is_some()
+    json.get(daemon_keys::STORAGE_OPTIONS).is_some()
+        || json.get(daemon_keys::STORAGE_DRIVER).is_some()
 }
 
 /// Whether an engine before 29 could use it, and 29 takes it for a choice of graph drivers.
@@ -34,15 +32,15 @@ pub fn is_graph_driver(name: &str) -> bool {
 /// Refuses those that have no effect on this store; `why` says why it is this one.
 pub fn check(json: &DaemonJson, store: ImageStore, why: &str) -> Result<(), Problems> {
     let mut problems = Problems::default();
-    let driver = json.text(DRIVER).unwrap_or_default();
+    let driver = json.text(daemon_keys::STORAGE_DRIVER).unwrap_or_default();
     match store {
         ImageStore::Containerd => {
             // dockerd passes them to graph drivers alone, and says nothing
-            if json.get(OPTIONS).is_some() {
+            if json.get(daemon_keys::STORAGE_OPTIONS).is_some() {
                 let what = format!(
                     "has no effect on the containerd image store, {why}: containers would have no quota"
                 );
-                problems.push(of_setting(OPTIONS, what).hint(
+                problems.push(of_setting(daemon_keys::STORAGE_OPTIONS, what).hint(
                     "take it out; or set `image_store: graphdriver`, whose drivers have such options: containers and images then begin again there, and named volumes are kept",
                 ));
             }
@@ -50,7 +48,7 @@ pub fn check(json: &DaemonJson, store: ImageStore, why: &str) -> Result<(), Prob
                 let what = format!(
                     "is {driver}, a graph driver, and the containerd image store, {why}, has snapshotters: no image could be unpacked"
                 );
-                problems.push(of_setting(DRIVER, what).hint(
+                problems.push(of_setting(daemon_keys::STORAGE_DRIVER, what).hint(
                     "take it out, or name a snapshotter (overlayfs); or set `image_store: graphdriver`: containers and images then begin again there, and named volumes are kept",
                 ));
             }
@@ -59,7 +57,7 @@ pub fn check(json: &DaemonJson, store: ImageStore, why: &str) -> Result<(), Prob
             let what = format!(
                 "is {driver}, a snapshotter of the containerd image store, and dockerd uses graph drivers, {why}"
             );
-            problems.push(of_setting(DRIVER, what).hint(
+            problems.push(of_setting(daemon_keys::STORAGE_DRIVER, what).hint(
                 "take it out, or name a graph driver (overlay2); or set `image_store: containerd`: containers and images then begin again there, and named volumes are kept",
             ));
         }

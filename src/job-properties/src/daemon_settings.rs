@@ -5,6 +5,8 @@
 
 use serde_json::{Map as JsonMap, Value};
 
+use crate::daemon_keys;
+
 use DaemonSource::{Job, Map, Plain, Section};
 use Family::{Any, V4, V6};
 use OnChange::{Carried, Stop};
@@ -87,7 +89,7 @@ pub enum OnChange {
 }
 
 macro_rules! settings {
-    ($($key:literal, $flag:expr, $value:expr, $source:expr, $on_change:expr, $since:literal;)*) => {
+    ($($key:expr, $flag:expr, $value:expr, $source:expr, $on_change:expr, $since:literal;)*) => {
         &[$(DaemonSetting {
             key: $key,
             flag: $flag,
@@ -102,19 +104,19 @@ macro_rules! settings {
 /// The table. Of several changes that stop containers, the first one here is named.
 pub const DAEMON_SETTINGS: &[DaemonSetting] = settings! {
     // key, flag, value, source, on change, since
-    "features.containerd-snapshotter", None, Switch, Section("image_store"), Stop, "24.0";
-    "data-root", None, Text, Job("the data lies on the persistent disk"), Stop, "20.10";
-    "exec-root", None, Text, Job("start and stop must find it"), Stop, "20.10";
-    "storage-driver", None, Word, Plain("storage_driver"), Stop, "20.10";
-    "storage-opts", Some("storage-opt"), Pairs, Plain("storage_options"), Stop, "20.10";
+    daemon_keys::IMAGE_STORE, None, Switch, Section("image_store"), Stop, "24.0";
+    daemon_keys::DATA_ROOT, None, Text, Job("the data lies on the persistent disk"), Stop, "20.10";
+    daemon_keys::EXEC_ROOT, None, Text, Job("start and stop must find it"), Stop, "20.10";
+    daemon_keys::STORAGE_DRIVER, None, Word, Plain("storage_driver"), Stop, "20.10";
+    daemon_keys::STORAGE_OPTIONS, Some("storage-opt"), Pairs, Plain("storage_options"), Stop, "20.10";
     "exec-opts", Some("exec-opt"), Pairs, Plain("exec_options"), Stop, "20.10";
-    "userns-remap", None, Text, Map, Stop, "20.10";
+    daemon_keys::USERNS_REMAP, None, Text, Map, Stop, "20.10";
     "containerd-namespace", None, Text, Map, Stop, "20.10";
     "containerd-plugin-namespace", Some("containerd-plugins-namespace"), Text, Map, Stop, "20.10";
-    "bip", None, Text, Section("bip"), Stop, "20.10";
+    daemon_keys::BIP, None, Text, Section("bip"), Stop, "20.10";
     "bip6", None, Text, Map, Stop, "28.0";
     "bridge", None, Text, Map, Stop, "20.10";
-    "default-address-pools", Some("default-address-pool"), List, Section("default_address_pools"), Stop, "20.10";
+    daemon_keys::ADDRESS_POOLS, Some("default-address-pool"), List, Section("default_address_pools"), Stop, "20.10";
     "default-gateway", None, Address(V4), Plain("default_gateway"), Stop, "20.10";
     "default-gateway-v6", None, Address(V6), Plain("default_gateway_v6"), Stop, "20.10";
     "default-network-opts", Some("default-network-opt"), Object, Map, Stop, "24.0";
@@ -130,42 +132,42 @@ pub const DAEMON_SETTINGS: &[DaemonSetting] = settings! {
     "allow-direct-routing", None, Switch, Map, Stop, "28.2";
     "userland-proxy-path", None, Text, Map, Stop, "20.10";
     // containers learn these when they start
-    "mtu", None, Number, Section("mtu"), Stop, "20.10";
-    "dns", None, List, Section("dns_servers"), Stop, "20.10";
-    "dns-search", None, List, Section("dns_search"), Stop, "20.10";
-    "dns-opts", Some("dns-opt"), List, Section("dns_options"), Stop, "20.10";
+    daemon_keys::MTU, None, Number, Section("mtu"), Stop, "20.10";
+    daemon_keys::DNS, None, List, Section("dns_servers"), Stop, "20.10";
+    daemon_keys::DNS_SEARCH, None, List, Section("dns_search"), Stop, "20.10";
+    daemon_keys::DNS_OPTIONS, Some("dns-opt"), List, Section("dns_options"), Stop, "20.10";
 
     "default-ulimits", Some("default-ulimit"), Limits, Plain("default_ulimits"), Carried, "20.10";
-    "ip-forward", None, Switch, Plain("ip_forward"), Carried, "20.10";
+    daemon_keys::IP_FORWARD, None, Switch, Plain("ip_forward"), Carried, "20.10";
     "labels", Some("label"), Pairs, Plain("labels"), Carried, "20.10";
     "selinux-enabled", None, Switch, Plain("selinux_enable"), Carried, "20.10";
     "userland-proxy", None, Switch, Plain("userland_proxy"), Carried, "20.10";
 
     "debug", None, Switch, Section("log_level"), Carried, "20.10";
-    "hosts", Some("host"), List, Section("bind"), Carried, "20.10";
+    daemon_keys::HOSTS, Some("host"), List, Section("bind"), Carried, "20.10";
     "http-proxy", None, Text, Section("env.http_proxy"), Carried, "23.0";
     "https-proxy", None, Text, Section("env.https_proxy"), Carried, "23.0";
-    "insecure-registries", Some("insecure-registry"), List, Section("insecure-registries"), Carried, "20.10";
+    daemon_keys::INSECURE_REGISTRIES, Some("insecure-registry"), List, Section("insecure-registries"), Carried, "20.10";
     "log-driver", None, Word, Section("log_driver"), Carried, "20.10";
-    "log-level", None, Text, Section("log_level"), Carried, "20.10";
+    daemon_keys::LOG_LEVEL, None, Text, Section("log_level"), Carried, "20.10";
     "log-opts", Some("log-opt"), Object, Section("log_options"), Carried, "20.10";
     "no-proxy", None, Text, Section("env.no_proxy"), Carried, "23.0";
     "proxies", None, Object, Section("env.http_proxy"), Carried, "23.0";
-    "registry-mirrors", Some("registry-mirror"), List, Section("registry_mirrors"), Carried, "20.10";
-    "tls", None, Switch, Section("bind"), Carried, "20.10";
-    "tlscacert", None, Text, Section("tls_cacert"), Carried, "20.10";
-    "tlscert", None, Text, Section("tls_cert"), Carried, "20.10";
-    "tlskey", None, Text, Section("tls_key"), Carried, "20.10";
-    "tlsverify", None, Switch, Section("bind"), Carried, "20.10";
+    daemon_keys::REGISTRY_MIRRORS, Some("registry-mirror"), List, Section("registry_mirrors"), Carried, "20.10";
+    daemon_keys::TLS, None, Switch, Section("bind"), Carried, "20.10";
+    daemon_keys::TLS_CA_CERT, None, Text, Section("tls_cacert"), Carried, "20.10";
+    daemon_keys::TLS_CERT, None, Text, Section("tls_cert"), Carried, "20.10";
+    daemon_keys::TLS_KEY, None, Text, Section("tls_key"), Carried, "20.10";
+    daemon_keys::TLS_VERIFY, None, Switch, Section("bind"), Carried, "20.10";
 
     "containerd", None, Text, Job("dockerd runs a containerd of its own"), Carried, "20.10";
     // until 23.0
     "graph", None, Text, Job("the data lies on the persistent disk"), Carried, "20.10";
-    "group", None, Text, Job("the socket is the group vcap's, as it is on BOSH VMs"), Carried, "20.10";
-    "live-restore", None, Switch, Job("an update leaves containers running by it"), Carried, "20.10";
-    "pidfile", None, Text, Job("monit must find it"), Carried, "20.10";
+    daemon_keys::GROUP, None, Text, Job("the socket is the group vcap's, as it is on BOSH VMs"), Carried, "20.10";
+    daemon_keys::LIVE_RESTORE, None, Switch, Job("an update leaves containers running by it"), Carried, "20.10";
+    daemon_keys::PIDFILE, None, Text, Job("monit must find it"), Carried, "20.10";
     "rootless", None, Switch, Job("the job runs dockerd as root"), Carried, "20.10";
-    "shutdown-timeout", None, Number, Job("it must fit into BOSH's time for a stop"), Carried, "20.10";
+    daemon_keys::SHUTDOWN_TIMEOUT, None, Number, Job("it must fit into BOSH's time for a stop"), Carried, "20.10";
 };
 
 impl DaemonSetting {
@@ -175,6 +177,14 @@ impl DaemonSetting {
         DAEMON_SETTINGS
             .iter()
             .find(|setting| setting.key == name || setting.flag == Some(name))
+    }
+
+    /// The first engine that has it, as major and minor version.
+    #[must_use]
+    pub fn first_engine(&self) -> (u32, u32) {
+        let (major, minor) = self.since.split_once('.').unwrap_or((self.since, ""));
+        let number = |text: &str| text.parse().unwrap_or_default();
+        (number(major), number(minor))
     }
 
     /// The properties that are a setting and nothing more, with it, by their names.
@@ -209,6 +219,21 @@ impl DaemonSetting {
         match self.key.split_once('.') {
             None => settings.get(self.key),
             Some((map, name)) => settings.get(map)?.get(name),
+        }
+    }
+
+    /// Sets it in the settings of a `daemon.json`.
+    pub fn set_in(&self, settings: &mut JsonMap<String, Value>, value: Value) {
+        match self.key.split_once('.') {
+            None => {
+                settings.insert(self.key.to_owned(), value);
+            }
+            Some((map, name)) => {
+                let map = settings
+                    .entry(map)
+                    .or_insert_with(|| Value::Object(JsonMap::new()));
+                map[name] = value;
+            }
         }
     }
 }
@@ -277,9 +302,9 @@ mod tests {
     #[test]
     fn the_first_engine_is_one_of_those_that_run_recipes() {
         for setting in DAEMON_SETTINGS {
-            let (major, minor) = setting.since.split_once('.').unwrap();
-            let since: (u32, u32) = (major.parse().unwrap(), minor.parse().unwrap());
+            let since = setting.first_engine();
             assert!(since >= (20, 10), "{}", setting.key);
+            assert_eq!(format!("{}.{}", since.0, since.1), setting.since);
         }
     }
 }

@@ -13,6 +13,7 @@ mod address;
 mod address_pools;
 mod bind;
 mod daemon;
+pub mod daemon_keys;
 mod daemon_map;
 mod daemon_settings;
 mod engine_options;

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::Path};
 
-use job_properties::AddressPool;
+use job_properties::{AddressPool, daemon_keys};
 use serde_json::Value;
 use vm_networks::Cidr;
 
@@ -26,12 +26,14 @@ impl InForce {
         let settings: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let list = |name: &str| settings[name].as_array().cloned().unwrap_or_default();
         Self {
-            mtu: settings["mtu"].as_u64().map(|mtu| mtu.to_string()),
-            pools: list("default-address-pools")
+            mtu: settings[daemon_keys::MTU]
+                .as_u64()
+                .map(|mtu| mtu.to_string()),
+            pools: list(daemon_keys::ADDRESS_POOLS)
                 .iter()
                 .filter_map(|pool| pool["base"].as_str()?.parse().ok())
                 .collect(),
-            sized_pools: list("default-address-pools")
+            sized_pools: list(daemon_keys::ADDRESS_POOLS)
                 .iter()
                 .filter_map(|pool| {
                     Some(AddressPool {
@@ -40,7 +42,7 @@ impl InForce {
                     })
                 })
                 .collect(),
-            dns: list("dns")
+            dns: list(daemon_keys::DNS)
                 .iter()
                 .filter_map(|server| server.as_str()?.parse().ok())
                 .collect(),

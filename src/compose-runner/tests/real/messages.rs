@@ -1,6 +1,7 @@
 //! What the runner says: without secrets, readable, fit for a terminal.
 
 use serde_json::{Value, json};
+use state_files::{StateFile as _, Verdict};
 
 use crate::vm::Vm;
 
@@ -12,14 +13,14 @@ fn said(vm: &Vm, verdict: &Value) -> String {
         verdict.to_string(),
         std::fs::read_to_string(vm.paths.verdict()).unwrap(),
         health.unwrap_or_default(),
-        shown(verdict),
+        shown(vm),
     ]
     .concat()
 }
 
-/// What post-start prints of a verdict.
-fn shown(verdict: &Value) -> String {
-    let verdict: state_files::Verdict = serde_json::from_value(verdict.clone()).unwrap();
+/// What post-start prints of the verdict.
+fn shown(vm: &Vm) -> String {
+    let verdict = Verdict::read(&vm.paths).unwrap().unwrap();
     let lines = verdict
         .errors
         .iter()
@@ -78,7 +79,7 @@ fn a_value_with_quotes_is_redacted_wherever_compose_prep_and_services_repeat_it(
             "LWEtInNlY3JldC",
             "-token",
         ] {
-            assert!(!all.contains(part), "{part}: {}", shown(&verdict));
+            assert!(!all.contains(part), "{part}: {}", shown(&vm));
         }
         assert!(
             verdict["errors"][0]["log_tail"]
@@ -99,14 +100,10 @@ fn values_that_are_ordinary_words_leave_own_sentences_and_names_readable() {
         verdict["errors"][0]["what"],
         "service postgres: image registry.example/postgres:16 is not on this machine and cannot be pulled"
     );
-    assert!(
-        !shown(&verdict).contains("service [redacted]"),
-        "{}",
-        shown(&verdict)
-    );
+    assert!(!shown(&vm).contains("service [redacted]"), "{}", shown(&vm));
     let recipe = recipe.replace("registry.example/postgres:16", "test:1");
-    let verdict = vm.deploy(&json!(recipe), &more);
-    let text = shown(&verdict);
+    vm.deploy(&json!(recipe), &more);
+    let text = shown(&vm);
     assert!(text.contains("| connecting to postgres"), "{text}");
     assert!(!text.contains("[redacted]"), "{text}");
 }
@@ -122,7 +119,7 @@ fn escape_sequences_of_a_service_are_shown_as_text() {
         "{text:?}"
     );
     assert!(
-        shown(&verdict).contains("| \\u{1b}[2J\\u{1b}]0;title\\u{7}"),
+        shown(&vm).contains("| \\u{1b}[2J\\u{1b}]0;title\\u{7}"),
         "{text}"
     );
 }
@@ -136,7 +133,7 @@ fn a_prep_that_the_kernel_cannot_start_is_told_with_the_reason() {
         (&verdict["exit_code"], &verdict["errors"][0]["property"]),
         (&json!(2), &json!("prep"))
     );
-    let text = shown(&verdict);
+    let text = shown(&vm);
     assert!(
         text.contains("carriage return (CR)") && text.contains("dos2unix"),
         "{text}"
