@@ -137,15 +137,11 @@ fn as_the_runner_resolves(engine: &Engine, vm: &Vm, pin: &str) -> String {
     if engine.inspect_image(pin).unwrap().is_some() {
         return pin.to_owned();
     }
-    let map = std::fs::read(vm.path("data/docker/import/images.json"))
-        .unwrap_or_else(|error| panic!("{pin}: {error}"));
-    let map: Value = serde_json::from_slice(&map).unwrap();
-    let pin: image_archive::Reference = pin.parse().unwrap();
-    let pin = pin.digested().unwrap().to_string();
-    map[&pin]
-        .as_str()
-        .unwrap_or_else(|| panic!("{pin} is not in {map}"))
-        .to_owned()
+    let map = vm.image_map();
+    let found = map
+        .resolve(pin)
+        .unwrap_or_else(|| panic!("{pin} is not in {map:?}"));
+    found.to_owned()
 }
 
 fn host() -> String {

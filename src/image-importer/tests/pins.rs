@@ -15,7 +15,7 @@ use common::{Vm, on_each_store};
 use docker_engine::Engine;
 use image_archive::Reference;
 use image_fixture::{Files, Packing, TestImage};
-use serde_json::{Value, json};
+use serde_json::json;
 use state_files::ImageLedger;
 
 /// Puts an image under a pin of `app:1` on the VM, as a registry has it; the pin, and the path to list.
@@ -35,14 +35,13 @@ fn import(vm: &Vm, paths: &[&str], actions: &[&str]) {
 
 /// What the engine runs for a pin: what it finds under it, or what image-importer left for compose-runner.
 fn resolved(engine: &Engine, vm: &Vm, pin: &str) -> Option<String> {
-    let map = std::fs::read(vm.path("data/docker/import/images.json")).unwrap_or_default();
-    let map: Value = serde_json::from_slice(&map).unwrap_or_default();
-    let pin: Reference = pin.parse().unwrap();
-    let digested = pin.digested().unwrap().to_string();
+    let map = vm.image_map();
+    let digested = pin.parse::<Reference>().unwrap().digested().unwrap();
+    let digested = digested.to_string();
     let found = engine.inspect_image(&digested).unwrap();
     let name = match found {
         Some(found) => found.id,
-        None => map[&digested].as_str()?.to_owned(),
+        None => map.resolve(pin)?.to_owned(),
     };
     Some(engine.inspect_image(&name).unwrap()?.id)
 }

@@ -14,6 +14,7 @@ use docker_engine::ImageStore;
 use engine_fixture::Dockerd;
 use image_fixture::Files;
 use serde_json::Value;
+use state_files::ImageMap;
 
 /// A root with a configured job.
 pub struct Vm(tempfile::TempDir);
@@ -39,6 +40,11 @@ impl Vm {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
+    }
+
+    /// What the importer left for compose-runner.
+    pub fn image_map(&self) -> ImageMap {
+        ImageMap::left_by_importer(&bosh_job::Paths::new(self.0.path()))
     }
 
     pub fn socket(&self) -> PathBuf {
