@@ -37,11 +37,11 @@ impl Finished {
     }
 
     /// Notes the health of a container at this evaluation.
-    pub fn note(&mut self, container: &ContainerSnapshot, health: &ServiceHealth) {
+    pub fn note(&mut self, container: &ContainerSnapshot, health: ServiceHealth) {
         if container.policy != Policy::Always {
             let candidate = Candidate {
                 service: container.service.clone(),
-                had_finished: *health == ServiceHealth::Finished,
+                had_finished: health == ServiceHealth::Finished,
             };
             self.last.insert(container.id.clone(), candidate);
         }

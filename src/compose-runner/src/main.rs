@@ -24,6 +24,7 @@ mod half_made;
 mod healing;
 mod health;
 mod health_socket;
+mod health_table;
 mod hooks;
 mod image_map;
 mod import;
