@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bosh_job::{ErrorReport, ExitCode};
 use docker_engine::{Engine, Event, Events, Status};
 use jiff::Timestamp;
-use state_files::ServiceReport;
+use state_files::{ServiceReport, Verdict};
 
 use crate::{
     cancel::Cancel,
@@ -20,7 +20,7 @@ use crate::{
     observe,
     on_stable::OnStable,
     redact::Redactor,
-    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
+    status_publisher::{StatusPublisher, log_errors},
     watch::Watch,
 };
 
@@ -236,13 +236,8 @@ impl Watching<'_> {
             }
         };
         if let Step::Publish { state, is_healthy } = step {
-            publisher.publish(RunnerStatus {
-                state,
-                exit_code,
-                errors,
-                services: self.reports(seen),
-                healthy: is_healthy,
-            });
+            let verdict = Verdict::new(state, exit_code, errors, self.reports(seen));
+            publisher.publish(verdict, is_healthy);
         }
         if !matches!(health, RecipeHealth::Pending(_)) {
             *known = Some(health);
@@ -315,8 +310,8 @@ fn post_away(engine: &docker_engine::Error, publisher: &mut StatusPublisher) {
          `monit restart docker` stops them first"
             .to_owned(),
     );
-    let word = RunnerStatus::failed(ExitCode::Failed, vec![found], Vec::new());
-    if publisher.publish(word.clone()) {
-        log_errors(&word.errors);
+    let errors = vec![found];
+    if publisher.publish_failed(ExitCode::Failed, errors.clone()) {
+        log_errors(&errors);
     }
 }
