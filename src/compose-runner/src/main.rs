@@ -18,7 +18,6 @@ mod engine_needs;
 mod engine_socket;
 mod failed_services;
 mod failure;
-mod finished;
 mod first_check;
 mod half_made;
 mod healing;

@@ -1,4 +1,5 @@
-//! Whether the recipe is healthy, from what the engine says of its containers: a pure function of observations and time.
+//! Whether the recipe is healthy, from what the engine says of its containers: a pure function of observations and time. What
+//! earlier looks told is remembered here; the rules are in `health_table.rs`.
 //!
 //! Compose's own `up --wait` takes one look: it calls a finished one-shot a failure (docker/compose#10596) and a crash
 //! loop that happens to run a success.
@@ -13,7 +14,6 @@ use jiff::Timestamp;
 use job_properties::{RestartLimit, Supervision};
 
 use crate::{
-    finished::Finished,
     health::{
         Beginning, ContainerSnapshot, Finding, OUT_OF_MEMORY_NEWS, Reason, RecipeHealth,
         ServiceHealth,
@@ -39,7 +39,9 @@ pub struct Watch {
     expected: BTreeMap<String, usize>,
     memories: BTreeMap<String, Memory>,
     ends: LastExits,
-    finished: Finished,
+    /// How many of a service's containers had done their work when they were removed, by `docker container prune` for one: it
+    /// stays finished, as it would with the containers there.
+    removed: BTreeMap<String, usize>,
     /// Services that lack containers, and since when.
     lacking: BTreeMap<String, Instant>,
     began: Beginning,
@@ -59,7 +61,7 @@ impl Watch {
             expected,
             memories: BTreeMap::new(),
             ends: LastExits::default(),
-            finished: Finished::default(),
+            removed: BTreeMap::new(),
             lacking: BTreeMap::new(),
             began,
         }
@@ -82,10 +84,7 @@ impl Watch {
         now: Instant,
         clock: Timestamp,
     ) -> RecipeHealth {
-        self.finished.miss(seen, &self.ends);
-        self.memories
-            .retain(|id, _| seen.iter().any(|container| container.id == *id));
-        self.ends.keep(seen);
+        self.forget_removed(seen);
         let mut services = Vec::new();
         for container in seen {
             if !self.expected.contains_key(&container.service) {
@@ -93,7 +92,9 @@ impl Watch {
             }
             self.remember(container, now);
             let health = service_health(container, self.history(container, now, clock));
-            self.finished.note(container, health);
+            if let Some(memory) = self.memories.get_mut(&container.id) {
+                memory.had_finished = health == ServiceHealth::Finished;
+            }
             if let ServiceHealth::Pending(reason) | ServiceHealth::Failed(reason) = health {
                 let finding = Finding {
                     service: container.service.clone(),
@@ -122,12 +123,22 @@ impl Watch {
 
     /// Whether a service has done its work, and its containers were removed since.
     pub fn has_finished(&self, service: &str) -> bool {
-        self.finished.removed(service) > 0
+        self.removed.contains_key(service)
     }
 
     /// How long the services must run before they count as up.
     pub fn stable(&self) -> Duration {
         self.stable
+    }
+
+    fn forget_removed(&mut self, seen: &[ContainerSnapshot]) {
+        let is_there = |id: &str| seen.iter().any(|container| container.id == id);
+        for (_, memory) in self.memories.extract_if(.., |id, _| !is_there(id)) {
+            if let Some(service) = memory.service_that_finished(&self.ends) {
+                *self.removed.entry(service.to_owned()).or_default() += 1;
+            }
+        }
+        self.ends.keep(seen);
     }
 
     fn remember(&mut self, container: &ContainerSnapshot, now: Instant) {
@@ -224,9 +235,11 @@ impl Watch {
                 .filter(|container| container.service == *service)
                 .count();
             if there >= *expected {
-                self.finished.forget(service);
+                // All are there again: those that were removed count no more.
+                self.removed.remove(service);
             }
-            if there + self.finished.removed(service) >= *expected {
+            let removed = self.removed.get(service).copied().unwrap_or_default();
+            if there + removed >= *expected {
                 self.lacking.remove(service);
                 continue;
             }
