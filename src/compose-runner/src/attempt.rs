@@ -29,7 +29,7 @@ use crate::{
     recipe_text::RecipeText,
     redact::Redactor,
     rollback::{self, Rollback},
-    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
+    status_publisher::{StatusPublisher, log_errors},
     volumes,
     watch::Watch,
     watching::Watching,
@@ -96,9 +96,7 @@ impl Attempt<'_> {
                 "the recipe failed; rolling back to the previous recipe"
             );
             outputs.publisher.rolled_back_to(&rollback.kept.since);
-            outputs
-                .publisher
-                .publish(RunnerStatus::starting(Vec::new()));
+            outputs.publisher.publish_starting();
         }
         let deadline = Instant::now() + start.settings.supervision.start_timeout;
         self.wait_for_engine(deadline, &mut outputs.publisher)?;

@@ -7,7 +7,8 @@ use docker_engine::{Engine, Status};
 
 use crate::{
     failure::error,
-    health::{ContainerSnapshot, Policy},
+    health::{ContainerSnapshot, ServiceHealth},
+    health_table::{History, service_health},
     observe,
     redact::Redactor,
 };
@@ -118,15 +119,13 @@ fn lives(container: &ContainerSnapshot) -> bool {
 }
 
 fn has_finished(container: &ContainerSnapshot) -> bool {
-    container.status == Status::Exited
-        && container.exit_code == 0
-        && container.error.is_empty()
-        && container.policy != Policy::Always
+    service_health(container, History::default()) == ServiceHealth::Finished
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Policy;
 
     fn seen(service: &str, status: Status, exit_code: i64, policy: Policy) -> ContainerSnapshot {
         ContainerSnapshot {
@@ -134,16 +133,9 @@ mod tests {
             name: service.to_owned(),
             service: service.to_owned(),
             status,
-            pid: 0,
-            gone: None,
             exit_code,
-            oom_killed: false,
-            error: String::new(),
-            created_at: None,
-            started_at: None,
-            restarts: 0,
             policy,
-            health: None,
+            ..ContainerSnapshot::default()
         }
     }
 

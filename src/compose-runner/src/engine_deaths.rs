@@ -14,7 +14,7 @@ use crate::{
     cancel::Cancel,
     failure::{Failure, error},
     redact::Redactor,
-    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
+    status_publisher::{StatusPublisher, log_errors},
 };
 
 /// So many deaths are told as a failure.
@@ -132,9 +132,9 @@ impl<'a> EngineDeaths<'a> {
             ),
             ..error(what)
         };
-        let word = RunnerStatus::failed(ExitCode::Failed, vec![found], Vec::new());
-        if publisher.publish(word.clone()) {
-            log_errors(&word.errors);
+        let errors = vec![found];
+        if publisher.publish_failed(ExitCode::Failed, errors.clone()) {
+            log_errors(&errors);
         }
     }
 
@@ -189,7 +189,7 @@ mod tests {
             std::fs::create_dir_all(directory).unwrap();
         }
         let mut publisher = StatusPublisher::new(&paths);
-        publisher.publish(RunnerStatus::starting(Vec::new()));
+        publisher.publish_starting();
         Bench {
             publisher,
             engine: Engine::new(paths.socket()),
@@ -250,7 +250,7 @@ mod tests {
             ["time=2 level=fatal msg=\"disk of [redacted] is broken\""]
         );
         assert!(error.hint.as_ref().unwrap().contains("dockerd.log"));
-        assert!(!publisher.publish(RunnerStatus::starting(Vec::new())));
+        assert!(!publisher.publish_starting());
     }
 
     #[test]

@@ -90,7 +90,6 @@ pub fn errors(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::Policy;
 
     #[test]
     fn an_error_or_exit_of_an_earlier_deploy_is_not_told_as_this_ones() {
@@ -101,19 +100,11 @@ mod tests {
         );
         let container = ContainerSnapshot {
             id: "a".into(),
-            name: "running-web-1".into(),
-            service: "web".into(),
             status: Status::Created,
-            pid: 0,
-            gone: None,
             exit_code: 127,
-            oom_killed: false,
             error: "no such program".into(),
             created_at: earlier,
-            started_at: None,
-            restarts: 0,
-            policy: Policy::No,
-            health: None,
+            ..ContainerSnapshot::default()
         };
         let exited = ContainerSnapshot {
             status: Status::Exited,

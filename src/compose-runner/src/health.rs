@@ -1,4 +1,5 @@
-//! What was seen of a container, and the health of a service and of the recipe: what the watch takes and gives.
+//! The types that tell of health: what was seen of a container, a service's health, and the recipe's. What is published is a
+//! `Verdict` (crate state-files). How one follows from the other is in `health_table.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 pub const OUT_OF_MEMORY_NEWS: Duration = Duration::from_secs(1);
 
 /// A container as it was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerSnapshot {
     /// Its full ID.
     pub id: String,
@@ -38,14 +39,15 @@ pub struct ContainerSnapshot {
     pub restarts: u64,
     /// What happens when it ends.
     pub policy: Policy,
-    /// What its healthcheck says, if it has one.
-    pub health: Option<HealthStatus>,
+    /// What its healthcheck says.
+    pub health: HealthStatus,
 }
 
 /// A restart policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
     /// `no`.
+    #[default]
     No,
     /// `on-failure`.
     OnFailure,
@@ -53,17 +55,54 @@ pub enum Policy {
     Always,
 }
 
-/// The health of a container or a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The health of a service, as one of its containers has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceHealth {
     /// It runs, has done so for long enough, and is not unhealthy.
     Stable,
     /// It has done its work.
     Finished,
-    /// It may become well; until when is not known.
-    Pending(String),
-    /// It is not well, and this is why.
-    Failed(String),
+    /// It may become healthy; until when is not known.
+    Pending(Reason),
+    /// It is not healthy, and this is why.
+    Failed(Reason),
+}
+
+/// Why a service is neither stable nor finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The engine has restarted it too often.
+    RestartLimit,
+    /// Its process is gone, and the engine may be about to notice.
+    GoneJustNow,
+    /// Its process is gone, and the engine does not notice.
+    Gone,
+    /// Its health check fails.
+    Unhealthy,
+    /// Its health check has not passed yet.
+    NotYetHealthy,
+    /// It has not run for long enough.
+    NotYetStable,
+    /// It has ended.
+    Ended,
+    /// It has ended, and the engine has not started it again.
+    NotStartedAgain,
+    /// It has ended, and the engine is about to start it again.
+    Restarting,
+    /// Nobody has started it.
+    NotStarted,
+    /// The engine could not start it.
+    StartFailed,
+    /// Somebody has paused it.
+    Paused,
+    /// The engine could not remove it.
+    Dead,
+    /// The engine is removing it.
+    Removing,
+    /// The engine has a word for its state that is not known here.
+    Unknown,
+    /// There are fewer containers than there shall be.
+    Missing,
 }
 
 /// Something wrong with a service.
@@ -86,6 +125,21 @@ pub enum RecipeHealth {
     Pending(Vec<Finding>),
     /// These have failed.
     Failed(Vec<Finding>),
+}
+
+impl RecipeHealth {
+    /// What is on its way so long after the start has failed.
+    pub fn overdue(self, start_timeout: Duration) -> Self {
+        let Self::Pending(findings) = self else {
+            return self;
+        };
+        let seconds = start_timeout.as_secs();
+        let late = |finding: Finding| Finding {
+            what: format!("{} {seconds} s after the start", finding.what),
+            ..finding
+        };
+        Self::Failed(findings.into_iter().map(late).collect())
+    }
 }
 
 /// When the recipe began to come up, by the VM's clock, which the engine's times are told by, and by one that nobody sets.

@@ -203,19 +203,10 @@ mod tests {
     fn seen(exit_code: i64, oom_killed: bool) -> ContainerSnapshot {
         ContainerSnapshot {
             id: "a".into(),
-            name: "running-web-1".into(),
-            service: "web".into(),
             status: Status::Exited,
-            pid: 0,
-            gone: None,
             exit_code,
             oom_killed,
-            error: String::new(),
-            created_at: None,
-            started_at: None,
-            restarts: 0,
-            policy: crate::health::Policy::No,
-            health: None,
+            ..ContainerSnapshot::default()
         }
     }
 

@@ -96,8 +96,7 @@ fn seen_as(
         health: state
             .health
             .as_ref()
-            .map(|health| health.status)
-            .filter(|health| *health != HealthStatus::None),
+            .map_or(HealthStatus::None, |health| health.status),
     })
 }
 
@@ -143,7 +142,7 @@ fn report(service: &str, seen: &[ContainerSnapshot]) -> ServiceReport {
                 containers
                     .iter()
                     .filter(|container| container.gone.is_none())
-                    .any(|container| container.health == Some(*health))
+                    .any(|container| container.health == *health)
             })
             .map(|(_, word)| word.to_owned()),
         restarts: containers
@@ -312,7 +311,7 @@ mod tests {
         assert_eq!(seen.len(), 1);
         assert_eq!(
             (seen[0].policy, seen[0].health, seen[0].restarts),
-            (Policy::Always, Some(HealthStatus::Unhealthy), 2)
+            (Policy::Always, HealthStatus::Unhealthy, 2)
         );
         assert!(seen[0].started_at > seen[0].created_at);
         let services = ["db".to_owned(), "web".to_owned()];

@@ -32,7 +32,7 @@ use crate::{
     runner::RunnerPlace,
     secrets,
     services_stop::ServicesStop,
-    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
+    status_publisher::{StatusPublisher, log_errors},
 };
 
 /// From SIGTERM to the end, children included. monit and the Director count on 2 s.
@@ -145,9 +145,7 @@ impl Worker {
             ),
             before: None,
         };
-        outputs
-            .publisher
-            .publish(RunnerStatus::starting(Vec::new()));
+        outputs.publisher.publish_starting();
         end_leftovers(&self.job.paths);
         let supervision = self.job.config.supervision();
         if supervision.is_ok_and(|supervision| !supervision.rollback_on_failure)
@@ -255,9 +253,7 @@ impl Worker {
         log_errors(&errors);
         tracing::error!("the recipe was not brought up; {runs}");
         outputs.publisher.not_rolled_back();
-        outputs
-            .publisher
-            .publish(RunnerStatus::failed(exit_code, errors, Vec::new()));
+        outputs.publisher.publish_failed(exit_code, errors);
     }
 
     fn what_runs(&self, engine: &Engine, before: Option<&Before>) -> docker_engine::Result<After> {

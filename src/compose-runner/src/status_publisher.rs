@@ -1,58 +1,16 @@
 //! Where the runner's word on the recipe is published: `verdict.json`, `health.sock` and the log.
 
 use bosh_job::{ErrorReport, ExitCode, Paths};
-use state_files::{ServiceReport, State, Verdict};
+use state_files::{State, Verdict};
 
 use crate::publishing::Publishing;
-
-/// What is published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunnerStatus {
-    /// Where the recipe stands.
-    pub state: State,
-    /// What `docker-ctl wait` exits with.
-    pub exit_code: ExitCode,
-    /// What is wrong.
-    pub errors: Vec<ErrorReport>,
-    /// The services.
-    pub services: Vec<ServiceReport>,
-    /// Whether monit shall be able to connect.
-    pub healthy: bool,
-}
-
-impl RunnerStatus {
-    /// On the way.
-    pub fn starting(services: Vec<ServiceReport>) -> Self {
-        Self {
-            state: State::Starting,
-            exit_code: ExitCode::Ok,
-            errors: Vec::new(),
-            services,
-            healthy: true,
-        }
-    }
-
-    /// Not well.
-    pub fn failed(
-        exit_code: ExitCode,
-        errors: Vec<ErrorReport>,
-        services: Vec<ServiceReport>,
-    ) -> Self {
-        Self {
-            state: State::Failed,
-            exit_code,
-            errors,
-            services,
-            healthy: false,
-        }
-    }
-}
 
 /// The publisher.
 #[derive(Debug)]
 pub struct StatusPublisher {
     publishing: Publishing,
-    published: Option<(RunnerStatus, String)>,
+    /// The last verdict, and whether monit can connect.
+    published: Option<(Verdict, bool)>,
     warnings: Vec<ErrorReport>,
     rolled_back_to: Option<String>,
     /// That something failed stands until it is up, or fails in another way.
@@ -104,47 +62,49 @@ impl StatusPublisher {
         self.published = None;
     }
 
-    /// Publishes a word, if it says anything new, and says whether it does. Trouble with publishing is logged: the services go on.
     /// From now on another try is no news: what was published last stands until the recipe is up, or fails in another way.
     pub fn hold_failed(&mut self) {
         self.holds_failed = true;
     }
 
-    /// Publishes a word, if it says anything new, and says whether it does. Trouble with publishing is logged, and it is tried again.
-    pub fn publish(&mut self, word: RunnerStatus) -> bool {
-        self.holds_failed &= word.state == State::Starting;
+    /// The recipe is on its way, and nothing is known of its services.
+    pub fn publish_starting(&mut self) -> bool {
+        let verdict = Verdict::new(State::Starting, ExitCode::Ok, Vec::new(), Vec::new());
+        self.publish(verdict, true)
+    }
+
+    /// The recipe has failed, and nothing is known of its services.
+    pub fn publish_failed(&mut self, exit_code: ExitCode, errors: Vec<ErrorReport>) -> bool {
+        let verdict = Verdict::new(State::Failed, exit_code, errors, Vec::new());
+        self.publish(verdict, false)
+    }
+
+    /// Publishes a verdict, if it says anything new, and says whether it does; `is_healthy`: monit can connect. Trouble with
+    /// publishing is logged, and it is tried again.
+    pub fn publish(&mut self, mut verdict: Verdict, is_healthy: bool) -> bool {
+        self.holds_failed &= verdict.state == State::Starting;
         if self.holds_failed {
             return false;
         }
-        if self
-            .published
-            .as_ref()
-            .is_some_and(|(published, _)| *published == word)
-        {
-            return false;
-        }
-        let mut verdict = Verdict::new(
-            word.state,
-            word.exit_code,
-            word.errors.clone(),
-            word.services.clone(),
-        );
         verdict.warnings.clone_from(&self.warnings);
         verdict.rolled_back_to.clone_from(&self.rolled_back_to);
-        if let Some((published, since)) = &self.published
-            && published.state == word.state
+        if let Some((published, _)) = &self.published
+            && published.state == verdict.state
         {
-            verdict.since.clone_from(since);
+            verdict.since.clone_from(&published.since);
         }
-        let since = verdict.since.clone();
-        self.publishing.put(verdict, word.healthy);
-        self.published = Some((word, since));
+        let published = Some((verdict.clone(), is_healthy));
+        if self.published == published {
+            return false;
+        }
+        self.published = published;
+        self.publishing.put(verdict, is_healthy);
         true
     }
 
     /// The state that was published last.
     pub fn state(&self) -> Option<State> {
-        self.published.as_ref().map(|(word, _)| word.state)
+        self.published.as_ref().map(|(verdict, _)| verdict.state)
     }
 }
 
@@ -178,36 +138,25 @@ mod tests {
         let paths = Paths::new(directory.path());
         std::fs::create_dir_all(paths.run_dir()).unwrap();
         let mut publisher = StatusPublisher::new(&paths);
-        publisher.publish(RunnerStatus::starting(Vec::new()));
+        publisher.publish_starting();
         assert!(paths.health_socket().exists());
         let first = Verdict::read(&paths).unwrap().unwrap();
         assert_eq!(
             (first.state, first.pid.unsigned_abs()),
             (State::Starting, std::process::id())
         );
-        publisher.publish(RunnerStatus::failed(
-            ExitCode::Unhealthy,
-            vec![error("web died")],
-            Vec::new(),
-        ));
+        publisher.publish_failed(ExitCode::Unhealthy, vec![error("web died")]);
         assert!(!paths.health_socket().exists());
         let failed = Verdict::read(&paths).unwrap().unwrap();
         assert_eq!(
             (failed.exit_code, failed.errors[0].what.as_str()),
             (ExitCode::Unhealthy, "web died")
         );
-        publisher.publish(RunnerStatus::failed(
-            ExitCode::Unhealthy,
-            vec![error("web and db died")],
-            Vec::new(),
-        ));
+        publisher.publish_failed(ExitCode::Unhealthy, vec![error("web and db died")]);
         let still = Verdict::read(&paths).unwrap().unwrap();
         assert_eq!(still.since, failed.since, "it has been so since then");
-        publisher.publish(RunnerStatus {
-            healthy: true,
-            state: State::Up,
-            ..RunnerStatus::starting(Vec::new())
-        });
+        let up = Verdict::new(State::Up, ExitCode::Ok, Vec::new(), Vec::new());
+        publisher.publish(up, true);
         assert!(paths.health_socket().exists());
     }
 
@@ -217,15 +166,13 @@ mod tests {
         let paths = Paths::new(directory.path());
         std::fs::create_dir_all(paths.run_dir()).unwrap();
         let mut publisher = StatusPublisher::new(&paths);
-        let failed =
-            |what: &str| RunnerStatus::failed(ExitCode::Failed, vec![error(what)], Vec::new());
-        publisher.publish(failed("dockerd died"));
+        publisher.publish_failed(ExitCode::Failed, vec![error("dockerd died")]);
         publisher.hold_failed();
-        assert!(!publisher.publish(RunnerStatus::starting(Vec::new())));
+        assert!(!publisher.publish_starting());
         assert_eq!(publisher.state(), Some(State::Failed));
         assert!(!paths.health_socket().exists());
-        assert!(publisher.publish(failed("web is unhealthy")));
-        assert!(publisher.publish(RunnerStatus::starting(Vec::new())));
+        assert!(publisher.publish_failed(ExitCode::Failed, vec![error("web is unhealthy")]));
+        assert!(publisher.publish_starting());
         assert_eq!(publisher.state(), Some(State::Starting));
     }
 }

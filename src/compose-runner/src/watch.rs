@@ -1,4 +1,5 @@
-//! Whether the recipe is healthy, from what the engine says of its containers: a pure function of observations and time.
+//! Whether the recipe is healthy, from what the engine says of its containers: a pure function of observations and time. What
+//! earlier looks told is remembered here; the rules are in `health_table.rs`.
 //!
 //! Compose's own `up --wait` takes one look: it calls a finished one-shot a failure (docker/compose#10596) and a crash
 //! loop that happens to run a success.
@@ -8,17 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bosh_job::Gone;
-use docker_engine::{Event, HealthStatus, Status};
+use docker_engine::Event;
 use jiff::Timestamp;
 use job_properties::{RestartLimit, Supervision};
 
 use crate::{
-    finished::Finished,
     health::{
-        Beginning, ContainerSnapshot, Finding, OUT_OF_MEMORY_NEWS, Policy, RecipeHealth,
+        Beginning, ContainerSnapshot, Finding, OUT_OF_MEMORY_NEWS, Reason, RecipeHealth,
         ServiceHealth,
     },
+    health_table::{Age, History, health_of_lacking, recipe_health, service_health},
     last_exits::LastExits,
 };
 
@@ -39,7 +39,9 @@ pub struct Watch {
     expected: BTreeMap<String, usize>,
     memories: BTreeMap<String, Memory>,
     ends: LastExits,
-    finished: Finished,
+    /// How many of a service's containers had done their work when they were removed, by `docker container prune` for one: it
+    /// stays finished, as it would with the containers there.
+    removed: BTreeMap<String, usize>,
     /// Services that lack containers, and since when.
     lacking: BTreeMap<String, Instant>,
     began: Beginning,
@@ -59,7 +61,7 @@ impl Watch {
             expected,
             memories: BTreeMap::new(),
             ends: LastExits::default(),
-            finished: Finished::default(),
+            removed: BTreeMap::new(),
             lacking: BTreeMap::new(),
             began,
         }
@@ -82,35 +84,28 @@ impl Watch {
         now: Instant,
         clock: Timestamp,
     ) -> RecipeHealth {
-        self.finished.miss(seen, &self.ends);
-        self.memories
-            .retain(|id, _| seen.iter().any(|container| container.id == *id));
-        self.ends.keep(seen);
-        let (mut pending, mut failed) = (Vec::new(), Vec::new());
+        self.forget_removed(seen);
+        let mut services = Vec::new();
         for container in seen {
             if !self.expected.contains_key(&container.service) {
                 continue;
             }
             self.remember(container, now);
-            let wrong = |what| Finding {
-                service: container.service.clone(),
-                container: Some((container.id.clone(), container.name.clone())),
-                what,
-            };
-            let health = self.judge(container, now, clock);
-            self.finished.note(container, &health);
-            match health {
-                ServiceHealth::Stable | ServiceHealth::Finished => {}
-                ServiceHealth::Pending(what) => pending.push(wrong(what)),
-                ServiceHealth::Failed(what) => failed.push(wrong(what)),
+            let health = service_health(container, self.history(container, now, clock));
+            if let Some(memory) = self.memories.get_mut(&container.id) {
+                memory.had_finished = health == ServiceHealth::Finished;
+            }
+            if let ServiceHealth::Pending(reason) | ServiceHealth::Failed(reason) = health {
+                let finding = Finding {
+                    service: container.service.clone(),
+                    container: Some((container.id.clone(), container.name.clone())),
+                    what: self.words(reason, container),
+                };
+                services.push((health, finding));
             }
         }
-        self.look_for_lacking(seen, now, &mut pending, &mut failed);
-        match (failed.is_empty(), pending.is_empty()) {
-            (false, _) => RecipeHealth::Failed(failed),
-            (true, false) => RecipeHealth::Pending(pending),
-            (true, true) => RecipeHealth::Healthy,
-        }
+        self.look_for_lacking(seen, now, &mut services);
+        recipe_health(services)
     }
 
     /// The containers, with what the engine has said of them before and does not say any more.
@@ -128,12 +123,22 @@ impl Watch {
 
     /// Whether a service has done its work, and its containers were removed since.
     pub fn has_finished(&self, service: &str) -> bool {
-        self.finished.removed(service) > 0
+        self.removed.contains_key(service)
     }
 
     /// How long the services must run before they count as up.
     pub fn stable(&self) -> Duration {
         self.stable
+    }
+
+    fn forget_removed(&mut self, seen: &[ContainerSnapshot]) {
+        let is_there = |id: &str| seen.iter().any(|container| container.id == id);
+        for (_, memory) in self.memories.extract_if(.., |id, _| !is_there(id)) {
+            if let Some(service) = memory.service_that_finished(&self.ends) {
+                *self.removed.entry(service.to_owned()).or_default() += 1;
+            }
+        }
+        self.ends.keep(seen);
     }
 
     fn remember(&mut self, container: &ContainerSnapshot, now: Instant) {
@@ -146,99 +151,55 @@ impl Watch {
         memory.update(container, now, self.limit.within);
     }
 
-    fn judge(
-        &self,
-        container: &ContainerSnapshot,
-        now: Instant,
-        clock: Timestamp,
-    ) -> ServiceHealth {
+    fn history(&self, container: &ContainerSnapshot, now: Instant, clock: Timestamp) -> History {
         let memory = &self.memories[&container.id];
         let in_state = now.saturating_duration_since(memory.since);
-        let restarts = memory.restarts.len() as u64;
-        if restarts >= self.limit.restarts.max(1) {
-            let seconds = self.limit.within.as_secs();
-            // No count here: a crash loop must not be news at each turn.
-            let limit = self.limit.restarts;
-            let end = self
-                .ends
-                .last(&container.id)
-                .map(|end| format!("; it last {end}"))
-                .unwrap_or_default();
-            return ServiceHealth::Failed(format!(
-                "restarted at least {limit} times within {seconds} s{end}"
-            ));
-        }
-        if let Some(gone) = &container.gone {
-            return judge_gone(gone, container.status, in_state);
-        }
-        match container.status {
-            Status::Running => self.judge_running(container, in_state, now, clock),
-            Status::Exited => self.judge_exited(container, in_state),
-            Status::Restarting => ServiceHealth::Pending(format!(
-                "is restarting; it last {}",
-                self.how_it_ended(container)
-            )),
-            Status::Created if !container.error.is_empty() => {
-                ServiceHealth::Failed(format!("could not be started: {}", container.error))
-            }
-            Status::Created => ServiceHealth::Pending("has not been started".to_owned()),
-            Status::Paused => ServiceHealth::Failed("is paused".to_owned()),
-            Status::Dead => {
-                ServiceHealth::Failed("is dead: the engine could not remove it".to_owned())
-            }
-            Status::Removing => ServiceHealth::Pending("is being removed".to_owned()),
-            Status::Unknown => ServiceHealth::Pending("is in a state that is not known".to_owned()),
-        }
-    }
-
-    fn how_it_ended(&self, container: &ContainerSnapshot) -> String {
-        self.ends.last(&container.id).unwrap_or_default()
-    }
-
-    fn judge_exited(&self, container: &ContainerSnapshot, in_state: Duration) -> ServiceHealth {
-        let end = self.how_it_ended(container);
-        match container.policy {
-            Policy::No | Policy::OnFailure
-                if container.exit_code == 0 && container.error.is_empty() =>
-            {
-                ServiceHealth::Finished
-            }
-            Policy::No | Policy::OnFailure
-                if in_state < OUT_OF_MEMORY_NEWS && self.ends.is_undecided(&container.id) =>
-            {
-                ServiceHealth::Pending(end)
-            }
-            Policy::No | Policy::OnFailure => ServiceHealth::Failed(end),
-            // The engine starts it again, unless somebody stopped it by hand.
-            Policy::Always if in_state < PATIENCE => ServiceHealth::Pending(end),
-            Policy::Always => ServiceHealth::Failed(format!("{end}, and was not started again")),
-        }
-    }
-
-    fn judge_running(
-        &self,
-        container: &ContainerSnapshot,
-        in_state: Duration,
-        now: Instant,
-        clock: Timestamp,
-    ) -> ServiceHealth {
-        match container.health {
-            Some(HealthStatus::Unhealthy) => {
-                return ServiceHealth::Failed("is unhealthy".to_owned());
-            }
-            Some(HealthStatus::Starting) => {
-                return ServiceHealth::Pending("is not yet healthy".to_owned());
-            }
-            Some(HealthStatus::Healthy | HealthStatus::None) | None => {}
-        }
         let has_run = in_state.max(self.has_run_by_clock(container, now, clock));
-        if has_run >= self.stable {
-            ServiceHealth::Stable
-        } else {
-            ServiceHealth::Pending(format!(
-                "has not been running for {} s",
-                self.stable.as_secs()
-            ))
+        History {
+            is_at_limit: memory.restarts.len() as u64 >= self.limit.restarts.max(1),
+            has_run: has_run >= self.stable,
+            may_be_out_of_memory: self.ends.is_undecided(&container.id),
+            age: age(in_state),
+        }
+    }
+
+    /// What is told of a container.
+    fn words(&self, reason: Reason, container: &ContainerSnapshot) -> String {
+        let end = self.ends.last(&container.id);
+        let or_nothing = |end: Option<String>| end.unwrap_or_default();
+        let gone = || {
+            let gone = container.gone.as_ref();
+            gone.map(ToString::to_string).unwrap_or_default()
+        };
+        match reason {
+            // No count here: a crash loop must not be news at each turn.
+            Reason::RestartLimit => format!(
+                "restarted at least {} times within {} s{}",
+                self.limit.restarts,
+                self.limit.within.as_secs(),
+                or_nothing(end.map(|end| format!("; it last {end}")))
+            ),
+            Reason::GoneJustNow => format!("{}, and the engine has not noticed yet", gone()),
+            Reason::Gone => format!(
+                "is dead: {}, although the engine calls it {}",
+                gone(),
+                container.status.word()
+            ),
+            Reason::Unhealthy => "is unhealthy".to_owned(),
+            Reason::NotYetHealthy => "is not yet healthy".to_owned(),
+            Reason::NotYetStable => {
+                format!("has not been running for {} s", self.stable.as_secs())
+            }
+            Reason::Ended => or_nothing(end),
+            Reason::NotStartedAgain => format!("{}, and was not started again", or_nothing(end)),
+            Reason::Restarting => format!("is restarting; it last {}", or_nothing(end)),
+            Reason::NotStarted => "has not been started".to_owned(),
+            Reason::StartFailed => format!("could not be started: {}", container.error),
+            Reason::Paused => "is paused".to_owned(),
+            Reason::Dead => "is dead: the engine could not remove it".to_owned(),
+            Reason::Removing => "is being removed".to_owned(),
+            Reason::Unknown => "is in a state that is not known".to_owned(),
+            Reason::Missing => how_many(0, 1),
         }
     }
 
@@ -266,8 +227,7 @@ impl Watch {
         &mut self,
         seen: &[ContainerSnapshot],
         now: Instant,
-        pending: &mut Vec<Finding>,
-        failed: &mut Vec<Finding>,
+        services: &mut Vec<(ServiceHealth, Finding)>,
     ) {
         for (service, expected) in &self.expected {
             let there = seen
@@ -275,41 +235,41 @@ impl Watch {
                 .filter(|container| container.service == *service)
                 .count();
             if there >= *expected {
-                self.finished.forget(service);
+                // All are there again: those that were removed count no more.
+                self.removed.remove(service);
             }
-            if there + self.finished.removed(service) >= *expected {
+            let removed = self.removed.get(service).copied().unwrap_or_default();
+            if there + removed >= *expected {
                 self.lacking.remove(service);
                 continue;
             }
             let since = *self.lacking.entry(service.clone()).or_insert(now);
-            let what = match (there, *expected) {
-                (0, 1) => "has no container".to_owned(),
-                (there, expected) => format!("has {there} of {expected} containers"),
-            };
-            let wrong = Finding {
+            let finding = Finding {
                 service: service.clone(),
                 container: None,
-                what,
+                what: how_many(there, *expected),
             };
-            let lost = now.saturating_duration_since(since) >= PATIENCE;
-            if lost {
-                failed.push(wrong);
-            } else {
-                pending.push(wrong);
-            }
+            let age = age(now.saturating_duration_since(since));
+            services.push((health_of_lacking(age), finding));
         }
     }
 }
 
-/// The engine may be about to learn of an end that it has not said yet.
-fn judge_gone(gone: &Gone, status: Status, in_state: Duration) -> ServiceHealth {
-    if in_state < PATIENCE {
-        return ServiceHealth::Pending(format!("{gone}, and the engine has not noticed yet"));
+fn age(time: Duration) -> Age {
+    if time < OUT_OF_MEMORY_NEWS {
+        Age::New
+    } else if time < PATIENCE {
+        Age::Recent
+    } else {
+        Age::Lasting
     }
-    ServiceHealth::Failed(format!(
-        "is dead: {gone}, although the engine calls it {}",
-        status.word()
-    ))
+}
+
+fn how_many(there: usize, expected: usize) -> String {
+    match (there, expected) {
+        (0, 1) => "has no container".to_owned(),
+        (there, expected) => format!("has {there} of {expected} containers"),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bosh_job::{ErrorReport, ExitCode};
 use docker_engine::{Engine, Event, Events, Status};
 use jiff::Timestamp;
-use state_files::{ServiceReport, State};
+use state_files::{ServiceReport, Verdict};
 
 use crate::{
     cancel::Cancel,
@@ -14,12 +14,13 @@ use crate::{
     engine_socket::Held,
     failure::{Failure, Outcome, error},
     healing::Healing,
-    health::{ContainerSnapshot, Finding, OUT_OF_MEMORY_NEWS, RecipeHealth},
+    health::{ContainerSnapshot, OUT_OF_MEMORY_NEWS, RecipeHealth},
+    health_table::{Phase, Step, bear_with_treated, step},
     listening::listen,
     observe,
     on_stable::OnStable,
     redact::Redactor,
-    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
+    status_publisher::{StatusPublisher, log_errors},
     watch::Watch,
 };
 
@@ -67,18 +68,11 @@ pub struct Watching<'a> {
     pub start_timeout: Duration,
 }
 
-/// The health of the recipe, without what changes at each look.
-#[derive(Clone, PartialEq, Eq)]
-enum LastHealth {
-    Healthy,
-    Failed(Vec<Finding>),
-}
-
 impl Watching<'_> {
     /// Watches until the runner is told to end.
     pub fn run(mut self, publisher: &mut StatusPublisher) -> Outcome<()> {
         let mut events: Option<Events> = None;
-        let mut known: Option<LastHealth> = None;
+        let mut known: Option<RecipeHealth> = None;
         // Since when the engine does not answer.
         let mut away: Option<Instant> = None;
         while !self.cancel.is_set() {
@@ -115,17 +109,20 @@ impl Watching<'_> {
                 held.check()?;
             }
             self.healing.step(&mut seen, self.cancel);
-            let whole = self.watch.evaluate(&seen, Instant::now(), Timestamp::now());
-            let whole = self.bear_with_the_dead(whole, known.as_ref());
+            let health = self.watch.evaluate(&seen, Instant::now(), Timestamp::now());
+            let health = bear_with_treated(health, known.as_ref(), |finding| {
+                let container = finding.container.as_ref();
+                container.is_some_and(|(id, _)| self.healing.treats(id))
+            });
             let seen = self.watch.with_memory(seen);
-            let rest = match &whole {
+            let rest = match &health {
                 _ if self.healing.is_busy() => LOOK,
                 RecipeHealth::Pending(_) => LOOK,
                 RecipeHealth::Failed(_) => LOOK_AT_WRONG,
                 RecipeHealth::Healthy => LOOK_AT_REST,
             };
-            let on_the_way = matches!(whole, RecipeHealth::Pending(_));
-            self.judge(whole, &seen, &mut known, publisher)?;
+            let on_the_way = matches!(health, RecipeHealth::Pending(_));
+            self.follow(health, &seen, &mut known, publisher)?;
             if !self.rest(&mut events, rest, &seen) {
                 events = None;
             }
@@ -188,23 +185,6 @@ impl Watching<'_> {
         running.any(|container| processes.gone(container.pid, &container.id).is_some())
     }
 
-    /// A container whose end the engine missed fails no start, and is no reason to go back to another recipe, as long as something is
-    /// done about it and nothing else is known of the services.
-    fn bear_with_the_dead(&self, whole: RecipeHealth, known: Option<&LastHealth>) -> RecipeHealth {
-        match whole {
-            RecipeHealth::Failed(wrong)
-                if known.is_none()
-                    && wrong.iter().all(|wrong| {
-                        let container = wrong.container.as_ref();
-                        container.is_some_and(|(id, _)| self.healing.treats(id))
-                    }) =>
-            {
-                RecipeHealth::Pending(wrong)
-            }
-            other => other,
-        }
-    }
-
     /// A report of each service. One that has done its work counts as it was, though its container was removed since.
     fn reports(&self, seen: &[ContainerSnapshot]) -> Vec<ServiceReport> {
         let mut reports = observe::reports(&self.services, seen);
@@ -220,101 +200,96 @@ impl Watching<'_> {
         reports
     }
 
-    fn judge(
+    /// Does what follows of the recipe's health. What was known stands until something is known again.
+    fn follow(
         &mut self,
-        whole: RecipeHealth,
+        mut health: RecipeHealth,
         seen: &[ContainerSnapshot],
-        known: &mut Option<LastHealth>,
+        known: &mut Option<RecipeHealth>,
         publisher: &mut StatusPublisher,
     ) -> Outcome<()> {
-        let now = Instant::now();
-        let found = match whole {
-            RecipeHealth::Healthy => LastHealth::Healthy,
-            RecipeHealth::Failed(wrong) => LastHealth::Failed(wrong),
-            RecipeHealth::Pending(wrong) if now >= self.deadline => {
-                let seconds = self.start_timeout.as_secs();
-                let late = |wrong: Finding| Finding {
-                    what: format!("{} {seconds} s after the start", wrong.what),
-                    ..wrong
-                };
-                LastHealth::Failed(wrong.into_iter().map(late).collect())
-            }
-            // What was known stands until something is known again.
-            RecipeHealth::Pending(_) => {
-                if known.is_none() {
-                    publisher.publish(RunnerStatus::starting(self.reports(seen)));
-                }
-                return Ok(());
-            }
+        let phase = Phase {
+            known: known.as_ref(),
+            is_late: Instant::now() >= self.deadline,
+            gives_up: self.gives_up,
+            has_deploy_failed: self.failure.is_some(),
         };
-        let services = self.reports(seen);
-        let is_news = known.as_ref() != Some(&found);
-        match &found {
-            LastHealth::Healthy => {
-                // What was stable once is never rolled back, whatever is known of it later.
-                self.gives_up = false;
-                self.note = None;
-                if is_news {
-                    let count = self.services.len();
-                    tracing::info!(
-                        "all {count} services stable for {} s",
-                        self.watch.stable().as_secs()
-                    );
-                }
-                // Before the word is out: what follows it counts on a recipe that is kept.
-                if self.failure.is_none()
-                    && let Some(on_stable) = self.on_stable.take()
-                {
-                    on_stable.run();
-                }
-                self.post_well(services, publisher);
+        let step = step(&health, phase);
+        if phase.is_late {
+            health = health.overdue(self.start_timeout);
+        }
+        let is_news = phase.known != Some(&health);
+        let (exit_code, errors) = match &health {
+            RecipeHealth::Pending(_) => (ExitCode::Ok, Vec::new()),
+            RecipeHealth::Healthy => {
+                self.on_healthy(is_news);
+                self.told_of_healthy()
             }
-            LastHealth::Failed(wrong) if is_news => {
-                let mut errors = observe::errors(self.engine, wrong, self.redactor);
-                let mut exit_code = ExitCode::Unhealthy;
-                if self.gives_up {
+            RecipeHealth::Failed(_) if !is_news => return Ok(()),
+            RecipeHealth::Failed(findings) => {
+                let errors = observe::errors(self.engine, findings, self.redactor);
+                if step == Step::GiveUp {
+                    let exit_code = ExitCode::Unhealthy;
                     return Err(Failure::Found { exit_code, errors });
                 }
-                errors.extend(self.note.clone());
-                log_errors(&errors);
-                if let Some(DeployFailure {
-                    unwell: Some(unwell),
-                    exit_code: of_deploy,
-                    errors: why,
-                    ..
-                }) = &self.failure
-                {
-                    exit_code = *of_deploy;
-                    let told = [why.clone(), vec![error(unwell)], errors];
-                    errors = told.concat();
-                }
-                publisher.publish(RunnerStatus::failed(exit_code, errors, services));
+                self.told_of_failed(errors)
             }
-            LastHealth::Failed(_) => {}
+        };
+        if let Step::Publish { state, is_healthy } = step {
+            let verdict = Verdict::new(state, exit_code, errors, self.reports(seen));
+            publisher.publish(verdict, is_healthy);
         }
-        *known = Some(found);
+        if !matches!(health, RecipeHealth::Pending(_)) {
+            *known = Some(health);
+        }
         Ok(())
     }
 
-    /// The services are healthy; a failure is told all the same, but is nothing that monit could fix.
-    fn post_well(&self, services: Vec<ServiceReport>, publisher: &mut StatusPublisher) {
-        publisher.publish(match &self.failure {
-            None => RunnerStatus {
-                state: State::Up,
-                exit_code: ExitCode::Ok,
-                errors: Vec::new(),
-                services,
-                healthy: true,
-            },
-            Some(failure) => {
-                let mut errors = failure.errors.clone();
-                errors.push(error(&failure.well));
-                RunnerStatus {
-                    healthy: true,
-                    ..RunnerStatus::failed(failure.exit_code, errors, services)
-                }
+    /// The services are healthy: what follows before that is published, since anyone who reads it counts on a recipe that is kept.
+    fn on_healthy(&mut self, is_news: bool) {
+        // What was stable once is never rolled back, whatever is known of it later.
+        self.gives_up = false;
+        self.note = None;
+        if is_news {
+            let count = self.services.len();
+            tracing::info!(
+                "all {count} services stable for {} s",
+                self.watch.stable().as_secs()
+            );
+        }
+        if self.failure.is_none()
+            && let Some(on_stable) = self.on_stable.take()
+        {
+            on_stable.run();
+        }
+    }
+
+    /// What the verdict tells of services that are healthy: a deploy that failed all the same.
+    fn told_of_healthy(&self) -> (ExitCode, Vec<ErrorReport>) {
+        let Some(failure) = &self.failure else {
+            return (ExitCode::Ok, Vec::new());
+        };
+        let mut errors = failure.errors.clone();
+        errors.push(error(&failure.well));
+        (failure.exit_code, errors)
+    }
+
+    /// What the verdict tells of services that are not, which is logged; and why the deploy had failed before.
+    fn told_of_failed(&self, mut errors: Vec<ErrorReport>) -> (ExitCode, Vec<ErrorReport>) {
+        errors.extend(self.note.clone());
+        log_errors(&errors);
+        match &self.failure {
+            Some(DeployFailure {
+                unwell: Some(unwell),
+                exit_code,
+                errors: why,
+                ..
+            }) => {
+                let told = [why.clone(), vec![error(unwell)], errors];
+                (*exit_code, told.concat())
             }
-        });
+            _ => (ExitCode::Unhealthy, errors),
+        }
     }
 }
 
@@ -335,8 +310,8 @@ fn post_away(engine: &docker_engine::Error, publisher: &mut StatusPublisher) {
          `monit restart docker` stops them first"
             .to_owned(),
     );
-    let word = RunnerStatus::failed(ExitCode::Failed, vec![found], Vec::new());
-    if publisher.publish(word.clone()) {
-        log_errors(&word.errors);
+    let errors = vec![found];
+    if publisher.publish_failed(ExitCode::Failed, errors.clone()) {
+        log_errors(&errors);
     }
 }

@@ -10,7 +10,7 @@ use super::Attempt;
 use crate::{
     failure::{Failure, Outcome, error},
     job::Job,
-    status_publisher::{RunnerStatus, StatusPublisher, log_errors},
+    status_publisher::{StatusPublisher, log_errors},
 };
 
 /// An engine that does not answer within this time has gone.
@@ -71,7 +71,7 @@ impl Attempt<'_> {
                 Ok(version) => {
                     tracing::info!(api_version = %version, "engine is ready");
                     if publisher.state() == Some(State::Failed) {
-                        publisher.publish(RunnerStatus::starting(Vec::new()));
+                        publisher.publish_starting();
                     }
                     return Ok(());
                 }
@@ -81,11 +81,7 @@ impl Attempt<'_> {
                     found.causes = vec![failure.to_string()];
                     found.hint = failure.hint().map(str::to_owned);
                     log_errors(std::slice::from_ref(&found));
-                    publisher.publish(RunnerStatus::failed(
-                        ExitCode::Failed,
-                        vec![found],
-                        Vec::new(),
-                    ));
+                    publisher.publish_failed(ExitCode::Failed, vec![found]);
                 }
                 Err(_) => {}
             }

@@ -47,18 +47,12 @@ fn dead() -> ContainerSnapshot {
         status: Status::Running,
         pid: 7,
         gone: Some(Gone::NoProcess(7)),
-        exit_code: 0,
-        oom_killed: false,
-        error: String::new(),
-        created_at: None,
         started_at: Some(Timestamp::from_second(1).unwrap()),
-        restarts: 0,
         policy: Policy::Always,
-        health: None,
+        ..ContainerSnapshot::default()
     }
 }
 
-/// The calls of a step that is due.
 fn step(healing: &mut Healing, fake: &FakeEngine, seen: &mut ContainerSnapshot) -> Vec<String> {
     let before = fake.seen().len();
     for patient in healing.patients.values_mut() {

@@ -1,4 +1,7 @@
+use docker_engine::{HealthStatus, Status};
+
 use super::*;
+use crate::health::Policy;
 
 struct Bench {
     watch: Watch,
@@ -70,16 +73,9 @@ fn running(bench: &Bench, started: u64) -> ContainerSnapshot {
         name: "running-web-1".into(),
         service: "web".into(),
         status: Status::Running,
-        pid: 0,
-        gone: None,
-        exit_code: 0,
-        oom_killed: false,
-        error: String::new(),
         created_at: Some(bench.clock),
         started_at: Some(bench.at(started)),
-        restarts: 0,
-        policy: Policy::No,
-        health: None,
+        ..ContainerSnapshot::default()
     }
 }
 
@@ -284,7 +280,7 @@ fn an_absurd_number_of_restarts_needs_little_memory() {
 fn health_decides_when_there_is_a_check() {
     let mut bench = Bench::web();
     let with = |bench: &Bench, health| ContainerSnapshot {
-        health: Some(health),
+        health,
         ..running(bench, 0)
     };
     let seen = with(&bench, HealthStatus::Starting);
@@ -464,7 +460,7 @@ fn a_container_whose_process_is_gone_is_dead_after_a_while_whatever_the_engine_s
         let gone = |bench: &Bench| ContainerSnapshot {
             status,
             gone: Some(bosh_job::Gone::NoProcess(7)),
-            health: Some(HealthStatus::Healthy),
+            health: HealthStatus::Healthy,
             ..running(bench, 0)
         };
         let web = gone(&bench);
