@@ -4,6 +4,7 @@
 # writes what the real one does, and can fail half way; where the real one is on PATH, it makes a release, too.
 
 require 'digest'
+require 'English'
 require 'fileutils'
 require 'minitest/autorun'
 require 'open3'
@@ -166,6 +167,20 @@ class ReleaseTest < Minitest::Test
     output, status = release('7.2.0')
     assert status.success?, output
     assert_equal "version: 7.1.0\nversion: 7.2.0\n", read('releases/containers/index.yml')
+  end
+
+  def test_a_release_that_is_ended_by_a_signal_leaves_the_tree_as_it_was
+    File.write("#{@work}/bin/bosh", BOSH.sub('[ ! -e "$0.fails" ] ||', 'touch "$0.waits"; sleep 60; [ ! -e "$0.fails" ] ||'))
+    %w[INT TERM].each do |signal|
+      before = files
+      pid = spawn(environment, "#{@copy}/ci/release", '7.1.0', pgroup: true, %i[out err] => File::NULL)
+      sleep 0.05 until File.exist?("#{@work}/bin/bosh.waits")
+      Process.kill(signal, -pid)
+      Process.wait(pid)
+      assert_equal Signal.list[signal], $CHILD_STATUS.termsig
+      assert_equal before, files
+      FileUtils.rm("#{@work}/bin/bosh.waits")
+    end
   end
 
   if REAL
