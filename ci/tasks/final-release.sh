@@ -15,7 +15,8 @@ ci/blobs
 (umask 077 && printf '%s\n' "$BLOBSTORE_PRIVATE_YML" >config/private.yml)
 ci/release "$version"
 rm config/private.yml
-mv "containers-$version.tgz" ../release/
+mv "containers-$version.tgz" "containers-$version.tgz.sha256" ../release/
+mv "containers-$version.md" ../release/notes.md
 git add --all .final_builds releases
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 git commit --quiet --message "Release $version"

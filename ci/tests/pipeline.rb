@@ -114,7 +114,7 @@ class Pipeline
       find("#{where}: passed names the job #{other}, which #{job ? "does not use #{name}" : 'is not there'}") unless job && touched(job).include?(name)
     end
     if kind == 'put'
-      paths = step.fetch('params', {}).values_at('file', 'repository', 'tag').compact
+      paths = step.fetch('params', {}).values_at('file', 'repository', 'tag', 'annotate').compact
       paths.each { |path| find("#{where}: nothing before it makes #{path}") unless artifacts.include?(path[%r{\A[^/]+}]) }
     end
     artifacts << step[kind]

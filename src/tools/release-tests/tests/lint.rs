@@ -367,8 +367,8 @@ fn programs_on_the_vm_never_reach_the_network_crates_and_libraries_never_reach_p
     }
 }
 
-#[test]
-fn no_link_in_the_docs_is_dead() {
+/// All pages for people.
+fn pages() -> Vec<PathBuf> {
     let mut pages = vec![
         repository().join("README.md"),
         repository().join("CONTRIBUTING.md"),
@@ -380,30 +380,117 @@ fn no_link_in_the_docs_is_dead() {
         pages.extend(
             fs::read_dir(repository().join(directory))
                 .unwrap()
-                .map(|entry| entry.unwrap().path()),
+                .map(|entry| entry.unwrap().path())
+                .filter(|page| page.extension().is_some_and(|extension| extension == "md")),
         );
     }
-    for page in pages
-        .iter()
-        .filter(|page| page.extension().is_some_and(|extension| extension == "md"))
-    {
-        let text = read(page);
-        for target in text
+    assert!(pages.len() > 25, "{pages:?}");
+    pages
+}
+
+/// A page without what lies between the fences of code.
+fn prose(text: &str) -> String {
+    text.split("\n```")
+        .step_by(2)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// What a link to a heading of the page may say after `#`: lower case, blanks as hyphens, most other signs left out.
+fn anchors(page: &str) -> BTreeSet<String> {
+    prose(page)
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .chars()
+                .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+                .map(|c| if c == ' ' { '-' } else { c })
+                .collect::<String>()
+                .to_lowercase()
+        })
+        .collect()
+}
+
+#[test]
+fn no_link_in_the_docs_is_dead() {
+    for page in pages() {
+        let text = read(&page);
+        for link in text
             .split("](")
             .skip(1)
             .filter_map(|rest| rest.split(')').next())
         {
-            let target = target.split('#').next().unwrap_or_default();
-            if target.is_empty() || target.contains("://") {
+            if link.contains("://") {
                 continue;
             }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap().join(file)
+            };
+            assert!(target.exists(), "{}: {link} is not there", page.display());
             assert!(
-                page.parent().unwrap().join(target).exists(),
-                "{}: {target} is not there",
+                anchor.is_empty() || anchors(&read(&target)).contains(anchor),
+                "{}: {link}: no such heading",
                 page.display()
             );
         }
     }
+}
+
+#[test]
+fn every_file_of_the_repository_that_the_docs_name_is_there() {
+    // On a VM, or written by somebody else.
+    const ELSEWHERE: [&str; 3] = [
+        "config/config.json",
+        "config/private.yml",
+        "packages/containers/libexec",
+    ];
+    let tree = Outcome::of(
+        Command::new("find")
+            .args([
+                "src", "ci", "-name", "target", "-prune", "-o", "-name", "*.r[sb]", "-print",
+            ])
+            .current_dir(repository()),
+    )
+    .ok();
+    let sources: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|path| path.rsplit('/').next())
+        .collect();
+    let mut named = 0;
+    // The changelog tells of files that have gone.
+    for page in pages()
+        .into_iter()
+        .filter(|page| name(page) != "CHANGELOG.md")
+    {
+        for span in prose(&read(&page)).split('`').skip(1).step_by(2) {
+            // A command's arguments are its own affair.
+            let path = span.split(' ').next().unwrap_or_default();
+            let directory = path.split('/').next().unwrap_or_default();
+            let is_plain = path
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'));
+            if !is_plain || ELSEWHERE.contains(&path) {
+                continue;
+            }
+            let is_there = if path.contains('/')
+                && ["ci", "config", "docs", "manifests", "packages", "src"].contains(&directory)
+            {
+                repository().join(path).exists()
+            } else if Path::new(path).extension() == Some("rs".as_ref()) && !path.contains('/') {
+                sources.contains(path)
+            } else {
+                continue;
+            };
+            assert!(is_there, "{}: {path} is not there", page.display());
+            named += 1;
+        }
+    }
+    assert!(named > 150, "only {named} names of files were found");
 }
 
 /// Source files of the VM's programs and libraries, without tests, fixtures and tools.
