@@ -119,7 +119,7 @@ impl Deployment {
             .collect();
     }
 
-    /// Sets variables of bosh-solo's environment, such as `IPTABLES`; they take the place of those set before.
+    /// Sets variables of bosh-solo's environment, such as `BOSH_SOLO_IPTABLES`; they take the place of those set before.
     pub fn environment(&mut self, variables: &[(&str, &str)]) {
         self.environment = variables
             .iter()

@@ -16,23 +16,13 @@ use crate::{base_tree, digest, firewall, leftovers, lock, rootfs};
 /// What [`Host::open`] needs to know.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
-    /// The state directory; see [`HostConfig::default_state_dir`].
+    /// The state directory; see [`crate::environment::state_dir`].
     pub state_dir: PathBuf,
     /// The program, with leading arguments, that hands its further arguments to [`crate::init_main`]: the program
     /// itself with a hidden subcommand, as in `[current_exe, "machine"]`.
     pub init: Vec<OsString>,
     /// Where progress is told.
     pub progress: Progress,
-}
-
-impl HostConfig {
-    /// `BOSH_SOLO_STATE` of the environment, else `/var/lib/bosh-solo`.
-    #[must_use]
-    pub fn default_state_dir() -> PathBuf {
-        std::env::var_os("BOSH_SOLO_STATE")
-            .filter(|v| !v.is_empty())
-            .map_or_else(|| "/var/lib/bosh-solo".into(), Into::into)
-    }
 }
 
 /// This machine as the host of instances.

@@ -17,6 +17,7 @@ mod console;
 mod digest;
 mod disk;
 mod enter;
+pub mod environment;
 mod error;
 mod exec;
 mod firewall;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::instance::{Files, Instance, remove_if_there};
 use crate::plan::{self, MachinePlan};
 use crate::process::{self, Stat};
-use crate::{links, lock, monit};
+use crate::{environment, links, lock, monit};
 
 /// How long processes have to end before they are killed; systemd waits as long for what ignores SIGTERM.
 const REBOOT_GRACE: Duration = Duration::from_secs(10);
@@ -69,9 +69,7 @@ impl Instance {
             cgroups: cgroup.seen_inside()?,
             iptables: spec
                 .iptables
-                .map_or_else(crate::IptablesVariant::from_env, |variant| {
-                    Ok(Some(variant))
-                })?,
+                .map_or_else(environment::iptables, |variant| Ok(Some(variant)))?,
         };
         plan::save(&plan_file, &machine)?;
         cgroup.create()?;
