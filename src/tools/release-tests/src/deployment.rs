@@ -224,7 +224,7 @@ fn eprint_failure(outcome: &Outcome) {
 
 impl Drop for Deployment {
     fn drop(&mut self) {
-        if std::env::var_os("KEEP_DEPLOYMENTS").is_some() {
+        if std::env::var_os("CONTAINERS_TEST_KEEP_DEPLOYMENTS").is_some() {
             return;
         }
         let outcome = self.solo(&["delete-deployment"]);
