@@ -44,7 +44,7 @@ impl Instance {
         program.extend(exec.argv.iter().map(OsString::from));
 
         let chain = [
-            &self.host.config.init[..],
+            &self.state_dir.config.init[..],
             &enter::arguments(self.cgroup()?.entries(), program),
         ]
         .concat();
