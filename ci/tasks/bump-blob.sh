@@ -5,6 +5,6 @@ apt-get install -y -qq --no-install-recommends ca-certificates curl git ruby >/d
 git clone --quiet containers bumped
 version=$(cat upstream/version)
 cd bumped
-ci/bump-blob "$BLOB" "$version"
+ci/bump-blob "$CONTAINERS_BLOB" "$version"
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
-git diff --quiet || git commit --quiet --all --message "Bump $BLOB to $version"
+git diff --quiet || git commit --quiet --all --message "Bump $CONTAINERS_BLOB to $version"

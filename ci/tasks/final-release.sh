@@ -12,7 +12,7 @@ install -m 0755 bosh-cli/bosh-cli-*-linux-amd64 /usr/local/bin/bosh
 git clone --quiet containers released
 cd released
 ci/blobs
-(umask 077 && printf '%s\n' "$BLOBSTORE_PRIVATE_YML" >config/private.yml)
+(umask 077 && printf '%s\n' "$CONTAINERS_BLOBSTORE_PRIVATE_YML" >config/private.yml)
 ci/release "$version"
 rm config/private.yml
 mv "containers-$version.tgz" "containers-$version.tgz.sha256" ../release/

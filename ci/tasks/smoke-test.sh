@@ -4,7 +4,7 @@ set -euo pipefail
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends ca-certificates >/dev/null
 install -m 0755 bosh-cli/bosh-cli-*-linux-amd64 /usr/local/bin/bosh
-export BOSH_NON_INTERACTIVE=true BOSH_DEPLOYMENT=$DEPLOYMENT
+export BOSH_NON_INTERACTIVE=true
 
 bosh upload-stemcell "$(cat stemcell/url)" --sha1 "$(cat stemcell/sha1)"
 bosh upload-release dev-release/containers-*.tgz
@@ -18,10 +18,10 @@ cat >this-release.yml <<'OPS'
 OPS
 cleanup() { bosh delete-deployment --force; }
 trap cleanup EXIT
-os=$(grep -oE 'ubuntu-[a-z]+' <<<"$STEMCELL")
+os=$(grep -oE 'ubuntu-[a-z]+' <<<"$CONTAINERS_STEMCELL")
 bosh deploy containers/manifests/vault.yml \
   --ops-file containers/manifests/operations/smoke-tests.yml --ops-file this-release.yml \
-  --var deployment="$DEPLOYMENT" --var release_version="$(cat dev-release/version)" \
+  --var deployment="$BOSH_DEPLOYMENT" --var release_version="$(cat dev-release/version)" \
   --var stemcell_os="$os" --var stemcell_version="'$(cat stemcell/version)'"
 bosh run-errand smoke-tests
 bosh instances --ps

@@ -98,7 +98,7 @@ class BumpBlobTest < Minitest::Test
     [[NEW, 2, "Bump #{name} to #{NEW}, Somebody"], [old, 1, 'first, a']].each do |version, commits, last|
       File.write("#{@work}/upstream/version", version)
       FileUtils.rm_rf("#{@work}/bumped")
-      output, status = Open3.capture2e({ 'BLOB' => name, 'GIT_AUTHOR_NAME' => 'Somebody', 'GIT_AUTHOR_EMAIL' => 'somebody@example.com' },
+      output, status = Open3.capture2e({ 'CONTAINERS_BLOB' => name, 'GIT_AUTHOR_NAME' => 'Somebody', 'GIT_AUTHOR_EMAIL' => 'somebody@example.com' },
                                        "#{@copy}/ci/tasks/bump-blob.sh", chdir: @work)
       assert status.success?, output
       log = `git -C #{@work}/bumped log --format='%s, %an'`.lines(chomp: true)

@@ -30,7 +30,7 @@ class PipelineTest < Minitest::Test
 
   def test_each_blob_with_a_maker_has_a_job_that_bumps_it
     blobs = YAML.load_file("#{REPOSITORY}/config/blob-sources.yml")['blobs'].keys.map { |blob| blob[%r{\A[^/]+}] }
-    bumped = pipeline.document['jobs'].flat_map { |job| job['plan'] }.filter_map { |step| step.dig('params', 'BLOB') if step['task'] }
+    bumped = pipeline.document['jobs'].flat_map { |job| job['plan'] }.filter_map { |step| step.dig('params', 'CONTAINERS_BLOB') if step['task'] }
     assert_empty blobs - bumped
   end
 
@@ -64,8 +64,8 @@ class PipelineTest < Minitest::Test
     'an input that nothing brings' => ["          - get: version\n            params: {pre: dev}\n", '', 'nothing before it brings its input version'],
     'an input that is mapped to nothing' => ['{upstream: rust}', '{upstreams: rust}', 'has no input upstreams'],
     'an artifact that nothing makes' => ['release/containers-*.tgz', 'releases/containers-*.tgz', 'nothing before it makes releases/containers-*.tgz'],
-    'a param that the task does not have' => ['STEMCELL: ((stemcell))', 'STEMCELLS: ((stemcell))', 'has no param STEMCELLS'],
-    'a param that is not set' => ["          STEMCELL: ((stemcell))\n", '', 'param STEMCELL is not set'],
+    'a param that the task does not have' => ['CONTAINERS_STEMCELL: ((stemcell))', 'CONTAINERS_STEMCELLS: ((stemcell))', 'has no param CONTAINERS_STEMCELLS'],
+    'a param that is not set' => ["          CONTAINERS_STEMCELL: ((stemcell))\n", '', 'param CONTAINERS_STEMCELL is not set'],
     'a key that is misspelled' => ['privileged: true', 'privilege: true', 'unknown key privilege'],
     'a step that does not exist' => ['put: dev-release', 'push: dev-release', 'unknown step push'],
     'a type that Concourse does not bring' => ['type: semver', 'type: version', 'unknown type version'],

@@ -12,7 +12,7 @@ use state_files::KeptRecipe;
 use state_files::Marker;
 use tracing::{info, warn};
 
-use crate::directories;
+use crate::{directories, environment};
 
 /// Package whose update means a new engine, over which containers are not carried.
 const ENGINE_PACKAGE: &str = "docker";
@@ -22,12 +22,11 @@ pub fn run(paths: &Paths, args: &[String]) -> ExitCode {
     // a closed stdout leaves nobody to tell
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(b"0\n").and_then(|()| stdout.flush());
-    let state = |name: &str| std::env::var(name).ok();
     let outcome = mark(
         paths,
         args,
-        state("BOSH_JOB_STATE").as_deref(),
-        state("BOSH_JOB_NEXT_STATE").as_deref(),
+        environment::job_state().as_deref(),
+        environment::job_next_state().as_deref(),
     );
     match outcome {
         Ok(()) => ExitCode::Ok,
@@ -99,7 +98,7 @@ fn keeps_containers(args: &[String], state: Option<&str>, next_state: Option<&st
 pub fn pre_stop(paths: &Paths) -> anyhow::Result<()> {
     directories::make_run_dir(paths)?;
     let marker = Marker::new(paths.deleting());
-    if std::env::var("BOSH_INSTANCE_NEXT_STATE").is_ok_and(|next| next == "delete") {
+    if environment::is_instance_deleted() {
         marker.set().context("leaving the marker of a deletion")?;
         info!("the instance is deleted");
     } else {

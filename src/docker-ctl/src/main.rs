@@ -24,6 +24,7 @@ mod dead_containers;
 mod directories;
 mod dockerd;
 mod drain;
+mod environment;
 mod foreign_containers;
 mod guard;
 mod image_store;

@@ -106,7 +106,7 @@ fn mutate_text(value: &Value, random: &mut fastrand::Rng) -> Vec<u8> {
 
 #[test]
 fn ten_thousand_broken_configurations_are_taken_or_refused() {
-    let seed = std::env::var("MUTATION_SEED")
+    let seed = std::env::var("CONTAINERS_TEST_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(20_261_121);

@@ -48,6 +48,7 @@ pub use pieces::{Piece, Pieces};
 pub use platform::Platform;
 pub use reference::Reference;
 pub use selection::{Blobs, Refused, Selected, select};
+pub use shape::Shape;
 pub use source::Source;
 pub use stream::ArchiveStream;
 pub use verify::{Depth, Scope, Verification, VerifiedImage, VerifiedLayer};

@@ -8,35 +8,21 @@
 
 mod common;
 
-use common::{Place, chain, failure, only, says, verified};
-use image_archive::{Layouts, Limits, Platform, Source};
-use image_fixture::{Packing, TestImage};
+use std::path::{Path, PathBuf};
+
+use common::{Place, chain, failure, only, says, source, verified};
+use image_archive::{Image, Layouts, Limits, Platform, Result, Source};
+use image_fixture::{Layout, Packing, TestImage, named};
 use serde_json::{Value, json};
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// A layout that grows blob by blob.
+/// A layout, and the images that it gets.
 #[derive(Default)]
-struct Blobs(Vec<(String, Vec<u8>)>);
+struct Blobs(Layout);
 
 impl Blobs {
-    fn put(&mut self, media_type: &str, bytes: &[u8]) -> Value {
-        let hex = image_fixture::hex(bytes);
-        self.0.push((format!("blobs/sha256/{hex}"), bytes.to_vec()));
-        json!({"mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len()})
-    }
-
-    fn document(&mut self, media_type: &str, document: &Value) -> Value {
-        self.put(media_type, document.to_string().as_bytes())
-    }
-
-    fn index(&mut self, entries: &[Value]) -> Value {
-        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
-        self.document(INDEX, &index)
-    }
-
     /// An image whose config says this, and is of this type.
     fn image_of(&mut self, seed: u8, config: &Value, config_type: &str) -> Value {
         let image = TestImage::small(seed);
@@ -47,12 +33,8 @@ impl Blobs {
         for (key, value) in config.as_object().unwrap() {
             full[key] = value.clone();
         }
-        let layer = Packing::Gzip.pack(&image.layers[0]);
-        let layer = self.put(Packing::Gzip.media_type(), &layer);
-        let config = self.document(config_type, &full);
-        let manifest =
-            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
-        self.document(MANIFEST, &manifest)
+        let layer = self.0.layer(&image, 0, Packing::Gzip);
+        self.0.image(&full, config_type, &[layer], MANIFEST)
     }
 
     fn image(&mut self, seed: u8, platform: &str) -> Value {
@@ -68,28 +50,12 @@ impl Blobs {
     }
 
     fn artifact(&mut self, config_type: &str) -> Value {
-        let empty = self.put(config_type, b"{}");
-        let layer = self.put("application/spdx+json", b"{\"spdx\":1}");
-        self.document(
-            MANIFEST,
-            &json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": empty, "layers": [layer]}),
-        )
+        let layer = self.0.put("application/spdx+json", b"{\"spdx\":1}");
+        self.0.image(&json!({}), config_type, &[layer], MANIFEST)
     }
 
-    fn write(&self, place: &Place, name: &str, entries: &[Value]) -> std::path::PathBuf {
-        let path = place.path().join(name);
-        std::fs::create_dir_all(path.join("blobs/sha256")).unwrap();
-        for (name, bytes) in &self.0 {
-            std::fs::write(path.join(name), bytes).unwrap();
-        }
-        std::fs::write(
-            path.join("oci-layout"),
-            br#"{"imageLayoutVersion":"1.0.0"}"#,
-        )
-        .unwrap();
-        let index = json!({"schemaVersion": 2, "manifests": entries}).to_string();
-        std::fs::write(path.join("index.json"), index).unwrap();
-        path
+    fn write(&self, place: &Place, name: &str, entries: &[Value]) -> PathBuf {
+        place.layout(name, &self.0.files(entries))
     }
 }
 
@@ -106,20 +72,27 @@ fn platform(text: &str) -> Platform {
     serde_json::from_value(parts(text)).unwrap()
 }
 
-/// The manifest that is chosen in a layout of one index, after all of it was verified.
-fn chosen(blobs: &mut Blobs, entries: &[Value], wanted: &str) -> Result<String, String> {
-    let place = Place::new();
-    let mut target = blobs.index(entries);
-    target["annotations"] = json!({"org.opencontainers.image.ref.name": "x:1"});
-    let path = blobs.write(&place, "layout", &[target]);
+/// The first image of a layout, for this platform.
+fn first(path: &Path, wanted: &str) -> Result<Image> {
     let source = Source::open(
-        &path,
+        path,
         &Layouts::default(),
         &platform(wanted),
         Limits::DEFAULT,
     );
-    let image = source.unwrap().into_images().remove(0);
-    let image = image.map_err(|error| chain(&error))?;
+    source.unwrap().into_images().remove(0)
+}
+
+/// The manifest that is chosen in a layout of one index, after all of it was verified.
+fn chosen(
+    blobs: &mut Blobs,
+    entries: &[Value],
+    wanted: &str,
+) -> std::result::Result<String, String> {
+    let place = Place::new();
+    let target = named(blobs.0.index(entries), "x:1");
+    let path = blobs.write(&place, "layout", &[target]);
+    let image = first(&path, wanted).map_err(|error| chain(&error))?;
     let verified = image.verify().map_err(|error| chain(&error))?;
     let last = verified.documents().last().unwrap().0.digest;
     Ok(last.to_string())
@@ -178,13 +151,13 @@ fn indexes_lie_in_indexes() {
     let blobs = &mut blobs;
     let image = blobs.entry(1, "linux/amd64");
     let other = blobs.entry(2, "linux/s390x");
-    let once = blobs.index(&[other.clone(), image.clone()]);
+    let once = blobs.0.index(&[other.clone(), image.clone()]);
     assert_chosen(blobs, std::slice::from_ref(&once), "linux/amd64", &image);
-    let twice = blobs.index(&[once]);
+    let twice = blobs.0.index(&[once]);
     assert_chosen(blobs, &[other, twice.clone()], "linux/amd64", &image);
     let mut deep = twice;
     for _ in 0..4 {
-        deep = blobs.index(&[deep]);
+        deep = blobs.0.index(&[deep]);
     }
     says(
         &chosen(blobs, &[deep], "linux/amd64").unwrap_err(),
@@ -294,17 +267,9 @@ fn the_index_goes_before_the_config_and_what_a_config_leaves_open_fits() {
         (5, json!({"os": "Linux", "architecture": "x86_64"})),
     ] {
         let place = Place::new();
-        let mut image = blobs.image_of(seed, &config, "application/octet-stream");
-        image["annotations"] = json!({"org.opencontainers.image.ref.name": "x:1"});
-        let path = blobs.write(&place, "layout", &[image]);
-        let source = Source::open(
-            &path,
-            &Layouts::default(),
-            &platform("linux/amd64"),
-            Limits::DEFAULT,
-        );
-        let image = source.unwrap().into_images().remove(0).unwrap();
-        verified(&image);
+        let image = blobs.image_of(seed, &config, "application/octet-stream");
+        let path = blobs.write(&place, "layout", &[named(image, "x:1")]);
+        verified(&first(&path, "linux/amd64").unwrap());
     }
 }
 
@@ -316,17 +281,10 @@ fn a_platform_that_index_json_names_is_a_choice_that_was_made() {
         blobs.entry(1, "linux/amd64"),
         blobs.entry(2, "linux/amd64/v3"),
     );
-    let mut target = blobs.index(&[plain, v3.clone()]);
-    target["annotations"] = json!({"org.opencontainers.image.ref.name": "x:1"});
+    let mut target = named(blobs.0.index(&[plain, v3.clone()]), "x:1");
     target["platform"] = parts("linux/amd64/v3");
     let path = blobs.write(&place, "layout", &[target]);
-    let source = Source::open(
-        &path,
-        &Layouts::default(),
-        &platform("linux/amd64"),
-        Limits::DEFAULT,
-    );
-    let image = source.unwrap().into_images().remove(0).unwrap();
+    let image = first(&path, "linux/amd64").unwrap();
     let digests: Vec<String> = image
         .document_digests()
         .map(|digest| digest.to_string())
@@ -342,7 +300,6 @@ fn of_entries_of_one_name_the_best_is_taken_and_artifacts_beside_images_are_pass
     }
     let place = Place::new();
     let mut blobs = Blobs::default();
-    let name = json!({"org.opencontainers.image.ref.name": "x:1"});
     let entries: Vec<Value> = [
         blobs.entry(1, "linux/amd64/v3"),
         blobs.entry(2, "linux/amd64"),
@@ -351,10 +308,7 @@ fn of_entries_of_one_name_the_best_is_taken_and_artifacts_beside_images_are_pass
         json!({"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": "sha256:", "size": 1}),
     ]
     .into_iter()
-    .map(|mut entry| {
-        entry["annotations"] = name.clone();
-        entry
-    })
+    .map(|entry| named(entry, "x:1"))
     .collect();
     let path = blobs.write(&place, "layout", &entries);
     let digest = only(&path).target().unwrap().to_string();
@@ -365,12 +319,7 @@ fn of_entries_of_one_name_the_best_is_taken_and_artifacts_beside_images_are_pass
         &["application/spdx+json", "instead of an image"],
     );
     let path = blobs.write(&place, "chart", &entries[4..]);
-    let error = Source::open(
-        &path,
-        &Layouts::default(),
-        &Platform::host(),
-        Limits::DEFAULT,
-    );
+    let error = source(&path);
     says(&chain(&error.unwrap_err()), &["helm"]);
 }
 
@@ -379,11 +328,10 @@ fn nulls_are_what_is_empty() {
     let place = Place::new();
     let mut blobs = Blobs::default();
     let image = TestImage::empty();
-    let config = blobs.put(CONFIG, &image.config());
+    let config = blobs.0.put(CONFIG, &image.config());
     let manifest =
         json!({"schemaVersion": 2, "config": config, "layers": null, "annotations": null});
-    let mut target = blobs.document(MANIFEST, &manifest);
-    target["annotations"] = json!({"org.opencontainers.image.ref.name": "x:1"});
+    let mut target = named(blobs.0.document(MANIFEST, &manifest), "x:1");
     target["platform"] = Value::Null;
     verified(&only(&blobs.write(&place, "layout", &[target])));
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{Packing, TestImage, digest, hex};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Files by name, in order, with symbolic links among them.
 #[derive(Clone, Debug, Default)]
@@ -91,11 +91,7 @@ impl Files {
             files.push_blob(&index);
             target = descriptor(INDEX, &index);
         }
-        let entry_for = |name: &&str| {
-            let mut entry = target.clone();
-            entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
-            entry
-        };
+        let entry_for = |name: &&str| named(target.clone(), name);
         let entries: Vec<Value> = if names.is_empty() {
             vec![target.clone()]
         } else {
@@ -207,12 +203,20 @@ impl Files {
         }
     }
 
-    fn push_blob(&mut self, bytes: &[u8]) {
+    /// Adds a blob of a layout; one that is there already stands once.
+    pub(crate) fn push_blob(&mut self, bytes: &[u8]) {
         let name = blob_path(bytes);
         if self.files.iter().all(|(known, _)| *known != name) {
             self.push(&name, bytes);
         }
     }
+}
+
+/// The entry of `index.json` with a name.
+#[must_use]
+pub fn named(mut entry: Value, reference: &str) -> Value {
+    entry["annotations"] = json!({"org.opencontainers.image.ref.name": reference});
+    entry
 }
 
 /// Where a layout keeps a blob.
@@ -229,7 +233,7 @@ fn item(config: &str, tags: &[&str], layers: &[String]) -> Value {
     json!({"Config": config, "RepoTags": tags, "Layers": layers})
 }
 
-fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
+pub(crate) fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({"mediaType": media_type, "digest": digest(bytes), "size": bytes.len()})
 }
 

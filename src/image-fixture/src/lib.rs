@@ -7,13 +7,15 @@
 )]
 
 mod forms;
+mod layout;
 
 use std::io::Write as _;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-pub use forms::Files;
+pub use forms::{Files, named};
+pub use layout::Layout;
 
 /// How a layer is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,62 +12,17 @@ use std::io::Write as _;
 
 use common::{Vm, on_each_store};
 use docker_engine::Engine;
-use image_fixture::{Files, Packing, TestImage};
+use image_fixture::{Layout, Packing, TestImage, named};
 use serde_json::{Value, json};
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// Layouts of one image each, made document by document.
-struct Layout(Files);
-
-impl Layout {
-    fn new() -> Self {
-        let mut files = Files::default();
-        let marker = br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec();
-        files.files.push(("oci-layout".into(), marker));
-        Self(files)
-    }
-
-    fn put(&mut self, media_type: &str, bytes: &[u8]) -> Value {
-        let hex = image_fixture::hex(bytes);
-        let name = format!("blobs/sha256/{hex}");
-        if self.0.files.iter().all(|(known, _)| *known != name) {
-            self.0.files.push((name, bytes.to_vec()));
-        }
-        json!({"mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len()})
-    }
-
-    fn image(&mut self, config: &Value, config_type: &str, layers: &[Value], own: &str) -> Value {
-        let config = self.put(config_type, config.to_string().as_bytes());
-        let manifest =
-            json!({"schemaVersion": 2, "mediaType": own, "config": config, "layers": layers});
-        self.put(own, manifest.to_string().as_bytes())
-    }
-
-    /// An image of one gzip'd layer for this platform.
-    fn simple(&mut self, seed: u8, config: &Value) -> Value {
-        let image = TestImage::small(seed);
-        let layer = self.put(
-            Packing::Gzip.media_type(),
-            &Packing::Gzip.pack(&image.layers[0]),
-        );
-        let config = with(&image, config);
-        self.image(&config, CONFIG, &[layer], MANIFEST)
-    }
-
-    fn index(&mut self, entries: &[Value]) -> Value {
-        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
-        self.put(INDEX, index.to_string().as_bytes())
-    }
-
-    fn write(mut self, vm: &Vm, name: &str, reference: &str, mut target: Value) {
-        target["annotations"] = json!({"org.opencontainers.image.ref.name": reference});
-        let index = json!({"schemaVersion": 2, "manifests": [target]}).to_string();
-        self.0.files.push(("index.json".into(), index.into_bytes()));
-        vm.layout(name, &self.0);
-    }
+/// An image of one gzip'd layer, whose config has these values.
+fn simple(layout: &mut Layout, seed: u8, config: &Value) -> Value {
+    let image = TestImage::small(seed);
+    let layer = layout.layer(&image, 0, Packing::Gzip);
+    layout.image(&with(&image, config), CONFIG, &[layer], MANIFEST)
 }
 
 /// The config of an image with other values in it; `null` takes one out.
@@ -107,11 +62,12 @@ fn imports(name: &str, make: impl Fn(&mut Layout) -> Value) {
     on_each_store(|dockerd, vm| {
         let engine = dockerd.engine();
         for is_pinned in [false, true] {
-            let mut layout = Layout::new();
+            let mut layout = Layout::default();
             let target = make(&mut layout);
             let tag = format!("{name}{}:1", if is_pinned { "-pinned" } else { "" });
             let pin = format!("{tag}@{}", target["digest"].as_str().unwrap());
-            layout.write(vm, &tag, if is_pinned { &pin } else { &tag }, target);
+            let target = named(target, if is_pinned { &pin } else { &tag });
+            vm.layout(&tag, &layout.files(&[target]));
             vm.list(&[&tag]);
             let actions: &[&str] = if is_pinned {
                 &["tagged", "loaded"]
@@ -151,7 +107,7 @@ fn host() -> String {
 #[test]
 fn an_image_of_an_index_in_an_index() {
     imports("nested", |layout| {
-        let image = layout.simple(1, &json!({}));
+        let image = simple(layout, 1, &json!({}));
         let inner = layout.index(&[platform(image, &host(), "")]);
         layout.index(&[inner])
     });
@@ -164,8 +120,8 @@ fn the_variant_that_the_release_has_where_the_index_has_others() {
     }
     imports("variant", |layout| {
         // Of the usual one only the index is there.
-        let absent = platform(Layout::new().simple(2, &json!({})), "amd64", "");
-        let image = layout.simple(1, &json!({"variant": "v3"}));
+        let absent = platform(simple(&mut Layout::default(), 2, &json!({})), "amd64", "");
+        let image = simple(layout, 1, &json!({"variant": "v3"}));
         let index = layout.index(&[absent, platform(image, "amd64", "v3")]);
         platform(index, "amd64", "v3")
     });
@@ -174,14 +130,14 @@ fn the_variant_that_the_release_has_where_the_index_has_others() {
 #[test]
 fn a_config_without_a_platform() {
     imports("silent", |layout| {
-        layout.simple(1, &json!({"os": null, "architecture": null}))
+        simple(layout, 1, &json!({"os": null, "architecture": null}))
     });
 }
 
 #[test]
 fn a_config_that_contradicts_its_index() {
     imports("contradicts", |layout| {
-        let image = layout.simple(1, &json!({"architecture": "s390x"}));
+        let image = simple(layout, 1, &json!({"architecture": "s390x"}));
         layout.index(&[platform(image, &host(), "")])
     });
 }
@@ -190,7 +146,7 @@ fn a_config_that_contradicts_its_index() {
 fn a_config_of_a_type_that_a_proxy_made_up() {
     imports("octets", |layout| {
         let image = TestImage::small(1);
-        let layer = layout.put(Packing::Plain.media_type(), &image.layers[0]);
+        let layer = layout.layer(&image, 0, Packing::Plain);
         let config = with(&image, &json!({}));
         layout.image(&config, "application/octet-stream", &[layer], MANIFEST)
     });
@@ -226,10 +182,7 @@ fn zstd_layers_of_dockers_media_type() {
             let image = TestImage::small(1).with_layer(&[("more", b"x")]);
             // as a build leaves it on a base of another registry's compression
             let zstd = layout.put(DOCKER_ZSTD, &Packing::Zstd.pack(&image.layers[0]));
-            let gzip = layout.put(
-                Packing::Gzip.media_type(),
-                &Packing::Gzip.pack(&image.layers[1]),
-            );
+            let gzip = layout.layer(&image, 1, Packing::Gzip);
             layout.image(&with(&image, &json!({})), config_type, &[zstd, gzip], own)
         });
         imports("docker-zstd-of-index", |layout| {

@@ -110,7 +110,7 @@ fn mutate(value: &mut Value, random: &mut fastrand::Rng, words: &[Value]) {
 
 #[test]
 fn ten_thousand_broken_recipes_are_taken_or_refused_by_name() {
-    let seed = std::env::var("MUTATION_SEED")
+    let seed = std::env::var("CONTAINERS_TEST_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(20_261_121);

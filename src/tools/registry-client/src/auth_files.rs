@@ -5,26 +5,25 @@ use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt as _;
 
-/// The value of an environment variable that is not empty.
-type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
+use crate::environment::Environment;
 
 /// Docker's configuration in the directory that somebody named: it goes before the usual files.
-pub(crate) fn named(variable: Variable<'_>) -> Option<PathBuf> {
-    let directory = PathBuf::from(variable("DOCKER_CONFIG")?);
-    Some(directory.join("config.json")).filter(|file| file.exists())
+pub(crate) fn named(environment: Environment<'_>) -> Option<PathBuf> {
+    let file = environment.docker_config()?.join("config.json");
+    Some(file).filter(|file| file.exists())
 }
 
 /// The usual files, in the order of podman and skopeo. They need not be there.
-pub(crate) fn usual(variable: Variable<'_>) -> Vec<PathBuf> {
-    let home = variable("HOME").map(PathBuf::from);
+pub(crate) fn usual(environment: Environment<'_>) -> Vec<PathBuf> {
+    let home = environment.home();
     let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
     let containers = |directory: PathBuf| directory.join("containers/auth.json");
-    let runtime = variable("XDG_RUNTIME_DIR").map_or_else(
+    let runtime = environment.runtime_directory().map_or_else(
         || user().map(|user| PathBuf::from(format!("/run/containers/{user}/auth.json"))),
-        |directory| Some(containers(directory.into())),
+        |directory| Some(containers(directory)),
     );
-    let config = variable("XDG_CONFIG_HOME").map(PathBuf::from);
-    let docker = match variable("DOCKER_CONFIG") {
+    let config = environment.config_directory();
+    let docker = match environment.docker_config() {
         Some(_) => None,
         None => below_home(".docker/config.json"),
     };
@@ -59,7 +58,8 @@ mod tests {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        let files = named(&variable).into_iter().chain(usual(&variable));
+        let environment = Environment::of(&variable);
+        let files = named(environment).into_iter().chain(usual(environment));
         files.map(|file| file.display().to_string()).collect()
     }
 

@@ -14,6 +14,7 @@ mod blob;
 mod cancel;
 mod client;
 mod endpoint;
+pub mod environment;
 mod error;
 mod hints;
 mod host_rules;

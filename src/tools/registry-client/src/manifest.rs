@@ -1,8 +1,6 @@
 //! What kind of document a registry has served.
 
-use image_archive::{Digest, MediaType};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use image_archive::{Digest, MediaType, Shape};
 
 use crate::answer::Subject;
 use crate::error::{Error, Result};
@@ -21,18 +19,6 @@ const VAGUE: [&str; 4] = [
     "text/plain",
 ];
 
-/// The fields that tell the kinds apart.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Outline {
-    schema_version: Option<u64>,
-    media_type: Option<String>,
-    manifests: Option<IgnoredAny>,
-    layers: Option<IgnoredAny>,
-    config: Option<IgnoredAny>,
-    fs_layers: Option<IgnoredAny>,
-}
-
 /// The media type of an index or manifest that was declared as `declared`.
 ///
 /// A document that could be read as either is refused, as containerd does since CVE-2021-41190.
@@ -43,30 +29,26 @@ pub(crate) fn media_type(declared: &str, bytes: &[u8], subject: &Subject) -> Res
         what: subject.what.clone(),
         why,
     };
-    let outline: Outline = serde_json::from_slice(bytes).map_err(|error| {
+    let shape = Shape::of(bytes).map_err(|error| {
         not_a_manifest(format!(
             "its JSON breaks off or is none, at line {}",
             error.line()
         ))
     })?;
-    if MediaType::of(declared) == MediaType::Schema1
-        || outline.schema_version == Some(1)
-        || outline.fs_layers.is_some()
-    {
+    if MediaType::of(declared) == MediaType::Schema1 || shape.is_schema_1() {
         return Err(Error::Schema1 {
             registry: subject.registry.clone(),
             what: subject.what.clone(),
         });
     }
-    let written = outline.media_type.as_deref().unwrap_or_default();
+    let written = shape.media_type().unwrap_or_default();
     let is_vague = VAGUE.contains(&declared);
     if !is_vague && !written.is_empty() && declared != written {
         return Err(not_a_manifest(
             "its media type is not the one that it was served with".into(),
         ));
     }
-    let is_index = outline.manifests.is_some();
-    let is_manifest = outline.layers.is_some() || outline.config.is_some();
+    let (is_index, is_manifest) = (shape.is_index(), shape.is_manifest());
     let guessed = match (is_index, is_manifest) {
         (true, false) => "application/vnd.oci.image.index.v1+json",
         (false, true) => "application/vnd.oci.image.manifest.v1+json",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::auth_files;
+use crate::environment::Environment;
 use crate::secret::{Credentials, Secret};
 
 /// How to reach registries, and how patient to be.
@@ -131,19 +132,18 @@ impl Settings {
     /// (also in lower case).
     #[must_use]
     pub fn from_environment() -> Self {
-        Self::from_variables(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::from_variables(Environment::of_this_process())
     }
 
-    fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        let either = |name: &str| variable(name).or_else(|| variable(&name.to_lowercase()));
+    fn from_variables(environment: Environment<'_>) -> Self {
         Self {
-            docker_config: auth_files::named(variable),
-            auth_files: auth_files::usual(variable),
-            docker_auth_config: variable("DOCKER_AUTH_CONFIG").map(Secret::new),
+            docker_config: auth_files::named(environment),
+            auth_files: auth_files::usual(environment),
+            docker_auth_config: environment.docker_auth_config(),
             proxies: Proxies {
-                http: either("HTTP_PROXY").map(Secret::new),
-                https: either("HTTPS_PROXY").map(Secret::new),
-                none_for: either("NO_PROXY").unwrap_or_default(),
+                http: environment.http_proxy(),
+                https: environment.https_proxy(),
+                none_for: environment.no_proxy().unwrap_or_default(),
             },
             ..Self::default()
         }
@@ -164,7 +164,7 @@ mod tests {
             "NO_PROXY" => Some("inside.example".to_owned()),
             _ => None,
         };
-        let settings = Settings::from_variables(&variables);
+        let settings = Settings::from_variables(Environment::of(&variables));
         assert_eq!(settings.docker_config, None, "nobody named one");
         assert_eq!(settings.docker_auth_config, Some(Secret::new("{}")));
         assert_eq!(

@@ -83,8 +83,11 @@ fn with_helper(path: &std::path::Path, helper: &str, marker: &str) -> String {
             "the_process_that_asks_a_helper",
         ])
         .env("PATH", format!("{}:/usr/bin:/bin", path.display()))
-        .env("TEST_REFERENCE", site.reference("team/app").to_string())
-        .env("TEST_HELPER", helper)
+        .env(
+            "CONTAINERS_TEST_REFERENCE",
+            site.reference("team/app").to_string(),
+        )
+        .env("CONTAINERS_TEST_HELPER", helper)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -99,10 +102,10 @@ fn with_helper(path: &std::path::Path, helper: &str, marker: &str) -> String {
 #[test]
 #[ignore = "it is run by the tests of credential helpers, in a process of its own"]
 fn the_process_that_asks_a_helper() {
-    let Ok(reference) = std::env::var("TEST_REFERENCE") else {
+    let Ok(reference) = std::env::var("CONTAINERS_TEST_REFERENCE") else {
         return;
     };
-    let helper = std::env::var("TEST_HELPER").unwrap();
+    let helper = std::env::var("CONTAINERS_TEST_HELPER").unwrap();
     let mut settings = fast();
     settings.timeouts.helper = std::time::Duration::from_secs(1);
     settings.docker_auth_config = Some(Secret::new(format!(r#"{{"credsStore":"{helper}"}}"#)));

@@ -119,7 +119,7 @@ impl Deployment {
             .collect();
     }
 
-    /// Sets variables of bosh-solo's environment, such as `IPTABLES`; they take the place of those set before.
+    /// Sets variables of bosh-solo's environment, such as `BOSH_SOLO_IPTABLES`; they take the place of those set before.
     pub fn environment(&mut self, variables: &[(&str, &str)]) {
         self.environment = variables
             .iter()
@@ -224,7 +224,7 @@ fn eprint_failure(outcome: &Outcome) {
 
 impl Drop for Deployment {
     fn drop(&mut self) {
-        if std::env::var_os("KEEP_DEPLOYMENTS").is_some() {
+        if std::env::var_os("CONTAINERS_TEST_KEEP_DEPLOYMENTS").is_some() {
             return;
         }
         let outcome = self.solo(&["delete-deployment"]);

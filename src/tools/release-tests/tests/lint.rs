@@ -250,7 +250,7 @@ fn blobs_are_pinned_where_they_come_from_and_where_bosh_looks() {
 fn every_property_is_described_and_stands_in_the_docs() {
     let path = repository().join("docs/properties.md");
     let mut wanted = "# Properties\n\nWhat each job takes, from its `spec`. A test keeps this page equal to the specs; \
-                      `UPDATE_DOCS=1 ci/test` writes it again.\n".to_owned();
+                      `CONTAINERS_UPDATE_DOCS=1 ci/test` writes it again.\n".to_owned();
     for job in directories("jobs") {
         let spec = yaml(&job.join("spec"));
         wanted += &format!(
@@ -280,12 +280,12 @@ fn every_property_is_described_and_stands_in_the_docs() {
             );
         }
     }
-    if std::env::var_os("UPDATE_DOCS").is_some() {
+    if std::env::var_os("CONTAINERS_UPDATE_DOCS").is_some() {
         fs::write(&path, &wanted).unwrap();
     }
     assert!(
         read(&path) == wanted,
-        "docs/properties.md differs from the job specs: UPDATE_DOCS=1 ci/test"
+        "docs/properties.md differs from the job specs: CONTAINERS_UPDATE_DOCS=1 ci/test"
     );
 }
 
@@ -521,7 +521,7 @@ fn the_vms_programs_read_no_environment_variable_that_the_docs_do_not_name() {
         "env = \"",
     ];
     let known = [(
-        "src/docker-ctl/src/drain.rs",
+        "src/docker-ctl/src/environment.rs",
         [
             "BOSH_JOB_STATE",
             "BOSH_JOB_NEXT_STATE",

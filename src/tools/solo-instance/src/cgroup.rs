@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::hierarchy::{self, Hierarchy};
 use crate::process;
@@ -33,21 +34,15 @@ impl Cgroup {
         })
     }
 
-    /// What the instance mounts of the hierarchies. Both versions where this machine has both, unless `CGROUP=v1|v2`
-    /// of the environment asks for one, as a Jammy or a Noble stemcell has it.
+    /// What the instance mounts of the hierarchies. Both versions where this machine has both, unless the
+    /// environment asks for one, as a Jammy or a Noble stemcell has it.
     pub(crate) fn seen_inside(&self) -> Result<Vec<Hierarchy>> {
-        let wanted = std::env::var("CGROUP").unwrap_or_default();
-        let seen = hierarchy::seen(&self.hierarchies, &wanted);
-        let why = match wanted.as_str() {
-            "" | "v1" | "v2" if !seen.is_empty() => return Ok(seen),
-            "" | "v1" | "v2" => "this machine has no such hierarchy mounted",
-            _ => "it is `v1` or `v2`",
-        };
-        Err(Error::Invalid {
-            what: "environment variable CGROUP",
-            value: wanted,
-            why: why.to_owned(),
-        })
+        let wanted = environment::cgroup()?;
+        let seen = hierarchy::seen(&self.hierarchies, wanted);
+        match wanted {
+            Some(version) if seen.is_empty() => Err(environment::no_such_cgroup(version)),
+            _ => Ok(seen),
+        }
     }
 
     fn directories(&self) -> impl Iterator<Item = (&Hierarchy, PathBuf)> {

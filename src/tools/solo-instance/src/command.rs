@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::environment;
 use crate::error::{Error, Result};
 
 /// Runs a program to its end and gives its standard output; a failure carries what it wrote to standard error.
@@ -47,7 +48,7 @@ pub(crate) fn last_lines(text: &str, count: usize) -> String {
 
 /// Where a program of this machine is: needed before the environment is emptied.
 pub(crate) fn find(program: &str) -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = environment::path();
     let standard = [
         "/usr/local/sbin",
         "/usr/local/bin",

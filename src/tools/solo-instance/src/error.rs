@@ -61,6 +61,16 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// An environment variable cannot be used.
+    #[error("environment variable {name} {value:?} is not usable: {why}")]
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// Why not.
+        why: String,
+    },
     /// A state file does not hold what it should.
     #[error("{} is not a state file of this version of bosh-solo", path.display())]
     State {

@@ -17,6 +17,22 @@ pub(crate) struct Hierarchy {
     pub(crate) v1: Option<String>,
 }
 
+/// A version of cgroups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CgroupVersion {
+    V1,
+    V2,
+}
+
+impl CgroupVersion {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
 impl Hierarchy {
     pub(crate) fn is_v2(&self) -> bool {
         self.v1.is_none()
@@ -73,16 +89,16 @@ fn select(mounts: &[Mount], controllers: &[&str]) -> Vec<Hierarchy> {
     found
 }
 
-/// The hierarchies of one version (`v1`, `v2`) or all of them. A machine with v2 alone has it at the top.
-pub(crate) fn seen(hierarchies: &[Hierarchy], wanted: &str) -> Vec<Hierarchy> {
+/// The hierarchies of one version or all of them. A machine with v2 alone has it at the top.
+pub(crate) fn seen(hierarchies: &[Hierarchy], wanted: Option<CgroupVersion>) -> Vec<Hierarchy> {
     let top = |h: &Hierarchy| Hierarchy {
         point: "/sys/fs/cgroup".into(),
         v1: h.v1.clone(),
     };
     match wanted {
-        "v1" => hierarchies.iter().filter(|h| !h.is_v2()).cloned().collect(),
-        "v2" => hierarchies.iter().filter(|h| h.is_v2()).map(top).collect(),
-        _ => hierarchies.to_vec(),
+        Some(CgroupVersion::V1) => hierarchies.iter().filter(|h| !h.is_v2()).cloned().collect(),
+        Some(CgroupVersion::V2) => hierarchies.iter().filter(|h| h.is_v2()).map(top).collect(),
+        None => hierarchies.to_vec(),
     }
 }
 
@@ -124,16 +140,16 @@ mod tests {
             mount("/sys/fs/cgroup/unified", "cgroup2", "rw"),
         ];
         let both = select(&mounts, &["cpu"]);
-        assert_eq!(seen(&both, "").len(), 2);
+        assert_eq!(seen(&both, None).len(), 2);
         assert_eq!(
-            seen(&both, "v1"),
+            seen(&both, Some(CgroupVersion::V1)),
             [Hierarchy {
                 point: "/sys/fs/cgroup/cpu".into(),
                 v1: Some("cpu".into())
             }]
         );
         assert_eq!(
-            seen(&both, "v2"),
+            seen(&both, Some(CgroupVersion::V2)),
             [Hierarchy {
                 point: "/sys/fs/cgroup".into(),
                 v1: None

@@ -1,44 +1,20 @@
-//! This machine, and the state directory in which its deployments live.
+//! This machine as the host of instances.
 
-use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use crate::compile::{self, CompileSpec, Compiled};
 use crate::error::{Error, Result};
 use crate::instance::{DiskFate, Instance, Record};
 use crate::network::Network;
-use crate::progress::Progress;
 use crate::spec::{InstanceSpec, NetworkSpec, check_name};
-use crate::{base_tree, digest, firewall, leftovers, lock, rootfs};
-
-/// What [`Host::open`] needs to know.
-#[derive(Debug, Clone)]
-pub struct HostConfig {
-    /// The state directory; see [`HostConfig::default_state_dir`].
-    pub state_dir: PathBuf,
-    /// The program, with leading arguments, that hands its further arguments to [`crate::init_main`]: the program
-    /// itself with a hidden subcommand, as in `[current_exe, "machine"]`.
-    pub init: Vec<OsString>,
-    /// Where progress is told.
-    pub progress: Progress,
-}
-
-impl HostConfig {
-    /// `BOSH_SOLO_STATE` of the environment, else `/var/lib/bosh-solo`.
-    #[must_use]
-    pub fn default_state_dir() -> PathBuf {
-        std::env::var_os("BOSH_SOLO_STATE")
-            .filter(|v| !v.is_empty())
-            .map_or_else(|| "/var/lib/bosh-solo".into(), Into::into)
-    }
-}
+use crate::state_dir::{HostConfig, StateDir, directories};
+use crate::{firewall, leftovers, lock, rootfs};
 
 /// This machine as the host of instances.
 #[derive(Debug, Clone)]
 pub struct Host {
-    pub(crate) config: Arc<HostConfig>,
+    state_dir: StateDir,
 }
 
 impl Host {
@@ -46,31 +22,8 @@ impl Host {
     ///
     /// # Errors
     /// [`Error::NotRoot`], or when the directory cannot be used.
-    pub fn open(mut config: HostConfig) -> Result<Self> {
-        if !rustix::process::geteuid().is_root() {
-            return Err(Error::NotRoot);
-        }
-        rootfs::make_directory(&config.state_dir, 0o700)?;
-        config.state_dir = config
-            .state_dir
-            .canonicalize()
-            .map_err(Error::io("resolving", config.state_dir.clone()))?;
-        let text = config.state_dir.to_string_lossy().into_owned();
-        if text.contains([',', ':', '\\', ' ', '\n']) {
-            let why = "mount options cannot hold a path with a comma, colon, backslash or space"
-                .to_owned();
-            return Err(Error::Invalid {
-                what: "state directory",
-                value: text,
-                why,
-            });
-        }
-        for directory in ["cache", "deployments", "compile"] {
-            rootfs::make_directory(&config.state_dir.join(directory), 0o700)?;
-        }
-        Ok(Self {
-            config: Arc::new(config),
-        })
+    pub fn open(config: HostConfig) -> Result<Self> {
+        StateDir::open(config).map(|state_dir| Self { state_dir })
     }
 
     /// The tree that every instance's root is made of: made once by mmdebstrap (about a minute), then found.
@@ -78,7 +31,7 @@ impl Host {
     /// # Errors
     /// When mmdebstrap fails, or this is neither Debian nor Ubuntu.
     pub fn base_tree(&self) -> Result<PathBuf> {
-        base_tree::ensure(&self.config.state_dir.join("cache"), &self.config.progress)
+        self.state_dir.base_tree()
     }
 
     /// The names of the deployments that have state here.
@@ -86,21 +39,14 @@ impl Host {
     /// # Errors
     /// When the state directory cannot be read.
     pub fn deployments(&self) -> Result<Vec<String>> {
-        let mut names = directories(&self.config.state_dir.join("deployments"))?;
-        names.sort();
-        Ok(names)
+        self.state_dir.deployments()
     }
 
     /// The directory of a deployment; the caller may keep files of its own in it (not named like `group-index` or
     /// `network.json`). [`Host::delete_deployment`] removes it.
     #[must_use]
     pub fn deployment_dir(&self, deployment: &str) -> PathBuf {
-        self.config.state_dir.join("deployments").join(deployment)
-    }
-
-    pub(crate) fn instance_dir(&self, deployment: &str, group: &str, index: u32) -> PathBuf {
-        self.deployment_dir(deployment)
-            .join(format!("{group}-{index}"))
+        self.state_dir.deployment_dir(deployment)
     }
 
     /// The network of a deployment, made if it is not there: a bridge with this machine at the first address.
@@ -110,7 +56,7 @@ impl Host {
     pub fn network(&self, deployment: &str, spec: &NetworkSpec) -> Result<Network> {
         check_name("deployment name", deployment)?;
         let _machine = lock::of_this_machine()?;
-        let _lock = self.lock()?;
+        let _lock = self.state_dir.lock()?;
         let directory = self.deployment_dir(deployment);
         rootfs::make_directory(&directory, 0o700)?;
         let mut others = Vec::new();
@@ -119,35 +65,27 @@ impl Host {
             .iter()
             .filter(|name| *name != deployment)
         {
-            others.extend(self.load_network(other)?.map(|network| network.subnet()));
+            others.extend(
+                self.state_dir
+                    .load_network(other)?
+                    .map(|network| network.subnet()),
+            );
         }
         if spec.nat {
-            firewall::forwarding_on(&self.config.state_dir)?;
+            firewall::forwarding_on(self.state_dir.path())?;
         }
-        let bridge = self.link_name("bs", deployment);
-        let network = Network::ensure(&directory, &self.tag(deployment), &bridge, *spec, &others)?;
+        let bridge = self.state_dir.link_name("bs", deployment);
+        let network = Network::ensure(
+            &directory,
+            &self.state_dir.tag(deployment),
+            &bridge,
+            *spec,
+            &others,
+        )?;
         if !spec.nat {
             self.turn_forwarding_off_if_unused()?;
         }
         Ok(network)
-    }
-
-    fn load_network(&self, deployment: &str) -> Result<Option<Network>> {
-        Network::load(&self.deployment_dir(deployment), &self.tag(deployment))
-    }
-
-    pub(crate) fn existing_network(&self, deployment: &str) -> Result<Network> {
-        self.load_network(deployment)?
-            .ok_or_else(|| Error::Unsupported {
-                what: format!("deployment {deployment} has no network"),
-                hint: "deploy it again".to_owned(),
-            })
-    }
-
-    pub(crate) fn release_address(&self, spec: &InstanceSpec) -> Result<()> {
-        let _lock = self.lock()?;
-        self.load_network(&spec.deployment)?
-            .map_or(Ok(()), |mut network| network.release(&spec.name()))
     }
 
     /// The instances of a deployment that were created and not destroyed, running or not, by group and index.
@@ -162,7 +100,7 @@ impl Host {
         }
         let mut instances = Vec::new();
         for name in directories(&directory)? {
-            instances.extend(Instance::load(self, &directory.join(name))?);
+            instances.extend(Instance::load(&self.state_dir, &directory.join(name))?);
         }
         instances.sort_by(|a, b| {
             (&a.spec().group, a.spec().index).cmp(&(&b.spec().group, b.spec().index))
@@ -177,7 +115,10 @@ impl Host {
     pub fn instance(&self, deployment: &str, group: &str, index: u32) -> Result<Option<Instance>> {
         check_name("deployment name", deployment)?;
         check_name("instance group name", group)?;
-        Instance::load(self, &self.instance_dir(deployment, group, index))
+        Instance::load(
+            &self.state_dir,
+            &self.state_dir.instance_dir(deployment, group, index),
+        )
     }
 
     /// Makes an instance, without booting it: directories, address, disk. The deployment's network must exist
@@ -190,11 +131,12 @@ impl Host {
     pub fn create(&self, spec: InstanceSpec) -> Result<Instance> {
         spec.check()?;
         let address = {
-            let _lock = self.lock()?;
-            self.existing_network(&spec.deployment)?
+            let _lock = self.state_dir.lock()?;
+            self.state_dir
+                .existing_network(&spec.deployment)?
                 .allocate(&spec.name(), spec.ip)?
         };
-        Instance::establish(self, Record { spec, address })
+        Instance::establish(&self.state_dir, Record { spec, address })
     }
 
     /// Compiles a package; a script that fails is no error here but a [`Compiled::status`].
@@ -203,9 +145,9 @@ impl Host {
     /// When the sandbox cannot be made.
     pub fn compile(&self, spec: CompileSpec) -> Result<Compiled> {
         compile::run(
-            &self.config.init,
+            &self.state_dir.config.init,
             &self.base_tree()?,
-            &self.config.state_dir.join("compile"),
+            &self.state_dir.path().join("compile"),
             spec,
         )
     }
@@ -221,8 +163,8 @@ impl Host {
         }
         let directory = self.deployment_dir(deployment);
         {
-            let _lock = self.lock()?;
-            if let Some(network) = self.load_network(deployment)? {
+            let _lock = self.state_dir.lock()?;
+            if let Some(network) = self.state_dir.load_network(deployment)? {
                 network.remove()?;
                 let file = directory.join("network.json");
                 fs::remove_file(&file).map_err(Error::io("removing", file))?;
@@ -230,8 +172,8 @@ impl Host {
             self.turn_forwarding_off_if_unused()?;
         }
         leftovers::sweep(
-            &self.tag(deployment),
-            &self.cgroup_path(deployment),
+            &self.state_dir.tag(deployment),
+            &self.state_dir.cgroup_path(deployment),
             &directory,
         )?;
         let left = self.leftovers(deployment)?;
@@ -262,59 +204,22 @@ impl Host {
     pub fn leftovers(&self, deployment: &str) -> Result<Vec<String>> {
         check_name("deployment name", deployment)?;
         leftovers::of(
-            &self.tag(deployment),
-            &self.cgroup_path(deployment),
+            &self.state_dir.tag(deployment),
+            &self.state_dir.cgroup_path(deployment),
             &self.deployment_dir(deployment),
         )
-    }
-
-    fn lock(&self) -> Result<fs::File> {
-        lock::exclusive(&self.config.state_dir.join("lock"))
     }
 
     fn turn_forwarding_off_if_unused(&self) -> Result<()> {
         for deployment in self.deployments()? {
             if self
+                .state_dir
                 .load_network(&deployment)?
                 .is_some_and(|network| network.nat())
             {
                 return Ok(());
             }
         }
-        firewall::forwarding_off(&self.config.state_dir)
+        firewall::forwarding_off(self.state_dir.path())
     }
-
-    /// Names a deployment on this machine, beside deployments of other state directories.
-    fn tag(&self, deployment: &str) -> String {
-        format!("{deployment}-{}", self.hash("", 8))
-    }
-
-    pub(crate) fn cgroup_path(&self, deployment: &str) -> PathBuf {
-        Path::new("bosh-solo").join(self.tag(deployment))
-    }
-
-    /// A name for a network link: it may have 15 bytes.
-    pub(crate) fn link_name(&self, prefix: &str, what: &str) -> String {
-        format!("{prefix}-{}", self.hash(what, 12))
-    }
-
-    fn hash(&self, what: &str, length: usize) -> String {
-        digest::short(
-            &[
-                self.config.state_dir.as_os_str().as_encoded_bytes(),
-                what.as_bytes(),
-            ],
-            length,
-        )
-    }
-}
-
-/// The names of the directories in a directory.
-fn directories(parent: &Path) -> Result<Vec<String>> {
-    let entries = fs::read_dir(parent).map_err(Error::io("reading", parent))?;
-    Ok(entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect())
 }

@@ -12,7 +12,7 @@ use crate::exec::{Exec, ExecOutput};
 use crate::instance::Instance;
 use crate::monit::{self, MONITRC, MonitStatus};
 use crate::plan::AGENT_PATH;
-use crate::{child, command, enter, process};
+use crate::{child, command, enter, environment, process};
 
 impl Instance {
     /// Runs a program inside. A program that fails is no error here but an [`ExecOutput::status`].
@@ -44,7 +44,7 @@ impl Instance {
         program.extend(exec.argv.iter().map(OsString::from));
 
         let chain = [
-            &self.host.config.init[..],
+            &self.state_dir.config.init[..],
             &enter::arguments(self.cgroup()?.entries(), program),
         ]
         .concat();
@@ -76,8 +76,8 @@ impl Instance {
             .env("USER", "root")
             .env("SHELL", "/bin/bash");
         exec = exec.env("PATH", format!("/var/vcap/bosh/bin:{AGENT_PATH}"));
-        if let Ok(kind) = std::env::var("TERM") {
-            exec = exec.env("TERM", kind);
+        if let Some((name, kind)) = environment::terminal() {
+            exec = exec.env(name, kind);
         }
         exec.cwd = Some("/root".to_owned());
         let mut command = self.entering(&exec)?;

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
-// circle: an instance keeps the host that it is on, and a host opens its instances
-use crate::host::Host;
 use crate::rootfs::remove;
 use crate::spec::InstanceSpec;
+use crate::state_dir::StateDir;
 use crate::storage::Storage;
 use crate::{disk, lock, mountinfo, plan};
 
@@ -27,7 +26,7 @@ pub enum DiskFate {
 /// One machine of a deployment, running or not.
 #[derive(Debug, Clone)]
 pub struct Instance {
-    pub(crate) host: Host,
+    pub(crate) state_dir: StateDir,
     pub(crate) record: Record,
 }
 
@@ -51,18 +50,18 @@ impl Files {
 }
 
 impl Instance {
-    pub(crate) fn load(host: &Host, directory: &Path) -> Result<Option<Self>> {
+    pub(crate) fn load(state_dir: &StateDir, directory: &Path) -> Result<Option<Self>> {
         let record = plan::load_if_there(&directory.join("instance.json"))?;
         Ok(record.map(|record| Self {
-            host: host.clone(),
+            state_dir: state_dir.clone(),
             record,
         }))
     }
 
     /// Makes the instance's directory and what is in it; what is there already stays.
-    pub(crate) fn establish(host: &Host, record: Record) -> Result<Self> {
+    pub(crate) fn establish(state_dir: &StateDir, record: Record) -> Result<Self> {
         let instance = Self {
-            host: host.clone(),
+            state_dir: state_dir.clone(),
             record,
         };
         let files = instance.files();
@@ -85,7 +84,7 @@ impl Instance {
         let spec = &self.record.spec;
         Files {
             directory: self
-                .host
+                .state_dir
                 .instance_dir(&spec.deployment, &spec.group, spec.index),
         }
     }
@@ -101,7 +100,7 @@ impl Instance {
     pub(crate) fn cgroup(&self) -> Result<Cgroup> {
         let spec = &self.record.spec;
         Cgroup::new(
-            self.host
+            self.state_dir
                 .cgroup_path(&spec.deployment)
                 .join(format!("{}-{}", spec.group, spec.index)),
         )
@@ -109,7 +108,7 @@ impl Instance {
 
     pub(crate) fn link(&self) -> String {
         let spec = &self.record.spec;
-        self.host
+        self.state_dir
             .link_name("bv", &format!("{}/{}", spec.deployment, spec.name()))
     }
 
@@ -160,7 +159,7 @@ impl Instance {
         if kept.is_none_or(|image| !image.exists()) {
             fs::remove_dir(&files.directory).map_err(Error::io("removing", &files.directory))?;
         }
-        self.host.release_address(&self.record.spec)
+        self.state_dir.release_address(&self.record.spec)
     }
 }
 

@@ -82,10 +82,7 @@ fn write_names(root: &Root, plan: &MachinePlan) -> Result<()> {
 
 /// What `update-alternatives --set iptables …` does.
 fn choose_iptables(root: &Root, variant: IptablesVariant) -> Result<()> {
-    let variant = match variant {
-        IptablesVariant::Legacy => "legacy",
-        IptablesVariant::Nft => "nft",
-    };
+    let variant = variant.as_str();
     for (family, tool) in ["iptables", "ip6tables"]
         .into_iter()
         .flat_map(|f| ["", "-save", "-restore"].map(|t| (f, t)))

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::instance::{Files, Instance, remove_if_there};
 use crate::plan::{self, MachinePlan};
 use crate::process::{self, Stat};
-use crate::{links, lock, monit};
+use crate::{environment, links, lock, monit};
 
 /// How long processes have to end before they are killed; systemd waits as long for what ignores SIGTERM.
 const REBOOT_GRACE: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ impl Instance {
     /// # Errors
     /// [`Error::Running`] if it runs already; [`Error::Boot`] with the last lines of its console.
     pub fn boot(&self) -> Result<()> {
-        let base = self.host.base_tree()?;
+        let base = self.state_dir.base_tree()?;
         let files = self.files();
         let _lock = lock::exclusive(&files.named("lock"))?;
         if self.running()? {
@@ -54,7 +54,7 @@ impl Instance {
 
     fn boot_machine(&self, base: PathBuf, files: &Files) -> Result<()> {
         let spec = &self.record.spec;
-        let network = self.host.existing_network(&spec.deployment)?;
+        let network = self.state_dir.existing_network(&spec.deployment)?;
         network.bring_up()?;
         let storage = self.storage();
         storage.ensure()?;
@@ -69,15 +69,13 @@ impl Instance {
             cgroups: cgroup.seen_inside()?,
             iptables: spec
                 .iptables
-                .map_or_else(crate::IptablesVariant::from_env, |variant| {
-                    Ok(Some(variant))
-                })?,
+                .map_or_else(environment::iptables, |variant| Ok(Some(variant)))?,
         };
         plan::save(&plan_file, &machine)?;
         cgroup.create()?;
         let name = format!("{}/{}", spec.deployment, spec.name());
         let mut console = Console::start(
-            &self.host.config.init,
+            &self.state_dir.config.init,
             &cgroup,
             &plan_file,
             &files.named("console.log"),

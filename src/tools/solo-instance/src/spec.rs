@@ -24,7 +24,7 @@ pub struct InstanceSpec {
     pub persistent_disk_mb: Option<u64>,
     /// The host name inside the instance; none: the instance's ID, as on a BOSH VM.
     pub hostname: Option<String>,
-    /// Which iptables the instance has; none: `IPTABLES` of the environment, else nft where the kernel has it.
+    /// Which iptables the instance has; none: what the environment says, else nft where the kernel has it.
     pub iptables: Option<IptablesVariant>,
 }
 
@@ -63,20 +63,12 @@ pub enum IptablesVariant {
 }
 
 impl IptablesVariant {
-    /// What `IPTABLES=legacy|nft` says, if it is set.
-    pub fn from_env() -> Result<Option<Self>> {
-        match std::env::var("IPTABLES") {
-            Err(_) => Ok(None),
-            Ok(value) => match value.as_str() {
-                "" => Ok(None),
-                "legacy" => Ok(Some(Self::Legacy)),
-                "nft" => Ok(Some(Self::Nft)),
-                _ => Err(Error::Invalid {
-                    what: "environment variable IPTABLES",
-                    value,
-                    why: "it is `legacy` or `nft`".to_owned(),
-                }),
-            },
+    /// Its name, in the environment and in the programs' own names.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Nft => "nft",
         }
     }
 }

@@ -33,9 +33,10 @@ pub struct Environment {
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     let mut global = cli.global;
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    global.deployment = global.deployment.or_else(|| set("BOSH_DEPLOYMENT"));
-    global.non_interactive |= set("BOSH_NON_INTERACTIVE").is_some_and(|value| value != "false");
+    global.deployment = global
+        .deployment
+        .or_else(solo_instance::environment::deployment);
+    global.non_interactive |= solo_instance::environment::non_interactive();
     let environment = Environment {
         progress: Arc::new(Progress::new(global.no_color)),
         global,
@@ -84,7 +85,7 @@ impl Environment {
             .global
             .state_dir
             .clone()
-            .unwrap_or_else(HostConfig::default_state_dir);
+            .unwrap_or_else(solo_instance::environment::state_dir);
         std::path::absolute(&directory)
             .with_context(|| format!("state directory {}", directory.display()))
     }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use registry_client::{Client, Credentials, Secret, Settings};
+use registry_client::{Client, Credentials, Secret, Settings, environment};
 
 use crate::source;
 
@@ -99,11 +99,8 @@ impl Access {
     /// A client for these registries.
     pub fn client(&self, registries: &BTreeSet<String>) -> Result<Client, Error> {
         let mut settings = Settings::from_environment();
-        let variable = || std::env::var_os("REGISTRY_AUTH_FILE").filter(|file| !file.is_empty());
-        let authfile = self
-            .authfile
-            .clone()
-            .or_else(|| variable().map(PathBuf::from));
+        let authfile = self.authfile.clone();
+        let authfile = authfile.or_else(environment::registry_auth_file);
         if let Some(path) = self.authfile.as_ref().filter(|path| !path.exists()) {
             return Err(Error::NoAuthfile { path: path.clone() });
         }

@@ -123,7 +123,7 @@ pub fn freeze(
     let freezing = Freezing {
         release: &release,
         client: &client,
-        docker_host: std::env::var("DOCKER_HOST").ok(),
+        docker_host: registry_client::environment::docker_host(),
         options: &options,
         jobs: how.jobs.get(),
         progress: &progress,

@@ -141,9 +141,7 @@ impl NamedImages {
     /// What Compose would know: the environment, then the env files, a later one winning. What is wrong with the file beside
     /// the recipe, which nobody named, matters only if an image's name needs it.
     fn variables(&self, recipe: &Path) -> Result<Variables, Vec<String>> {
-        let mut variables: Variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let mut variables: Variables = registry_client::environment::of_recipes().collect();
         let mut problems = Vec::new();
         let beside = recipe.parent().unwrap_or(Path::new("")).join(".env");
         let files = if self.env_file.is_empty() && beside.is_file() {

@@ -27,7 +27,10 @@ fn a_data_root_goes_over_to_other_cgroups_and_another_iptables_and_back() {
         ("v1", "legacy"),
     ];
     for (number, (cgroups, iptables)) in stemcells.into_iter().enumerate() {
-        deployment.environment(&[("CGROUP", cgroups), ("IPTABLES", iptables)]);
+        deployment.environment(&[
+            ("BOSH_SOLO_CGROUP", cgroups),
+            ("BOSH_SOLO_IPTABLES", iptables),
+        ]);
         let when = format!("cgroups {cgroups}, iptables {iptables}");
         if number == 0 {
             deployment.deploy_ok();
