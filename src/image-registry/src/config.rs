@@ -44,12 +44,22 @@ impl Config {
         let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         let config: Self = serde_json::from_slice(&bytes)
             // the parser's words could show a password
-            .map_err(|error| anyhow::anyhow!("line {}, column {}: not of the form that this release's template renders", error.line(), error.column()))
+            .map_err(|error| {
+                anyhow::anyhow!(
+                    "line {}, column {}: not of the form that this release's template renders",
+                    error.line(),
+                    error.column()
+                )
+            })
             .with_context(|| format!("reading {}", path.display()))?;
         let mut names: Vec<_> = config.users.iter().map(|user| &user.name).collect();
         names.sort_unstable();
         let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
-        ensure!(twice.is_none(), "property `users`: {} is there twice", twice.map_or("", |pair| pair[0]));
+        ensure!(
+            twice.is_none(),
+            "property `users`: {} is there twice",
+            twice.map_or("", |pair| pair[0])
+        );
         Ok(config)
     }
 }

@@ -136,9 +136,17 @@ mod tests {
         assert_eq!(long.len(), "sha512:".len() + 128);
         assert_eq!(long.parse(), Ok(Digest::of(Algorithm::Sha512, b"x")));
         for bad in [
-            "", "sha256", "sha256:", "sha256:baddigeststring", &empty[..70], &empty.to_uppercase(),
-            &empty.replace("sha256", "sha512"), &empty.replace("sha256", "md5"), &format!("{empty}0"),
-            &empty.replace("e3b0", "../."), &empty.replacen('e', "é", 1),
+            "",
+            "sha256",
+            "sha256:",
+            "sha256:baddigeststring",
+            &empty[..70],
+            &empty.to_uppercase(),
+            &empty.replace("sha256", "sha512"),
+            &empty.replace("sha256", "md5"),
+            &format!("{empty}0"),
+            &empty.replace("e3b0", "../."),
+            &empty.replacen('e', "é", 1),
         ] {
             assert_eq!(bad.parse::<Digest>(), Err(()), "{bad}");
         }

@@ -33,7 +33,11 @@ const GRACE: Duration = Duration::from_secs(20);
 #[command(version)]
 struct Arguments {
     /// Rendered configuration of the job
-    #[arg(long, value_name = "PATH", default_value = "/var/vcap/jobs/registry/config/config.json")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/var/vcap/jobs/registry/config/config.json"
+    )]
     config: PathBuf,
 
     #[command(subcommand)]
@@ -82,7 +86,8 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
-    tracing::info!(address = %config.listen, tls = acceptor.is_some(), "serving");
+    let address = listener.local_addr().context("asking for the address")?;
+    tracing::info!(%address, tls = acceptor.is_some(), "serving");
     let end = async {
         tokio::select! {
             _ = terminate.recv() => {}

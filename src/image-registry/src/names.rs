@@ -44,7 +44,8 @@ fn is_component(text: &str) -> bool {
     let mut had_word = false;
     for byte in text.bytes() {
         if is_alphanumeric(byte) {
-            if !separator.is_empty() && !(had_word && is_separator(&separator)) {
+            let is_joined = had_word && is_separator(&separator);
+            if !separator.is_empty() && !is_joined {
                 return false;
             }
             separator.clear();
@@ -118,13 +119,22 @@ mod tests {
     #[test]
     fn repositories_follow_the_specification() {
         let long = ["a"; 128].join("/");
-        for good in ["a", "library/redis", "a.b", "a_b", "a__b", "a---b", "0/1-2", &long] {
+        for good in [
+            "a",
+            "library/redis",
+            "a.b",
+            "a_b",
+            "a__b",
+            "a---b",
+            "0/1-2",
+            &long,
+        ] {
             assert!(good.parse::<Repository>().is_ok(), "{good}");
         }
         let longer = format!("{long}b");
         for bad in [
-            "", "/", "a/", "/a", "a//b", "A", "a..b", "a___b", "a_-b", "-a", "a-", "_a", "a.", ".", "..", "a/../b", "_tags/a", "a/_tags",
-            "a b", "a%2fb", "a\0b", "ä", "a\\b", &longer,
+            "", "/", "a/", "/a", "a//b", "A", "a..b", "a___b", "a_-b", "-a", "a-", "_a", "a.", ".",
+            "..", "a/../b", "_tags/a", "a/_tags", "a b", "a%2fb", "a\0b", "ä", "a\\b", &longer,
         ] {
             assert!(bad.parse::<Repository>().is_err(), "{bad:?}");
         }
@@ -137,9 +147,15 @@ mod tests {
             assert!(good.parse::<Tag>().is_ok(), "{good}");
         }
         let longer = "a".repeat(129);
-        for bad in ["", ".", "..", "-a", ".a", "a/b", "a:b", "a b", "ä", "a\0", &longer] {
+        for bad in [
+            "", ".", "..", "-a", ".a", "a/b", "a:b", "a b", "ä", "a\0", &longer,
+        ] {
             assert!(bad.parse::<Tag>().is_err(), "{bad:?}");
         }
-        assert!("sha256:baddigeststring".parse::<ManifestReference>().is_err());
+        assert!(
+            "sha256:baddigeststring"
+                .parse::<ManifestReference>()
+                .is_err()
+        );
     }
 }

@@ -49,10 +49,21 @@ mod tests {
     fn only_the_scheme_basic_is_read() {
         let header = |text: &str| format!("Basic {}", STANDARD.encode(text));
         let login = Login::parse(header("ci:a:b ü").as_bytes()).unwrap();
-        assert_eq!((login.name.as_str(), login.password.as_str()), ("ci", "a:b ü"));
+        assert_eq!(
+            (login.name.as_str(), login.password.as_str()),
+            ("ci", "a:b ü")
+        );
         assert!(!format!("{login:?}").contains("a:b"));
         assert!(Login::parse(header("ci:x").replace("Basic", "bAsIc").as_bytes()).is_some());
-        for bad in ["", "Basic", "Basic ", "Basic !", "Bearer x", &header("ci"), "Digest username=\"ci\""] {
+        for bad in [
+            "",
+            "Basic",
+            "Basic ",
+            "Basic !",
+            "Bearer x",
+            &header("ci"),
+            "Digest username=\"ci\"",
+        ] {
             assert!(Login::parse(bad.as_bytes()).is_none(), "{bad}");
         }
         assert!(Login::parse(b"Basic \xff").is_none());

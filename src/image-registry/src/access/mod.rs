@@ -53,7 +53,9 @@ impl Identity {
 
     /// Whether it may do this in a repository.
     pub fn may(&self, right: Right, repository: &Repository) -> bool {
-        self.grants.iter().any(|grant| grant.allows(right, repository))
+        self.grants
+            .iter()
+            .any(|grant| grant.allows(right, repository))
     }
 }
 
@@ -155,13 +157,22 @@ mod tests {
         let (ours, others) = ("team/app".parse().unwrap(), "teams/app".parse().unwrap());
         assert!(ci.may(Right::Push, &ours) && !ci.may(Right::Delete, &ours));
         assert!(!ci.may(Right::Pull, &others));
-        for (name, password) in [("ci", "hunter"), ("ci", ""), ("host", ""), ("nobody", "x"), ("", "")] {
+        for (name, password) in [
+            ("ci", "hunter"),
+            ("ci", ""),
+            ("host", ""),
+            ("nobody", "x"),
+            ("", ""),
+        ] {
             let refused = access.check(from, login(name, password)).await.unwrap_err();
             assert_eq!(refused, Refusal::Wrong, "{name}");
         }
         assert_eq!(access.nobody().name(), None);
         assert!(!access.nobody().may(Right::Pull, &ours));
-        let by_certificate: Vec<_> = access.certificates().map(|(dns, who)| (dns, who.name())).collect();
+        let by_certificate: Vec<_> = access
+            .certificates()
+            .map(|(dns, who)| (dns, who.name()))
+            .collect();
         assert_eq!(by_certificate, [("docker.internal", Some("host"))]);
     }
 

@@ -1,4 +1,4 @@
-//! Whether a password is the right one. Those in CredHub are plain, those of `htpasswd -B` are bcrypt's.
+//! Whether a password is the right one. Those in `CredHub` are plain, those of `htpasswd -B` are bcrypt's.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ const REMEMBERED: usize = 1024;
 pub struct Passwords {
     /// By name and configured hash: what was right.
     right: Mutex<HashMap<String, [u8; 32]>>,
-    /// Of the digests that are remembered, lest one that leaks can be looked up.
+    /// Of the digests that are remembered, so that one that leaks cannot be looked up.
     salt: [u8; 32],
 }
 
@@ -74,7 +74,10 @@ impl Passwords {
 
 /// Whether a configured password is a hash of bcrypt's.
 pub fn is_bcrypt(configured: &str) -> bool {
-    configured.len() == 60 && ["$2a$", "$2b$", "$2y$"].iter().any(|kind| configured.starts_with(kind))
+    configured.len() == 60
+        && ["$2a$", "$2b$", "$2y$"]
+            .iter()
+            .any(|kind| configured.starts_with(kind))
 }
 
 #[cfg(test)]
@@ -96,7 +99,11 @@ mod tests {
         ] {
             let configured = Secret::new(configured);
             let login = Login::new("ci", given);
-            assert_eq!(passwords.check(&login, Some(&configured)).await, expected, "{given}");
+            assert_eq!(
+                passwords.check(&login, Some(&configured)).await,
+                expected,
+                "{given}"
+            );
         }
         assert!(!passwords.check(&Login::new("ci", ""), None).await);
         assert_eq!(passwords.lock().len(), 1);

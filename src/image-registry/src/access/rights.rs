@@ -43,8 +43,8 @@ impl Grant {
     pub fn allows(&self, right: Right, repository: &Repository) -> bool {
         let prefix = self.repositories.trim_end_matches('/');
         let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
-        let is_here = prefix.is_empty()
-            || (repository.as_str().strip_prefix(prefix)).is_some_and(is_below);
+        let is_here =
+            prefix.is_empty() || (repository.as_str().strip_prefix(prefix)).is_some_and(is_below);
         is_here && self.rights.contains(&right)
     }
 }
@@ -70,7 +70,11 @@ mod tests {
                 rights: vec![Right::Pull],
             };
             let repository = repository.parse().unwrap();
-            assert_eq!(grant.allows(Right::Pull, &repository), expected, "{prefix} {repository}");
+            assert_eq!(
+                grant.allows(Right::Pull, &repository),
+                expected,
+                "{prefix} {repository}"
+            );
             assert!(!grant.allows(Right::Push, &repository));
         }
     }

@@ -23,7 +23,7 @@ const PIECE: usize = 128 << 10;
 /// Bytes of a request that are written to the store at a time.
 const WRITTEN: usize = 1 << 20;
 /// How long a client may send nothing.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Bytes.
 pub fn full(bytes: Bytes) -> Body {

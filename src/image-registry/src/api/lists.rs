@@ -26,19 +26,26 @@ pub async fn tags(registry: &Registry, repository: Repository, uri: &Uri) -> Out
     let query = Query::of(uri);
     let page = query.page(MOST)?;
     let storage = registry.storage.clone();
-    let named = repository.clone();
+    let asked = repository.clone();
     let found = blocking(move || {
-        let is_there = storage.has_repository(&named);
-        is_there.then(|| storage.tags(&named)).transpose()
+        let is_there = storage.has_repository(&asked);
+        is_there.then(|| storage.tags(&asked)).transpose()
     });
     let tags = found.await?.ok_or_else(|| {
         ApiError::name_unknown("there is no such repository: nothing was ever pushed to it")
     })?;
-    let names = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
-    let (names, has_more) = page.of(names);
+    let all = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
+    let (listed, has_more) = page.of(all);
     let path = format!("/v2/{repository}/tags/list?n={}", page.count);
-    let answer = linked(Answer::new(StatusCode::OK), &path, names.last().filter(|_| has_more));
-    Ok(answer.json("application/json", &json!({"name": repository.as_str(), "tags": names})))
+    let answer = linked(
+        Answer::new(StatusCode::OK),
+        &path,
+        listed.last().filter(|_| has_more),
+    );
+    Ok(answer.json(
+        "application/json",
+        &json!({"name": repository.as_str(), "tags": listed}),
+    ))
 }
 
 /// The repositories that a login may pull from.
@@ -55,20 +62,29 @@ pub async fn catalog(registry: &Registry, identity: &Identity, uri: &Uri) -> Out
     }
     let (names, has_more) = page.of(names);
     let path = format!("/v2/_catalog?n={}", page.count);
-    let answer = linked(Answer::new(StatusCode::OK), &path, names.last().filter(|_| has_more));
+    let answer = linked(
+        Answer::new(StatusCode::OK),
+        &path,
+        names.last().filter(|_| has_more),
+    );
     Ok(answer.json("application/json", &json!({"repositories": names})))
 }
 
 /// The manifests that name this one as their subject. There need be no such manifest.
-pub async fn referrers(registry: &Registry, repository: Repository, subject: Digest, uri: &Uri) -> Outcome {
+pub async fn referrers(
+    registry: &Registry,
+    repository: Repository,
+    subject: Digest,
+    uri: &Uri,
+) -> Outcome {
     let query = Query::of(uri);
     let wanted = query.get("artifactType").map(str::to_owned);
     let page = query.page(MOST_REFERRERS)?;
     let storage = registry.storage.clone();
-    let (named, about) = (repository.clone(), subject.clone());
-    let all = blocking(move || storage.referrers(&named, &about)).await?;
-    let names = all.iter().map(ToString::to_string).collect();
-    let (names, has_more) = page.of(names);
+    let (asked, about) = (repository.clone(), subject.clone());
+    let all = blocking(move || storage.referrers(&asked, &about)).await?;
+    let all = all.iter().map(ToString::to_string).collect();
+    let (listed, has_more) = page.of(all);
     let mut path = format!("/v2/{repository}/referrers/{subject}?n={}", page.count);
     let mut answer = Answer::new(StatusCode::OK);
     if let Some(wanted) = &wanted {
@@ -76,10 +92,10 @@ pub async fn referrers(registry: &Registry, repository: Repository, subject: Dig
         let encoded: String = form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
         path = format!("{path}&artifactType={encoded}");
     }
-    let answer = linked(answer, &path, names.last().filter(|_| has_more));
+    let answer = linked(answer, &path, listed.last().filter(|_| has_more));
     let storage = registry.storage.clone();
     let manifests = blocking(move || {
-        let entries = names.iter().filter_map(|name| {
+        let entries = listed.iter().filter_map(|name| {
             let digest = name.parse().ok()?;
             descriptor(&storage, &repository, digest, wanted.as_deref()).transpose()
         });

@@ -63,7 +63,9 @@ impl Document {
         match document.schema_version {
             Some(2) => Ok(document),
             Some(1) => Err(schema_1()),
-            _ => Err(bad("this is no manifest: it has no schemaVersion 2".to_owned())),
+            _ => Err(bad(
+                "this is no manifest: it has no schemaVersion 2".to_owned()
+            )),
         }
     }
 
@@ -127,7 +129,11 @@ fn schema_1() -> ApiError {
 }
 
 /// Gives a manifest out.
-pub async fn get(registry: &Registry, repository: Repository, reference: ManifestReference) -> Outcome {
+pub async fn get(
+    registry: &Registry,
+    repository: Repository,
+    reference: ManifestReference,
+) -> Outcome {
     let storage = registry.storage.clone();
     let found = blocking(move || storage.manifest(&repository, &reference)).await?;
     let Some(StoredManifest {
@@ -214,7 +220,11 @@ fn asked_tags(query: &Query) -> Result<Vec<Tag>, ApiError> {
 }
 
 /// Deletes a manifest, or a tag alone.
-pub async fn delete(registry: &Registry, repository: Repository, reference: ManifestReference) -> Outcome {
+pub async fn delete(
+    registry: &Registry,
+    repository: Repository,
+    reference: ManifestReference,
+) -> Outcome {
     let storage = registry.storage.clone();
     let was_there = blocking(move || match &reference {
         ManifestReference::Tag(tag) => storage.delete_tag(&repository, tag),

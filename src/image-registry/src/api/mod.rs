@@ -111,14 +111,20 @@ impl Registry {
             Route::Ping => Ok(answer::Answer::new(hyper::StatusCode::OK)
                 .json("application/json", &serde_json::json!({}))),
             Route::Catalog => lists::catalog(self, &identity, request.uri()).await,
-            Route::In(repository, Resource::Tags) => lists::tags(self, repository, request.uri()).await,
+            Route::In(repository, Resource::Tags) => {
+                lists::tags(self, repository, request.uri()).await
+            }
             Route::In(repository, Resource::Referrers(subject)) => {
                 lists::referrers(self, repository, subject, request.uri()).await
             }
             Route::In(repository, Resource::Manifest(reference)) => {
                 let is_head = request.method() == Method::HEAD;
                 let response = manifests::answer(self, repository, reference, request).await?;
-                Ok(if is_head { response.map(|_| body::empty()) } else { response })
+                Ok(if is_head {
+                    response.map(|_| body::empty())
+                } else {
+                    response
+                })
             }
             Route::In(repository, Resource::Blob(digest)) => {
                 blobs::answer(self, repository, digest, &request).await
@@ -133,10 +139,17 @@ impl Registry {
     }
 
     /// Whose request it is: a login that it brings counts more than the certificate of its connection.
-    async fn identity(&self, client: &Client, request: &Request<Incoming>) -> Result<Identity, ApiError> {
+    async fn identity(
+        &self,
+        client: &Client,
+        request: &Request<Incoming>,
+    ) -> Result<Identity, ApiError> {
         let header = request.headers().get(AUTHORIZATION);
         let Some(header) = header else {
-            return Ok(client.certificate.clone().unwrap_or_else(|| self.access.nobody()));
+            return Ok(client
+                .certificate
+                .clone()
+                .unwrap_or_else(|| self.access.nobody()));
         };
         let login = Login::parse(header.as_bytes())
             .ok_or_else(|| challenge("the Authorization is none of HTTP's scheme Basic"))?;

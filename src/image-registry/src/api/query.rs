@@ -11,7 +11,11 @@ impl Query {
     /// Reads them.
     pub fn of(uri: &Uri) -> Self {
         let text = uri.query().unwrap_or_default();
-        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+        Self(
+            form_urlencoded::parse(text.as_bytes())
+                .into_owned()
+                .collect(),
+        )
     }
 
     /// The first of this name.
@@ -69,13 +73,17 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded_once() {
-        let uri: Uri = "/v2/?tag=a&tag=b%2Bc&artifactType=application%2Fx%2Bjson&empty&last=%25&odd=%zz+1"
-            .parse()
-            .unwrap();
+        let uri: Uri =
+            "/v2/?tag=a&tag=b%2Bc&artifactType=application%2Fx%2Bjson&empty&last=%25&odd=%zz+1"
+                .parse()
+                .unwrap();
         let query = Query::of(&uri);
         assert_eq!(query.all("tag").collect::<Vec<_>>(), ["a", "b+c"]);
         assert_eq!(query.get("artifactType"), Some("application/x+json"));
-        assert_eq!((query.get("empty"), query.get("last")), (Some(""), Some("%")));
+        assert_eq!(
+            (query.get("empty"), query.get("last")),
+            (Some(""), Some("%"))
+        );
         assert_eq!((query.get("odd"), query.get("none")), (Some("%zz 1"), None));
     }
 

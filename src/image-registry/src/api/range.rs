@@ -80,7 +80,16 @@ mod tests {
     fn pieces_say_their_first_and_last_byte() {
         assert_eq!(of_piece("0-1023"), Some((0, 1024)));
         assert_eq!(of_piece("1024-1024"), Some((1024, 1)));
-        for bad in ["", "-", "1-", "-1", "2-1", "a-b", "0-18446744073709551615", "bytes 0-1/2"] {
+        for bad in [
+            "",
+            "-",
+            "1-",
+            "-1",
+            "2-1",
+            "a-b",
+            "0-18446744073709551615",
+            "bytes 0-1/2",
+        ] {
             assert_eq!(of_piece(bad), None, "{bad}");
         }
     }

@@ -56,7 +56,8 @@ impl Route {
         let path = path.trim_start_matches('/');
         let digest = |text: &str| {
             let bad = "the digest is not of the form sha256:… or sha512:… with lower-case hexadecimal digits";
-            text.parse::<Digest>().map_err(|()| ApiError::digest_invalid(bad))
+            text.parse::<Digest>()
+                .map_err(|()| ApiError::digest_invalid(bad))
         };
         let (name, resource) = if let Some(name) = path.strip_suffix("/tags/list") {
             (name, Resource::Tags)
@@ -93,14 +94,16 @@ impl Route {
         use Resource::{Blob, Manifest, Referrers, Tags, Upload, Uploads};
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         let right = match self {
-            Self::Ping if is_read => return Ok(None),
-            Self::Catalog if is_read => return Ok(None),
+            Self::Ping | Self::Catalog if is_read => return Ok(None),
             Self::In(_, Tags | Manifest(_) | Blob(_) | Referrers(_)) if is_read => Right::Pull,
             Self::In(_, Manifest(_)) if method == Method::PUT => Right::Push,
             Self::In(_, Manifest(_) | Blob(_)) if method == Method::DELETE => Right::Delete,
             Self::In(_, Uploads) if method == Method::POST => Right::Push,
             Self::In(_, Upload(_))
-                if matches!(*method, Method::GET | Method::PATCH | Method::PUT | Method::DELETE) =>
+                if matches!(
+                    *method,
+                    Method::GET | Method::PATCH | Method::PUT | Method::DELETE
+                ) =>
             {
                 Right::Push
             }
@@ -132,14 +135,38 @@ mod tests {
             ("/v2".to_owned(), Route::Ping),
             ("/v2/".to_owned(), Route::Ping),
             ("/v2/_catalog".to_owned(), Route::Catalog),
-            ("/v2/a/b/tags/list".to_owned(), Route::In(name("a/b"), Resource::Tags)),
-            ("/v2/a/manifests/1".to_owned(), Route::In(name("a"), tag("1"))),
-            ("/v2/a/blobs/uploads/".to_owned(), Route::In(name("a"), Resource::Uploads)),
-            ("/v2/a/blobs/uploads".to_owned(), Route::In(name("a"), Resource::Uploads)),
-            ("/v2/a/blobs/uploads/1f".to_owned(), Route::In(name("a"), Resource::Upload("1f".to_owned()))),
-            (format!("/v2/a/blobs/{digest}"), Route::In(name("a"), blob())),
-            (format!("/v2/a/blobs/{}", digest.replace(':', "%3A")), Route::In(name("a"), blob())),
-            (format!("/v2/manifests/blobs/tags/blobs/{digest}"), Route::In(name("manifests/blobs/tags"), blob())),
+            (
+                "/v2/a/b/tags/list".to_owned(),
+                Route::In(name("a/b"), Resource::Tags),
+            ),
+            (
+                "/v2/a/manifests/1".to_owned(),
+                Route::In(name("a"), tag("1")),
+            ),
+            (
+                "/v2/a/blobs/uploads/".to_owned(),
+                Route::In(name("a"), Resource::Uploads),
+            ),
+            (
+                "/v2/a/blobs/uploads".to_owned(),
+                Route::In(name("a"), Resource::Uploads),
+            ),
+            (
+                "/v2/a/blobs/uploads/1f".to_owned(),
+                Route::In(name("a"), Resource::Upload("1f".to_owned())),
+            ),
+            (
+                format!("/v2/a/blobs/{digest}"),
+                Route::In(name("a"), blob()),
+            ),
+            (
+                format!("/v2/a/blobs/{}", digest.replace(':', "%3A")),
+                Route::In(name("a"), blob()),
+            ),
+            (
+                format!("/v2/manifests/blobs/tags/blobs/{digest}"),
+                Route::In(name("manifests/blobs/tags"), blob()),
+            ),
         ] {
             assert_eq!(Route::parse(&path).unwrap(), expected, "{path}");
         }
@@ -148,9 +175,23 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for path in [
-            "", "/", "/v1/", "/v2x", "/v2/a", "/v2/a/b", "/v2/A/tags/list", "/v2//tags/list", "/v2/a%2Fb/tags/list",
-            "/v2/../tags/list", "/v2/a/../b/tags/list", "/v2/a%00/tags/list", "/v2/a/blobs/sha256:baddigest",
-            "/v2/a/manifests/sha256:baddigeststring", "/v2/a/manifests/..", "/v2/a/manifests/", "/v2/_tags/tags/list",
+            "",
+            "/",
+            "/v1/",
+            "/v2x",
+            "/v2/a",
+            "/v2/a/b",
+            "/v2/A/tags/list",
+            "/v2//tags/list",
+            "/v2/a%2Fb/tags/list",
+            "/v2/../tags/list",
+            "/v2/a/../b/tags/list",
+            "/v2/a%00/tags/list",
+            "/v2/a/blobs/sha256:baddigest",
+            "/v2/a/manifests/sha256:baddigeststring",
+            "/v2/a/manifests/..",
+            "/v2/a/manifests/",
+            "/v2/_tags/tags/list",
         ] {
             let status = Route::parse(path).unwrap_err().status();
             assert!(status.is_client_error(), "{path}: {status}");

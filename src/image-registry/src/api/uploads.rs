@@ -116,12 +116,17 @@ async fn hold(
     repository: &Repository,
     id: String,
 ) -> Result<Held, ApiError> {
-    let unknown = || ApiError::upload_unknown("there is no such upload: it has ended, or was never begun");
+    let unknown =
+        || ApiError::upload_unknown("there is no such upload: it has ended, or was never begun");
     let claim = registry.uploads.claim(&id).ok_or_else(|| {
-        ApiError::upload_busy("another request is busy with this upload: ask where it stands, and go on from there")
+        ApiError::upload_busy(
+            "another request is busy with this upload: ask where it stands, and go on from there",
+        )
     })?;
     let storage = registry.storage.clone();
-    let upload = blocking(move || storage.open_upload(&id)).await?.ok_or_else(unknown)?;
+    let upload = blocking(move || storage.open_upload(&id))
+        .await?
+        .ok_or_else(unknown)?;
     let state = upload.state();
     if state.repository != repository.as_str() || state.user.as_deref() != identity.name() {
         return Err(unknown());
@@ -138,20 +143,29 @@ fn check_piece(headers: &HeaderMap, repository: &Repository, held: &Held) -> Res
     let refused = |what: String| {
         ApiError::piece_out_of_order(what)
             .with_header(RANGE, &came(size))
-            .with_header(hyper::header::LOCATION, &location(repository, held.upload.id()))
+            .with_header(
+                hyper::header::LOCATION,
+                &location(repository, held.upload.id()),
+            )
     };
     let text = header.to_str().unwrap_or_default();
     let Some((first, length)) = range::of_piece(text) else {
-        return Err(refused("the Content-Range is not of the form FIRST-LAST".to_owned()));
+        return Err(refused(
+            "the Content-Range is not of the form FIRST-LAST".to_owned(),
+        ));
     };
     if first != size {
         return Err(refused(format!(
             "the upload has {size} bytes, and this piece begins at byte {first}"
         )));
     }
-    let said = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let said = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if said.is_some_and(|said| said != length) {
-        return Err(ApiError::size_invalid("the Content-Range and the Content-Length differ"));
+        return Err(ApiError::size_invalid(
+            "the Content-Range and the Content-Length differ",
+        ));
     }
     Ok(())
 }
@@ -178,7 +192,12 @@ async fn receive(mut held: Held, body: Incoming) -> Result<Held, (Held, ApiError
     }
 }
 
-async fn finish(registry: &Registry, held: Held, repository: Repository, digest: Digest) -> Outcome {
+async fn finish(
+    registry: &Registry,
+    held: Held,
+    repository: Repository,
+    digest: Digest,
+) -> Outcome {
     let storage = registry.storage.clone();
     let (into, wanted) = (repository.clone(), digest.clone());
     let (upload, claim) = held.into_parts();
@@ -243,7 +262,9 @@ fn any_source(storage: &Storage, identity: &Identity, digest: &Digest) -> std::i
 
 fn parse(text: &str) -> Result<Digest, ApiError> {
     text.parse().map_err(|()| {
-        ApiError::digest_invalid("the digest is not of the form sha256:… or sha512:… with lower-case hexadecimal digits")
+        ApiError::digest_invalid(
+            "the digest is not of the form sha256:… or sha512:… with lower-case hexadecimal digits",
+        )
     })
 }
 

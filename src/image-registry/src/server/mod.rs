@@ -36,7 +36,11 @@ pub async fn serve(
     let (ending, _) = tokio::sync::watch::channel(false);
     let mut end = std::pin::pin!(end);
     loop {
-        let permit = free.clone().acquire_owned().await.context("counting connections")?;
+        let permit = free
+            .clone()
+            .acquire_owned()
+            .await
+            .context("counting connections")?;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = &mut end => break,

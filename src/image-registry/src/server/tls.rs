@@ -36,9 +36,13 @@ impl Acceptor {
                 for authority in certificates(path, "client_ca_cert")? {
                     roots.add(authority).context("property `client_ca_cert`")?;
                 }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
                 builder.with_client_cert_verifier(
-                    verifier.allow_unauthenticated().build().context("property `client_ca_cert`")?,
+                    verifier
+                        .allow_unauthenticated()
+                        .build()
+                        .context("property `client_ca_cert`")?,
                 )
             }
         };
@@ -75,7 +79,11 @@ fn identity(certificate: &CertificateDer<'_>, access: &Access) -> Option<Identit
 
 fn certificates(path: &Path, property: &str) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let found: Vec<_> = read.map_err(|error| anyhow!("property `{property}`: it is no certificate in PEM: {error}"))?;
-    ensure!(!found.is_empty(), "property `{property}`: it has no certificate in PEM");
+    let found: Vec<_> = read
+        .map_err(|error| anyhow!("property `{property}`: it is no certificate in PEM: {error}"))?;
+    ensure!(
+        !found.is_empty(),
+        "property `{property}`: it has no certificate in PEM"
+    );
     Ok(found)
 }

@@ -21,7 +21,11 @@ impl Storage {
     }
 
     /// A blob of a repository and its size, if the repository has it.
-    pub fn blob(&self, repository: &Repository, digest: &Digest) -> io::Result<Option<(File, u64)>> {
+    pub fn blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> io::Result<Option<(File, u64)>> {
         if !self.has_blob(repository, digest)? {
             return Ok(None);
         }
@@ -32,7 +36,7 @@ impl Storage {
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
         let link = self.link(repository, LINKS, digest);
         link.try_exists()
-            .map_err(|error| durable::named(error, "looking for", &link))
+            .map_err(|error| durable::named(&error, "looking for", &link))
     }
 
     pub(super) fn open_content(&self, digest: &Digest) -> io::Result<Option<(File, u64)>> {
@@ -41,12 +45,12 @@ impl Storage {
             Ok(file) => {
                 let size = file
                     .metadata()
-                    .map_err(|error| durable::named(error, "reading", &path))?
+                    .map_err(|error| durable::named(&error, "reading", &path))?
                     .len();
                 Ok(Some((file, size)))
             }
             Err(error) if durable::is_missing(&error) => Ok(None),
-            Err(error) => Err(durable::named(error, "opening", &path)),
+            Err(error) => Err(durable::named(&error, "opening", &path)),
         }
     }
 
@@ -56,7 +60,11 @@ impl Storage {
             return Ok(false);
         }
         if !self.has_blob(repository, digest)? {
-            durable::write(&self.link(repository, LINKS, digest), b"", &self.temporary())?;
+            durable::write(
+                &self.link(repository, LINKS, digest),
+                b"",
+                &self.temporary(),
+            )?;
         }
         Ok(true)
     }

@@ -17,7 +17,7 @@ pub fn make_dir(path: &Path) -> io::Result<()> {
     make_dir(parent)?;
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(named(error, "making", path));
+            return Err(named(&error, "making", path));
         }
         _ => {}
     }
@@ -26,16 +26,18 @@ pub fn make_dir(path: &Path) -> io::Result<()> {
 
 /// Puts the entries of a directory on the disk.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    let directory = File::open(path).map_err(|error| named(error, "opening", path))?;
+    let directory = File::open(path).map_err(|error| named(&error, "opening", path))?;
     directory
         .sync_all()
-        .map_err(|error| named(error, "syncing", path))
+        .map_err(|error| named(&error, "syncing", path))
 }
 
 /// Writes a file as a whole, in place of one that is there. `temporary` is a directory of the same file system.
 pub fn write(path: &Path, bytes: &[u8], temporary: &Path) -> io::Result<()> {
     let mut file = Temporary::new(temporary)?;
-    file.file.write_all(bytes).map_err(|error| named(error, "writing", path))?;
+    file.file
+        .write_all(bytes)
+        .map_err(|error| named(&error, "writing", path))?;
     file.move_to(path)
 }
 
@@ -44,7 +46,7 @@ pub fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if is_missing(&error) => return Ok(false),
-        Err(error) => return Err(named(error, "removing", path)),
+        Err(error) => return Err(named(&error, "removing", path)),
     }
     path.parent().map_or(Ok(()), sync_dir)?;
     Ok(true)
@@ -67,7 +69,7 @@ impl Temporary {
             .read(true)
             .write(true)
             .open(&path)
-            .map_err(|error| named(error, "making", &path))?;
+            .map_err(|error| named(&error, "making", &path))?;
         Ok(Self {
             file,
             path: Some(path),
@@ -76,11 +78,13 @@ impl Temporary {
 
     /// Gives it its place, when its content is on the disk.
     pub fn move_to(mut self, path: &Path) -> io::Result<()> {
-        self.file.sync_all().map_err(|error| named(error, "syncing", path))?;
+        self.file
+            .sync_all()
+            .map_err(|error| named(&error, "syncing", path))?;
         let directory = path.parent().unwrap_or(Path::new("/"));
         make_dir(directory)?;
         if let Some(temporary) = &self.path {
-            fs::rename(temporary, path).map_err(|error| named(error, "renaming to", path))?;
+            fs::rename(temporary, path).map_err(|error| named(&error, "renaming to", path))?;
         }
         self.path = None;
         sync_dir(directory)
@@ -112,6 +116,6 @@ pub fn is_missing(error: &io::Error) -> bool {
 }
 
 /// An error with the path that it is about.
-pub fn named(error: io::Error, doing: &str, path: &Path) -> io::Error {
+pub fn named(error: &io::Error, doing: &str, path: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("{doing} {}: {error}", path.display()))
 }

@@ -54,7 +54,11 @@ impl Storage {
         durable::write(&link, manifest.media_type.as_bytes(), &temporary)?;
         for tag in manifest.tags {
             let digest = manifest.digest.to_string();
-            durable::write(&self.tag_file(repository, tag), digest.as_bytes(), &temporary)?;
+            durable::write(
+                &self.tag_file(repository, tag),
+                digest.as_bytes(),
+                &temporary,
+            )?;
         }
         Ok(())
     }
@@ -80,7 +84,7 @@ impl Storage {
         };
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         file.read_to_end(&mut bytes)
-            .map_err(|error| durable::named(error, "reading", &self.content(&digest)))?;
+            .map_err(|error| durable::named(&error, "reading", &self.content(&digest)))?;
         Ok(Some(StoredManifest {
             digest,
             bytes,
@@ -113,7 +117,7 @@ impl Storage {
         };
         let digest = text.parse().map_err(|()| {
             let damaged = io::Error::new(io::ErrorKind::InvalidData, "it has no digest in it");
-            durable::named(damaged, "reading", &file)
+            durable::named(&damaged, "reading", &file)
         })?;
         Ok(Some(digest))
     }
@@ -159,8 +163,8 @@ fn digests(directory: &std::path::Path) -> io::Result<Vec<Digest>> {
     let mut found = Vec::new();
     for algorithm in Algorithm::ALL {
         let names = entries(&directory.join(algorithm.as_str()))?;
-        let named = |hex: &String| Digest::from_parts(algorithm.as_str(), hex);
-        found.extend(names.iter().filter_map(named));
+        let digest = |hex: &String| Digest::from_parts(algorithm.as_str(), hex);
+        found.extend(names.iter().filter_map(digest));
     }
     found.sort_unstable();
     Ok(found)
@@ -171,6 +175,6 @@ fn read(path: &std::path::Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if durable::is_missing(&error) => Ok(None),
-        Err(error) => Err(durable::named(error, "reading", path)),
+        Err(error) => Err(durable::named(&error, "reading", path)),
     }
 }

@@ -50,7 +50,7 @@ impl Storage {
         let temporary = storage.temporary();
         match fs::remove_dir_all(&temporary) {
             Err(error) if !durable::is_missing(&error) => {
-                return Err(durable::named(error, "clearing", &temporary));
+                return Err(durable::named(&error, "clearing", &temporary));
             }
             _ => {}
         }

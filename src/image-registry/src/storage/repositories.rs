@@ -50,11 +50,11 @@ pub(super) fn entries(directory: &Path) -> io::Result<Vec<String>> {
     let read = match fs::read_dir(directory) {
         Ok(read) => read,
         Err(error) if durable::is_missing(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(durable::named(error, "listing", directory)),
+        Err(error) => return Err(durable::named(&error, "listing", directory)),
     };
     let mut names = Vec::new();
     for entry in read {
-        let entry = entry.map_err(|error| durable::named(error, "listing", directory))?;
+        let entry = entry.map_err(|error| durable::named(&error, "listing", directory))?;
         // names of the store are ASCII
         names.extend(entry.file_name().into_string());
     }

@@ -132,11 +132,11 @@ impl Storage {
         let state = match fs::read(directory.join("state.json")) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
             Err(error) if durable::is_missing(&error) => return Ok(None),
-            Err(error) => return Err(durable::named(error, "reading", &directory)),
+            Err(error) => return Err(durable::named(&error, "reading", &directory)),
         };
         let data = directory.join("data");
         let opened = File::options().read(true).write(true).open(&data);
-        let mut file = opened.map_err(|error| durable::named(error, "opening", &data))?;
+        let mut file = opened.map_err(|error| durable::named(&error, "opening", &data))?;
         let size = file.seek(io::SeekFrom::End(0))?;
         Ok(Some(Upload {
             id: id.to_owned(),
@@ -148,7 +148,12 @@ impl Storage {
     }
 
     /// Ends an upload: the blob is the repository's, if what came has this digest. Whether it has; if not, all of it is gone.
-    pub fn finish_upload(&self, mut upload: Upload, repository: &Repository, digest: &Digest) -> io::Result<bool> {
+    pub fn finish_upload(
+        &self,
+        mut upload: Upload,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> io::Result<bool> {
         let is_right = upload.digest(digest.algorithm())? == *digest;
         if is_right {
             upload.file.sync_all()?;
@@ -158,7 +163,7 @@ impl Storage {
             if self.open_content(digest)?.is_none() {
                 let data = self.upload_dir(&upload.id).join("data");
                 fs::rename(&data, &content)
-                    .map_err(|error| durable::named(error, "renaming to", &content))?;
+                    .map_err(|error| durable::named(&error, "renaming to", &content))?;
                 durable::sync_dir(directory)?;
             }
             self.link_blob(repository, digest)?;
@@ -172,7 +177,7 @@ impl Storage {
         let directory = self.upload_dir(id);
         match fs::remove_dir_all(&directory) {
             Err(error) if !durable::is_missing(&error) => {
-                Err(durable::named(error, "removing", &directory))
+                Err(durable::named(&error, "removing", &directory))
             }
             _ => Ok(()),
         }
