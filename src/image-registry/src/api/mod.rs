@@ -1,0 +1,185 @@
+//! The API of the OCI distribution specification 1.1, with Docker's media types.
+
+mod answer;
+mod blobs;
+mod body;
+mod error;
+mod lists;
+mod manifests;
+mod open_uploads;
+mod query;
+mod range;
+mod route;
+mod uploads;
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Method, Request, Response};
+
+pub use body::Body;
+use error::{ApiError, Outcome};
+use open_uploads::OpenUploads;
+use route::{Resource, Route};
+
+use crate::access::{Access, Identity, Login, Refusal, Right};
+use crate::storage::Storage;
+
+const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+const CHALLENGE: &str = "Basic realm=\"registry\", charset=\"UTF-8\"";
+
+/// The registry that requests are answered from.
+pub struct Registry {
+    storage: Storage,
+    access: Access,
+    uploads: OpenUploads,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// From where.
+    pub address: IpAddr,
+    /// The login that its certificate stands for.
+    pub certificate: Option<Identity>,
+}
+
+impl Registry {
+    /// With this store and these logins.
+    pub fn new(storage: Storage, access: Access) -> Self {
+        Self {
+            storage,
+            access,
+            uploads: OpenUploads::default(),
+        }
+    }
+
+    /// The logins.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Answers a request.
+    pub async fn handle(&self, client: &Client, request: Request<Incoming>) -> Response<Body> {
+        let began = Instant::now();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let mut user = None;
+        let outcome = self.answer(client, request, &mut user).await;
+        let user = user.as_deref().unwrap_or("-");
+        let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut response = match outcome {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                tracing::info!(%method, %path, status, user, client = %client.address, elapsed_ms, "answered");
+                response
+            }
+            Err(error) => {
+                let status = error.status().as_u16();
+                let why = error.message();
+                tracing::info!(%method, %path, status, user, client = %client.address, elapsed_ms, why, "refused");
+                error.into_response()
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(VERSION, HeaderValue::from_static("registry/2.0"));
+        response
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        request: Request<Incoming>,
+        user: &mut Option<String>,
+    ) -> Outcome {
+        let identity = self.identity(client, &request).await?;
+        *user = identity.name().map(str::to_owned);
+        let route = Route::parse(request.uri().path())?;
+        let right = route.right(request.method())?;
+        if let Route::In(repository, _) = &route
+            && let Some(right) = right
+            && !identity.may(right, repository)
+        {
+            return Err(refused(&identity, right));
+        }
+        if right.is_none() && identity.name().is_none() && !self.access.lets_anybody_pull() {
+            return Err(challenge("a login is needed"));
+        }
+        match route {
+            Route::Ping => Ok(answer::Answer::new(hyper::StatusCode::OK)
+                .json("application/json", &serde_json::json!({}))),
+            Route::Catalog => lists::catalog(self, &identity, request.uri()).await,
+            Route::In(repository, Resource::Tags) => {
+                lists::tags(self, repository, request.uri()).await
+            }
+            Route::In(repository, Resource::Referrers(subject)) => {
+                lists::referrers(self, repository, subject, request.uri()).await
+            }
+            Route::In(repository, Resource::Manifest(reference)) => {
+                let is_head = request.method() == Method::HEAD;
+                let response = manifests::answer(self, repository, reference, request).await?;
+                Ok(if is_head {
+                    response.map(|_| body::empty())
+                } else {
+                    response
+                })
+            }
+            Route::In(repository, Resource::Blob(digest)) => {
+                blobs::answer(self, repository, digest, &request).await
+            }
+            Route::In(repository, Resource::Uploads) => {
+                uploads::begin(self, &identity, repository, request).await
+            }
+            Route::In(repository, Resource::Upload(id)) => {
+                uploads::answer(self, &identity, repository, id, request).await
+            }
+        }
+    }
+
+    /// Whose request it is: a login that it brings counts more than the certificate of its connection.
+    async fn identity(
+        &self,
+        client: &Client,
+        request: &Request<Incoming>,
+    ) -> Result<Identity, ApiError> {
+        let header = request.headers().get(AUTHORIZATION);
+        let Some(header) = header else {
+            return Ok(client
+                .certificate
+                .clone()
+                .unwrap_or_else(|| self.access.nobody()));
+        };
+        let login = Login::parse(header.as_bytes())
+            .ok_or_else(|| challenge("the Authorization is none of HTTP's scheme Basic"))?;
+        match self.access.check(client.address, login).await {
+            Ok(identity) => Ok(identity),
+            Err(Refusal::Wrong) => Err(challenge("the name or the password is wrong")),
+            Err(Refusal::TooMany) => Err(ApiError::too_many_requests(
+                "too many logins from this address failed; wait a minute",
+            )),
+        }
+    }
+}
+
+fn refused(identity: &Identity, right: Right) -> ApiError {
+    let Some(name) = identity.name() else {
+        return challenge("a login is needed");
+    };
+    ApiError::denied(format!("{name} may not {} here", right.as_str()))
+}
+
+fn challenge(what: &str) -> ApiError {
+    ApiError::unauthorized(what).with_header(WWW_AUTHENTICATE, CHALLENGE)
+}
+
+/// Does what blocks, where that does no harm.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,65 @@
+//! The configuration of job `registry`, as its template renders it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+
+use crate::access::{Grant, User};
+
+/// All of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the registry listens.
+    pub listen: SocketAddr,
+    /// Where everything lies that is pushed.
+    pub store: PathBuf,
+    /// Its certificate.
+    pub tls: Option<Tls>,
+    /// The logins.
+    #[serde(default)]
+    pub users: Vec<User>,
+    /// What may be done without a login.
+    #[serde(default)]
+    pub anonymous: Vec<Grant>,
+}
+
+/// Files of a certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate, and those that it was signed by.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Certificates of authorities whose client certificates stand for logins.
+    pub client_authorities: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads it.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let config: Self = serde_json::from_slice(&bytes)
+            // the parser's words could show a password
+            .map_err(|error| {
+                anyhow::anyhow!(
+                    "line {}, column {}: not of the form that this release's template renders",
+                    error.line(),
+                    error.column()
+                )
+            })
+            .with_context(|| format!("reading {}", path.display()))?;
+        let mut names: Vec<_> = config.users.iter().map(|user| &user.name).collect();
+        names.sort_unstable();
+        let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+        ensure!(
+            twice.is_none(),
+            "property `users`: {} is there twice",
+            twice.map_or("", |pair| pair[0])
+        );
+        Ok(config)
+    }
+}

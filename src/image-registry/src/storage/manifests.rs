@@ -1,0 +1,180 @@
+//! Manifests, tags, and which manifest names which subject.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+
+use super::repositories::entries;
+use super::{Storage, by_digest, durable};
+use crate::digest::{Algorithm, Digest};
+use crate::names::{ManifestReference, Repository, Tag};
+
+const LINKS: &str = "_manifests";
+const TAGS: &str = "_tags";
+const REFERRERS: &str = "_referrers";
+
+/// A manifest that is pushed, and was checked.
+#[derive(Clone, Debug)]
+pub struct NewManifest<'a> {
+    /// Its digest.
+    pub digest: &'a Digest,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its media type.
+    pub media_type: &'a str,
+    /// The tags that it gets.
+    pub tags: &'a [Tag],
+    /// The manifest that it is about.
+    pub subject: Option<&'a Digest>,
+}
+
+/// A manifest of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its media type.
+    pub media_type: String,
+}
+
+impl Storage {
+    /// Puts a manifest into a repository: its content first, then that it is there, then its tags.
+    pub fn put_manifest(&self, repository: &Repository, manifest: &NewManifest) -> io::Result<()> {
+        let temporary = self.temporary();
+        let mut file = durable::Temporary::new(&temporary)?;
+        file.file.write_all(manifest.bytes)?;
+        self.keep_content(manifest.digest, file)?;
+        if let Some(subject) = manifest.subject {
+            let link = self.referrer(repository, subject, manifest.digest);
+            durable::write(&link, b"", &temporary)?;
+        }
+        let link = self.link(repository, LINKS, manifest.digest);
+        durable::write(&link, manifest.media_type.as_bytes(), &temporary)?;
+        for tag in manifest.tags {
+            let digest = manifest.digest.to_string();
+            durable::write(
+                &self.tag_file(repository, tag),
+                digest.as_bytes(),
+                &temporary,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A manifest of a repository, if it is there.
+    pub fn manifest(
+        &self,
+        repository: &Repository,
+        reference: &ManifestReference,
+    ) -> io::Result<Option<StoredManifest>> {
+        let digest = match reference {
+            ManifestReference::Digest(digest) => digest.clone(),
+            ManifestReference::Tag(tag) => match self.tag(repository, tag)? {
+                Some(digest) => digest,
+                None => return Ok(None),
+            },
+        };
+        let Some(media_type) = read(&self.link(repository, LINKS, &digest))? else {
+            return Ok(None);
+        };
+        let Some((mut file, size)) = self.open_content(&digest)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        file.read_to_end(&mut bytes)
+            .map_err(|error| durable::named(&error, "reading", &self.content(&digest)))?;
+        Ok(Some(StoredManifest {
+            digest,
+            bytes,
+            media_type,
+        }))
+    }
+
+    /// Takes a manifest from a repository, with the tags that stand for it. Whether it was there.
+    pub fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
+        let link = self.link(repository, LINKS, digest);
+        if read(&link)?.is_none() {
+            return Ok(false);
+        }
+        for tag in self.tags(repository)? {
+            if self.tag(repository, &tag)?.as_ref() == Some(digest) {
+                durable::remove(&self.tag_file(repository, &tag))?;
+            }
+        }
+        for subject in self.subjects(repository)? {
+            durable::remove(&self.referrer(repository, &subject, digest))?;
+        }
+        durable::remove(&link)
+    }
+
+    /// What a tag stands for.
+    pub fn tag(&self, repository: &Repository, tag: &Tag) -> io::Result<Option<Digest>> {
+        let file = self.tag_file(repository, tag);
+        let Some(text) = read(&file)? else {
+            return Ok(None);
+        };
+        let digest = text.parse().map_err(|()| {
+            let damaged = io::Error::new(io::ErrorKind::InvalidData, "it has no digest in it");
+            durable::named(&damaged, "reading", &file)
+        })?;
+        Ok(Some(digest))
+    }
+
+    /// Takes a tag away. Whether it was there.
+    pub fn delete_tag(&self, repository: &Repository, tag: &Tag) -> io::Result<bool> {
+        durable::remove(&self.tag_file(repository, tag))
+    }
+
+    /// The tags of a repository, in the order of their names.
+    pub fn tags(&self, repository: &Repository) -> io::Result<Vec<Tag>> {
+        let names = entries(&self.repository(repository).join(TAGS))?;
+        let mut tags: Vec<Tag> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        tags.sort_unstable();
+        Ok(tags)
+    }
+
+    /// The manifests that name this subject.
+    pub fn referrers(&self, repository: &Repository, subject: &Digest) -> io::Result<Vec<Digest>> {
+        let directory = self.referrers_dir(repository, subject);
+        digests(&directory)
+    }
+
+    fn subjects(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+        digests(&self.repository(repository).join(REFERRERS))
+    }
+
+    fn referrers_dir(&self, repository: &Repository, subject: &Digest) -> PathBuf {
+        by_digest(&self.repository(repository).join(REFERRERS), subject)
+    }
+
+    fn referrer(&self, repository: &Repository, subject: &Digest, referrer: &Digest) -> PathBuf {
+        by_digest(&self.referrers_dir(repository, subject), referrer)
+    }
+
+    fn tag_file(&self, repository: &Repository, tag: &Tag) -> PathBuf {
+        self.repository(repository).join(TAGS).join(tag.as_str())
+    }
+}
+
+/// The digests that entries below a directory are named by, in their order.
+fn digests(directory: &std::path::Path) -> io::Result<Vec<Digest>> {
+    let mut found = Vec::new();
+    for algorithm in Algorithm::ALL {
+        let names = entries(&directory.join(algorithm.as_str()))?;
+        let digest = |hex: &String| Digest::from_parts(algorithm.as_str(), hex);
+        found.extend(names.iter().filter_map(digest));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// A small file's text, if it is there.
+fn read(path: &std::path::Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if durable::is_missing(&error) => Ok(None),
+        Err(error) => Err(durable::named(&error, "reading", path)),
+    }
+}

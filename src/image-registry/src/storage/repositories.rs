@@ -1,0 +1,62 @@
+//! The repositories that there are.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{Storage, durable};
+use crate::names::Repository;
+
+impl Storage {
+    /// Whether anything was ever pushed to a repository.
+    pub fn has_repository(&self, repository: &Repository) -> bool {
+        is_repository(&self.repository(repository))
+    }
+
+    /// All repositories, in the order of their names.
+    pub fn repositories(&self) -> io::Result<Vec<Repository>> {
+        let mut found = Vec::new();
+        let mut ahead = vec![String::new()];
+        while let Some(name) = ahead.pop() {
+            let directory = self.root.join("repositories").join(&name);
+            for entry in entries(&directory)? {
+                let below = if name.is_empty() {
+                    entry
+                } else {
+                    format!("{name}/{entry}")
+                };
+                let Ok(repository) = below.parse::<Repository>() else {
+                    continue;
+                };
+                if self.has_repository(&repository) {
+                    found.push(repository);
+                }
+                ahead.push(below);
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+fn is_repository(directory: &Path) -> bool {
+    ["_blobs", "_manifests"]
+        .iter()
+        .any(|kind| directory.join(kind).is_dir())
+}
+
+/// The names of a directory's entries; none if there is no directory.
+pub(super) fn entries(directory: &Path) -> io::Result<Vec<String>> {
+    let read = match fs::read_dir(directory) {
+        Ok(read) => read,
+        Err(error) if durable::is_missing(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(durable::named(&error, "listing", directory)),
+    };
+    let mut names = Vec::new();
+    for entry in read {
+        let entry = entry.map_err(|error| durable::named(&error, "listing", directory))?;
+        // names of the store are ASCII
+        names.extend(entry.file_name().into_string());
+    }
+    Ok(names)
+}
