@@ -77,7 +77,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// With these logins; whoever has none may do what `anonymous` grants.
+    /// With these logins; anyone who has none may do what `anonymous` grants.
     pub fn new(users: Vec<User>, anonymous: Vec<Grant>) -> Self {
         let users = users.into_iter().map(|user| {
             let identity = Identity {
@@ -97,7 +97,7 @@ impl Access {
         }
     }
 
-    /// Whoever has no login.
+    /// Anyone who has no login.
     pub fn nobody(&self) -> Identity {
         self.nobody.clone()
     }

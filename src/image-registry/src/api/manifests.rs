@@ -10,6 +10,7 @@ use super::answer::{Answer, DIGEST};
 use super::body::{self, Body};
 use super::error::{ApiError, Outcome};
 use super::query::Query;
+use super::request_body::read_short;
 use super::{Registry, blocking};
 use crate::digest::{Algorithm, Digest};
 use crate::names::{ManifestReference, Repository, Tag};
@@ -160,7 +161,7 @@ pub async fn put(
 ) -> Outcome {
     let query = Query::of(request.uri());
     let header = request.headers().get(CONTENT_TYPE).cloned();
-    let bytes = body::read_short(request.into_body(), LONGEST).await?;
+    let bytes = read_short(request.into_body(), LONGEST).await?;
     let document = Document::parse(&bytes)?;
     let header = header.as_ref().and_then(|value| value.to_str().ok());
     let media_type = document.media_type(header)?;

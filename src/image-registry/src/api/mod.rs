@@ -9,6 +9,7 @@ mod manifests;
 mod open_uploads;
 mod query;
 mod range;
+mod request_body;
 mod route;
 mod uploads;
 

@@ -5,11 +5,11 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, RANGE};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 
 use super::answer::{Answer, DIGEST};
-use super::body::Pieces;
 use super::error::{ApiError, Outcome};
 use super::open_uploads::Held;
 use super::query::Query;
 use super::range;
+use super::request_body::Pieces;
 use super::{Registry, blocking};
 use crate::access::{Identity, Right};
 use crate::digest::Digest;
