@@ -14,7 +14,6 @@ mod image_map;
 mod import;
 mod interruption;
 mod item;
-mod lists;
 mod load_strategy;
 mod plan;
 mod report;
@@ -42,8 +41,8 @@ use crate::complete::Complete;
 use crate::import::Importer;
 use crate::interruption::Patience;
 use crate::item::Item;
-use crate::lists::Lists;
 use crate::report::{Outcome, Report};
+use image_importer::lists::Lists;
 
 /// Import the images that the VM's jobs list into the engine
 ///

@@ -12,7 +12,7 @@ use image_archive::Reference;
 use serde::Serialize;
 
 use crate::item::{Action, Item};
-use crate::lists::Problem;
+use image_importer::lists::Problem;
 
 impl Action {
     fn as_str(self) -> &'static str {
