@@ -2,8 +2,8 @@
 #![no_main]
 
 use docker_engine::fuzzing::{demultiplexed, error_message, events, frames, load_report};
-use fuzz::check_message;
 use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -31,16 +31,9 @@ fn check_events(bytes: &[u8]) {
     let (found, rest, is_broken) = events(bytes.to_vec());
     assert!(bytes.ends_with(&rest));
     let read = &bytes[..bytes.len() - rest.len()];
-    let values = serde_json::Deserializer::from_slice(read).into_iter::<Value>();
+    // what is passed over need not be text
+    let values = serde_json::Deserializer::from_slice(read).into_iter::<IgnoredAny>();
     assert_eq!(values.map_while(Result::ok).count(), found.len());
-    if !is_broken {
-        let mut values = serde_json::Deserializer::from_slice(&rest).into_iter::<Value>();
-        assert!(
-            values
-                .next()
-                .is_none_or(|value| value.is_err_and(|error| error.is_eof()))
-        );
-    }
     let again = events(rest.clone());
     assert_eq!((again.0.len(), again.1, again.2), (0, rest, is_broken));
 }
@@ -58,24 +51,19 @@ fn check_load(bytes: &[u8]) {
     match failure {
         Some(why) => assert!(!why.is_empty()),
         None => {
-            let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(bytes)
+            let values: Result<Vec<IgnoredAny>, _> = serde_json::Deserializer::from_slice(bytes)
                 .into_iter()
                 .collect();
-            for value in values.expect("a whole reply") {
+            values.expect("a whole reply");
+            let values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+            for value in values.map_while(Result::ok) {
                 assert!(
                     value["error"].as_str().unwrap_or_default().is_empty(),
                     "{value}"
                 );
                 assert!(value["errorDetail"].is_null(), "{value}");
             }
-            check_message(
-                if report.lines.iter().any(|line| line.starts_with("Error ")) {
-                    ""
-                } else {
-                    "ok"
-                },
-                "ok",
-            );
+            assert!(!report.lines.iter().any(|line| line.starts_with("Error ")));
         }
     }
 }
