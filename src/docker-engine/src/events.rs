@@ -103,22 +103,24 @@ impl Events {
         }
     }
 
-    /// The first event of what has arrived, if it is whole.
     fn take_pending(&mut self) -> Result<Option<Event>> {
-        let mut stream = serde_json::Deserializer::from_slice(&self.pending).into_iter::<Event>();
-        let event = match stream.next() {
-            None => return Ok(None),
-            Some(Ok(event)) => event,
-            Some(Err(error)) if error.is_eof() => return Ok(None),
-            Some(Err(source)) => {
-                return Err(Error::Garbage {
-                    target: self.body.target().clone(),
-                    source,
-                });
-            }
-        };
-        let taken = stream.byte_offset();
-        self.pending.drain(..taken);
-        Ok(Some(event))
+        take(&mut self.pending).map_err(|source| Error::Garbage {
+            target: self.body.target().clone(),
+            source,
+        })
     }
+}
+
+/// Takes the first event off what has arrived, if it is whole.
+pub(crate) fn take(pending: &mut Vec<u8>) -> serde_json::Result<Option<Event>> {
+    let mut stream = serde_json::Deserializer::from_slice(pending).into_iter::<Event>();
+    let event = match stream.next() {
+        None => return Ok(None),
+        Some(Ok(event)) => event,
+        Some(Err(error)) if error.is_eof() => return Ok(None),
+        Some(Err(source)) => return Err(source),
+    };
+    let taken = stream.byte_offset();
+    pending.drain(..taken);
+    Ok(Some(event))
 }

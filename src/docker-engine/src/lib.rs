@@ -34,6 +34,8 @@ mod wait;
 pub mod fake;
 #[cfg(test)]
 mod faults;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 
 pub use api_version::ApiVersion;
 pub use container::{

@@ -67,17 +67,7 @@ impl Engine {
             left: LONGEST_REPLY,
             failure: None,
         };
-        let mut report = LoadReport::default();
-        let mut failure = None;
-        for message in serde_json::Deserializer::from_reader(&mut reply).into_iter::<Message>() {
-            match message {
-                Ok(message) => note(message, &mut report, &mut failure),
-                Err(source) => {
-                    failure = failure.or(Some(Failure::Garbage(source)));
-                    break;
-                }
-            }
-        }
+        let (report, failure) = read(&mut reply);
         let target = reply.body.target().clone();
         match (reply.failure, failure) {
             (_, Some(Failure::Told(message))) => Err(Error::InStream { target, message }),
@@ -88,9 +78,25 @@ impl Engine {
     }
 }
 
-enum Failure {
+pub(crate) enum Failure {
     Told(String),
     Garbage(serde_json::Error),
+}
+
+/// What a reply says, and the first failure that it tells of.
+pub(crate) fn read(reply: impl Read) -> (LoadReport, Option<Failure>) {
+    let mut report = LoadReport::default();
+    let mut failure = None;
+    for message in serde_json::Deserializer::from_reader(reply).into_iter::<Message>() {
+        match message {
+            Ok(message) => note(message, &mut report, &mut failure),
+            Err(source) => {
+                failure = failure.or(Some(Failure::Garbage(source)));
+                break;
+            }
+        }
+    }
+    (report, failure)
 }
 
 fn note(message: Message, report: &mut LoadReport, failure: &mut Option<Failure>) {

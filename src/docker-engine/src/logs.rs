@@ -91,14 +91,14 @@ impl Output {
 
 /// The multiplexed form, as it arrives.
 #[derive(Debug, Default)]
-struct Frames {
+pub(crate) struct Frames {
     header: Vec<u8>,
     /// What is still to come of the frame.
     left: usize,
 }
 
 impl Frames {
-    fn take(&mut self, mut bytes: &[u8], hear: &mut impl FnMut(&[u8])) {
+    pub(crate) fn take(&mut self, mut bytes: &[u8], hear: &mut impl FnMut(&[u8])) {
         while !bytes.is_empty() {
             if self.left == 0 {
                 let (taken, rest) = bytes.split_at((HEADER - self.header.len()).min(bytes.len()));
@@ -120,7 +120,7 @@ impl Frames {
 }
 
 /// The text in multiplexed output, or nothing if it is a terminal's plain output. The last frame may be cut short.
-fn demultiplexed(mut bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn demultiplexed(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(bytes.len());
     while let Some((header, rest)) = bytes.split_at_checked(HEADER) {
         let &[stream, 0, 0, 0, a, b, c, d] = header else {

@@ -133,7 +133,7 @@ impl Transport {
 }
 
 /// The engine's message in an error's body, which is `{"message": …}`.
-fn error_message(body: &[u8]) -> String {
+pub(crate) fn error_message(body: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Message {
         message: String,

@@ -73,7 +73,7 @@ pub(crate) fn images<F: Files + 'static>(
         .partition(|entry| entry.may_be_image);
     // Beside images, what is none is passed over; alone, it is a mistake to name it.
     if let (true, Some(other)) = (entries.is_empty(), others.first()) {
-        let refused = Refused::NoImage(other.shown().to_owned());
+        let refused = Refused::NoImage(abridge(other.shown()));
         return Err(refusal(files.as_ref(), platform, refused));
     }
     let mut images = Vec::new();
@@ -97,8 +97,7 @@ pub(crate) fn images<F: Files + 'static>(
     for (descriptor, names) in group(wanted) {
         let shown = names
             .first()
-            .cloned()
-            .unwrap_or_else(|| descriptor.digest.to_string());
+            .map_or_else(|| descriptor.digest.to_string(), |name| abridge(name));
         let mut blobs = InFiles {
             files: files.as_ref(),
             documents,

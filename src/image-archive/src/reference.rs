@@ -75,11 +75,14 @@ impl Reference {
     }
 
     /// As people write it: `redis:7.2`.
+    ///
+    /// Read again it is the same reference; so Docker Hub is named where its repository is called as a registry might be.
     #[must_use]
     pub fn familiar(&self) -> String {
+        let first = self.path.split_once('/').map(|(first, _)| first);
         let name = match (self.domain.as_str(), self.path.strip_prefix(OFFICIAL)) {
             (DEFAULT_DOMAIN, Some(official)) if !official.contains('/') => official.to_owned(),
-            (DEFAULT_DOMAIN, _) => self.path.clone(),
+            (DEFAULT_DOMAIN, _) if !first.is_some_and(looks_like_registry) => self.path.clone(),
             _ => self.repository(),
         };
         self.suffixed(name)
@@ -167,13 +170,7 @@ fn parse(text: &str) -> std::result::Result<Reference, &'static str> {
 /// `redis` is `docker.io/library/redis`; what comes before the first slash is a registry only if it looks like one.
 fn split_domain(name: &str) -> (String, String) {
     let (domain, path) = match name.split_once('/') {
-        Some((first, rest))
-            if first.contains(['.', ':'])
-                || first == "localhost"
-                || first.chars().any(char::is_uppercase) =>
-        {
-            (first, rest)
-        }
+        Some((first, rest)) if looks_like_registry(first) => (first, rest),
         _ => (DEFAULT_DOMAIN, name),
     };
     let domain = if domain == "index.docker.io" {
@@ -185,6 +182,11 @@ fn split_domain(name: &str) -> (String, String) {
         return (domain.to_owned(), format!("{OFFICIAL}{path}"));
     }
     (domain.to_owned(), path.to_owned())
+}
+
+/// What stands before the first slash of a name.
+fn looks_like_registry(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost" || first.chars().any(char::is_uppercase)
 }
 
 fn check_domain(domain: &str) -> std::result::Result<(), &'static str> {

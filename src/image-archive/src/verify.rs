@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
 use crate::compression::{self, Compression};
-use crate::digest::{Digest, HashingReader};
+use crate::digest::{Digest, HashingReader, abridge};
 use crate::error::{Error, Result};
 use crate::files::{check_blob, damaged};
 use crate::image::{Document, Image, Layer};
@@ -139,7 +139,7 @@ impl Image {
         }
         Err(Error::WrongSize {
             path: self.path().to_owned(),
-            name: layer.name.clone(),
+            name: abridge(&layer.name),
             expected: layer.size,
             actual,
         })
@@ -151,7 +151,7 @@ impl Image {
         let (mut reader, detected) = compression::peek(&mut stored).map_err(failed)?;
         let compression = detected.map_err(|what| Error::Unsupported {
             path: self.path().to_owned(),
-            what: format!("{what}, `{name}`"),
+            what: format!("{what}, `{}`", abridge(name)),
         })?;
         let has_digest = self
             .layers()
@@ -178,7 +178,7 @@ impl Image {
         if unpacked.1 > limit {
             return Err(Error::TooLarge {
                 path: self.path().to_owned(),
-                what: format!("unpacked layer `{name}`"),
+                what: format!("unpacked layer `{}`", abridge(name)),
                 limit,
             });
         }
@@ -207,7 +207,7 @@ impl Image {
                 );
                 return Err(Error::Document {
                     path: path.to_owned(),
-                    name: name.clone(),
+                    name: abridge(name),
                     why,
                 });
             }
@@ -217,7 +217,7 @@ impl Image {
         {
             return Err(Error::WrongDiffId {
                 path: path.to_owned(),
-                name: name.clone(),
+                name: abridge(name),
                 expected: diff_id,
                 actual,
             });

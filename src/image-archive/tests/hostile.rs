@@ -71,6 +71,39 @@ fn refuses_links_that_lead_out_of_a_layout() {
 }
 
 #[test]
+fn an_error_is_a_line_whatever_an_image_or_a_layer_is_called() {
+    const HOSTILE: &str = "x\u{1b}[31m\ny:1";
+    let image = TestImage::small(1);
+    let place = Place::new();
+    let mut files = Files::layout(&image, &["a:1"], Packing::Plain, false);
+    let mut index: serde_json::Value = serde_json::from_slice(files.get("index.json")).unwrap();
+    index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = HOSTILE.into();
+    *files.get_mut("index.json") = index.to_string().into_bytes();
+    let mut errors = vec![failure(&place.layout("named", &files))];
+    index["manifests"][0]["mediaType"] = HOSTILE.into();
+    *files.get_mut("index.json") = index.to_string().into_bytes();
+    errors.push(failure(&place.layout("typed", &files)));
+
+    // other bytes than the config names, and a layer that is cut
+    for layer in [
+        b"other".to_vec(),
+        Packing::Gzip.pack(&[7; 600])[..20].to_vec(),
+    ] {
+        let mut files = Files::old_archive(&[(&image, &["a:1"])]);
+        let mut manifest: serde_json::Value =
+            serde_json::from_slice(files.get("manifest.json")).unwrap();
+        manifest[0]["Layers"][0] = HOSTILE.into();
+        *files.get_mut("manifest.json") = manifest.to_string().into_bytes();
+        files.push(HOSTILE, &layer);
+        errors.push(failure(&place.file("x.tar", &files.tarball())));
+    }
+    for error in errors {
+        says(&error, &["x\\u{1b}[31m\\ny:1"]);
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+}
+
+#[test]
 fn refuses_device_nodes_and_pipes_in_a_tarball() {
     for (kind, what) in [
         (tar::EntryType::Block, "a device node"),

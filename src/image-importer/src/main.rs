@@ -13,7 +13,6 @@ mod gated_reader;
 mod import;
 mod interruption;
 mod item;
-mod lists;
 mod load_strategy;
 mod plan;
 mod report;
@@ -41,8 +40,8 @@ use crate::complete::Complete;
 use crate::import::Importer;
 use crate::interruption::Patience;
 use crate::item::Item;
-use crate::lists::Lists;
 use crate::report::Report;
+use image_importer::lists::Lists;
 
 /// Import the images that the VM's jobs list into the engine
 ///

@@ -41,6 +41,9 @@ mod service_log;
 mod service_logs;
 mod waking;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 pub use collector::{Collector, Follower, Settings};
 pub use container_log::Source;
 pub use service_log::Cap;

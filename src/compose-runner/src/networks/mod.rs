@@ -15,7 +15,6 @@ mod overrides;
 pub mod pools;
 mod port_53;
 mod prepare;
-mod question;
 mod stale;
 
 pub use clashes::check;

@@ -17,14 +17,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use vm_networks::ResolvConf;
+use vm_networks::{Question, REFUSED, ResolvConf, SERVER_FAILURE};
 
-use super::{
-    gateways::Gateways,
-    in_force::InForce,
-    limit::Limit,
-    question::{Question, REFUSED, SERVER_FAILURE},
-};
+use super::{gateways::Gateways, in_force::InForce, limit::Limit};
 
 pub(super) const PORT: u16 = 53;
 /// An upstream resolver's time for an answer. dockerd gives us four seconds.

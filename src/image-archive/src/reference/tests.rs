@@ -95,3 +95,21 @@ fn refuses_what_docker_refuses() {
         assert!(text.parse::<Reference>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn docker_hub_is_named_where_its_repository_could_pass_for_another_registrys() {
+    for (text, familiar) in [
+        (
+            "docker.io/index.docker.io/redis",
+            "docker.io/index.docker.io/redis:latest",
+        ),
+        ("docker.io/localhost/a", "docker.io/localhost/a:latest"),
+        ("docker.io/quay.io/a/b:1", "docker.io/quay.io/a/b:1"),
+        ("docker.io/library/quay.io", "quay.io:latest"),
+        ("docker.io/bitnami/redis", "bitnami/redis:latest"),
+    ] {
+        let reference: Reference = text.parse().unwrap();
+        assert_eq!(reference.familiar(), familiar);
+        assert_eq!(familiar.parse::<Reference>().unwrap(), reference);
+    }
+}

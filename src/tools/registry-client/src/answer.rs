@@ -245,7 +245,7 @@ pub(crate) fn message(body: &[u8], hidden: &[Secret]) -> Option<String> {
 }
 
 /// What an object store says: `<Error><Code>AccessDenied</Code><Message>Request has expired</Message>…`.
-fn store_message(body: &[u8], hidden: &[Secret]) -> Option<String> {
+pub(crate) fn store_message(body: &[u8], hidden: &[Secret]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let of = |tag: &str| {
         let (_, rest) = text.split_once(&format!("<{tag}>"))?;

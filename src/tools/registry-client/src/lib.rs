@@ -37,6 +37,9 @@ mod transport;
 mod trust;
 mod words;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 pub use client::Client;
 pub use error::{Error, Result};
 pub use images::Resolved;

@@ -1,4 +1,6 @@
-use super::{super::question::tests::query, *};
+use vm_networks::query;
+
+use super::*;
 
 const PATIENT: Duration = Duration::from_secs(5);
 

@@ -6,14 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::registry_keys::ranked;
 use crate::secret::{Credentials, Secret};
+use crate::words::clean;
 
 /// Docker writes the padding; who writes the file by hand may forget it. Go, too, takes any bits at the end.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -91,8 +91,8 @@ impl DockerConfig {
                     return Ok(Some(helper.as_str()).filter(|it| !it.is_empty()));
                 }
                 _ => {
-                    let why = format!("the helper for {key} is not a string as Docker writes it");
-                    return Err(unusable(self.file.as_deref(), why));
+                    let why = "it is not a string as Docker writes it";
+                    return Err(self.wrong("helper", key, why));
                 }
             }
         }
@@ -107,14 +107,18 @@ impl DockerConfig {
     ) -> Result<Option<Credentials>> {
         let keys = self.auths.keys().map(String::as_str);
         for key in ranked(keys, registry, repository, self.legacy) {
-            let found = credentials(&self.auths[key]).map_err(|why| {
-                unusable(self.file.as_deref(), format!("the entry for {key}: {why}"))
-            })?;
+            let found = credentials(&self.auths[key]);
+            let found = found.map_err(|why| self.wrong("entry", key, &why))?;
             if found.is_some() {
                 return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    fn wrong(&self, what: &str, key: &str, why: &str) -> Error {
+        let why = format!("the {what} for {}: {why}", clean(key));
+        unusable(self.file.as_deref(), why)
     }
 }
 
@@ -285,8 +289,7 @@ mod tests {
 
     #[test]
     fn reads_the_older_file_of_docker() {
-        let text =
-            br#"{"https://index.docker.io/v1/": {"auth": "YW5uYTpnZTpoZWlt", "email": "x"}}"#;
+        let text = br#"{"https://index.docker.io/v1/": {"auth": "YW5uYTpnZTpoZWlt"}}"#;
         let config = DockerConfig::parse(text, Some(Path::new("/home/anna/.dockercfg"))).unwrap();
         let found = config.credentials("docker.io", "team/app").unwrap();
         assert_eq!(found, Some(password("anna", "ge:heim")));
@@ -322,6 +325,13 @@ mod tests {
             assert!(!said.contains("geheim"), "{said}");
             assert!(error.is_settings());
         }
+    }
+
+    #[test]
+    fn a_key_is_shown_on_one_line() {
+        let config = DockerConfig::parse(br#"{"auths": {"a/\u001b[1m": 7}}"#, None).unwrap();
+        let error = config.credentials("a", "\u{1b}[1m").unwrap_err();
+        assert!(error.to_string().contains("for a/ [1m: it is not"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Who asks: credentials, challenges and tokens.
 
-mod challenge;
+pub(crate) mod challenge;
 mod credentials;
-mod docker_config;
+pub(crate) mod docker_config;
 mod helper;
 mod realm;
-mod token;
+pub(crate) mod token;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -19,6 +19,8 @@ use crate::transport::Transport;
 
 /// How long a token is good for, at least and unless its server says, in seconds (`token.md`).
 const SHORTEST_LIFE: u64 = 60;
+/// Longer than any session, in seconds.
+const LONGEST_LIFE: u64 = 24 * 60 * 60;
 /// Longer than a request and its answer's head are under way.
 const MARGIN: Duration = Duration::from_secs(10);
 /// All but the unreserved characters (RFC 3986, section 2.3).
@@ -121,26 +123,28 @@ pub(super) fn request(
         &transport.cancel,
         &too_long,
     )?;
-    // What the parser would say could quote the token.
-    let response: Response = serde_json::from_slice(&document)
-        .map_err(|_| unusable("its answer is not one with a token"))?;
-    let token = response
-        .token
-        .filter(|token| !token.is_empty())
-        .or(response.access_token.filter(|token| !token.is_empty()))
-        .ok_or_else(|| unusable("its answer has no token"))?;
-    let header = sendable(Secret::new(format!("Bearer {token}")))
-        .ok_or_else(|| unusable("its token has characters that no token may have"))?;
-    let life = Duration::from_secs(
-        response
-            .expires_in
-            .unwrap_or(SHORTEST_LIFE)
-            .clamp(SHORTEST_LIFE, 24 * 60 * 60),
-    );
+    let (header, life) = read(&document).map_err(unusable)?;
     Ok(Token {
         header,
         expires: asked + life.saturating_sub(MARGIN),
     })
+}
+
+/// The header with the token of a server's answer, and how long it is good for.
+pub(crate) fn read(document: &[u8]) -> Result<(Secret, Duration), &'static str> {
+    // What the parser would say could quote the token.
+    let response: Response =
+        serde_json::from_slice(document).map_err(|_| "its answer is not one with a token")?;
+    let token = response
+        .token
+        .filter(|token| !token.is_empty())
+        .or(response.access_token.filter(|token| !token.is_empty()))
+        .ok_or("its answer has no token")?;
+    let header = sendable(Secret::new(format!("Bearer {token}")))
+        .ok_or("its token has characters that no token may have")?;
+    let seconds = response.expires_in.unwrap_or(SHORTEST_LIFE);
+    let life = Duration::from_secs(seconds.clamp(SHORTEST_LIFE, LONGEST_LIFE));
+    Ok((header, life))
 }
 
 /// The token server. A registry behind https may not have its tokens fetched over plain http.

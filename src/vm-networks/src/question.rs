@@ -2,11 +2,14 @@
 
 /// Bytes of a message's header.
 const HEADER: usize = 12;
-/// The server cannot answer now, and the server will not answer.
+/// Bytes of a name, with the lengths of its labels and the empty one at its end (RFC 1035, 2.3.4).
+const LONGEST_NAME: usize = 255;
+/// The response code of a server that cannot answer now.
 pub const SERVER_FAILURE: u8 = 2;
+/// The response code of a server that will not answer.
 pub const REFUSED: u8 = 5;
 
-/// A question.
+/// What a query asks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Question {
     /// The name asked for, in lower case, without the last dot.
@@ -17,6 +20,7 @@ pub struct Question {
 
 impl Question {
     /// The one question of a query; nothing if the message is no ordinary query.
+    #[must_use]
     pub fn parse(message: &[u8]) -> Option<Self> {
         let header = message.get(..HEADER)?;
         let is_query = header[2] & 0b1111_1000 == 0;
@@ -33,6 +37,10 @@ impl Question {
             }
             if length == 0 {
                 break;
+            }
+            // the label, and the empty one that has to follow
+            if at + length + 1 > HEADER + LONGEST_NAME {
+                return None;
             }
             let label = message.get(at..at + length)?;
             at += length;
@@ -52,6 +60,7 @@ impl Question {
     }
 
     /// Whether the name is one of these domains, or in one of them.
+    #[must_use]
     pub fn is_in(&self, domains: &[String]) -> bool {
         domains.iter().any(|domain| {
             let rest = self.name.strip_suffix(domain.as_str());
@@ -60,6 +69,7 @@ impl Question {
     }
 
     /// An answer that holds nothing but a response code.
+    #[must_use]
     pub fn answer(&self, message: &[u8], code: u8) -> Vec<u8> {
         let mut answer = message.get(..self.end).unwrap_or_default().to_vec();
         if let Some(header) = answer.get_mut(..HEADER) {
@@ -72,22 +82,24 @@ impl Question {
     }
 }
 
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// A query for the address of a name.
-    pub(crate) fn query(name: &str) -> Vec<u8> {
-        let mut message = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-        for label in name.split('.').filter(|label| !label.is_empty()) {
-            message.push(u8::try_from(label.len()).unwrap());
-            message.extend(label.as_bytes());
-        }
-        message.extend([0, 0, 1, 0, 1]);
-        // EDNS
-        message.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
-        message
+/// A query for the address of a name, as the resolver of a container sends it.
+#[cfg(any(test, feature = "test-support"))]
+#[must_use]
+pub fn query(name: &str) -> Vec<u8> {
+    let mut message = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    for label in name.split('.').filter(|label| !label.is_empty()) {
+        message.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+        message.extend(label.as_bytes());
     }
+    message.extend([0, 0, 1, 0, 1]);
+    // EDNS
+    message.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn reads_the_name_and_whether_it_is_in_a_domain() {
@@ -127,15 +139,42 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_query_is_none_and_no_byte_makes_it_panic() {
+    fn a_name_has_255_bytes_at_most() {
+        let name = |last: usize| {
+            let label = "a".repeat(63);
+            format!("{label}.{label}.{label}.{}", "b".repeat(last))
+        };
+        let longest = name(61);
+        assert_eq!(Question::parse(&query(&longest)).unwrap().name, longest);
+        assert_eq!(Question::parse(&query(&name(62))), None);
+    }
+
+    #[test]
+    fn what_is_no_query_is_none() {
         let good = query("a.bosh");
         for length in 0..good.len() - 11 {
             assert_eq!(Question::parse(&good[..length]), None);
         }
-        let mut response = good.clone();
-        response[2] |= 0x80;
-        assert_eq!(Question::parse(&response), None);
+        for (at, byte, what) in [
+            (2, 0x80, "a response"),
+            (2, 0x28, "an update"),
+            (5, 0, "no question"),
+            (5, 2, "two questions"),
+            (12, 0xc0, "a pointer"),
+            (12, 64, "a label of 64 bytes"),
+            (12, 40, "a label that goes on behind the end"),
+        ] {
+            let mut message = good.clone();
+            message[at] = byte;
+            assert_eq!(Question::parse(&message), None, "{what}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_query_asks_the_answer_repeats_it_and_nothing_else() {
+        let good = query("a.bosh");
         let mut random = fastrand::Rng::with_seed(17);
+        let mut asked = 0;
         for _ in 0..10_000 {
             let mut message = good.clone();
             for _ in 0..3 {
@@ -143,9 +182,19 @@ pub(super) mod tests {
                 message[at] = random.u8(..);
             }
             message.truncate(random.usize(..=message.len()));
-            if let Some(question) = Question::parse(&message) {
-                question.answer(&message, SERVER_FAILURE);
-            }
+            let Some(question) = Question::parse(&message) else {
+                continue;
+            };
+            asked += 1;
+            let answer = question.answer(&message, SERVER_FAILURE);
+            let end = answer.len();
+            assert_eq!(answer[12..], message[12..end], "{message:?}");
+            assert_eq!(answer[..2], message[..2], "{message:?}");
+            assert_eq!(answer[2] & 0b1111_1110, 0x80, "{message:?}");
+            assert_eq!(answer[3..12], [0x82, 0, 1, 0, 0, 0, 0, 0, 0]);
+            // a response is no query, so that two servers never talk to each other
+            assert_eq!(Question::parse(&answer), None, "{message:?}");
         }
+        assert!(asked > 1000, "only {asked} were queries");
     }
 }
