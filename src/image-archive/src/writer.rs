@@ -121,31 +121,21 @@ impl DockerArchive {
             let Some(layer) = layers.get(name) else {
                 return Ok(());
             };
-            let written = (self.written_name(layer), self.written_size(layer));
+            let (name_in_archive, size) = (self.written_name(layer), self.written_size(layer));
+            let mut send = |data: &mut dyn Read| {
+                let kind = EntryType::Regular;
+                append(&mut tarball, &name_in_archive, size, kind, data).map_err(sending)
+            };
             if self.unpacks(layer) {
                 let (reader, _) = compression::peek(data)
                     .map_err(|error| damaged(image.path(), name, 0, error))?;
-                let data = layer
+                let mut data = layer
                     .compression
                     .reader(reader)
                     .map_err(|error| damaged(image.path(), name, 0, error))?;
-                append(
-                    &mut tarball,
-                    &written.0,
-                    written.1,
-                    EntryType::Regular,
-                    data,
-                )
-                .map_err(sending)
+                send(&mut data)
             } else {
-                append(
-                    &mut tarball,
-                    &written.0,
-                    written.1,
-                    EntryType::Regular,
-                    data,
-                )
-                .map_err(sending)
+                send(data)
             }
         })?;
         tarball

@@ -52,6 +52,7 @@ pub use setting_value::{SettingValue, Ulimit};
 pub use shape::ConfigError;
 pub use supervision::{RestartLimit, Supervision};
 pub use tls::TlsMaterial;
+pub use values::kind;
 pub use volumes::VolumePolicy;
 
 use bosh_job::Problems;

@@ -5,7 +5,8 @@ use serde_json::Value;
 use bosh_job::{Problem, Problems};
 
 /// What kind of value it is, in an operator's words.
-pub(crate) fn kind(value: &Value) -> &'static str {
+#[must_use]
+pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
         Value::Bool(_) => "a boolean",

@@ -4,7 +4,7 @@
 //! puts it on disk. Whether Compose likes it is for Compose to say: nothing here reads a Compose file.
 
 use bosh_job::{Paths, Problem, Problems, Secret};
-use job_properties::{Instance, RecipeConfig};
+use job_properties::{Instance, RecipeConfig, kind};
 use serde_json::Value;
 
 mod dotenv;
@@ -113,18 +113,6 @@ fn compose_yaml(value: &Value) -> Result<Option<Secret>, Problem> {
         Value::Object(_) => Ok(Some(Secret::new(yaml::document(value)))),
         other => Err(Problem::new("recipe", format!("must be a Compose file, as a map or a string, and is {}", kind(other)))
             .hint("write the Compose file's content under `recipe:`, or after `recipe: |` to have it kept byte for byte")),
-    }
-}
-
-/// What kind of value it is, in an operator's words.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a map",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors that say what to do next, and the one printer that every command's error goes through.
 
+use error_text::error_text;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -41,31 +42,13 @@ impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
 
 /// The text for standard error: `error:`, then the causes, then the hints.
 pub fn report(error: &anyhow::Error) -> String {
-    let mut lines = Vec::new();
-    let mut hints = Vec::new();
-    let mut said = String::new();
-    for cause in error.chain() {
-        if let Some(hinted) = cause.downcast_ref::<Hinted>() {
-            hints.push(format!("hint: {}", hinted.hint));
-        }
-        if let Some(error) = cause.downcast_ref::<solo_instance::Error>() {
-            hints.extend(error.hint().map(|hint| format!("hint: {hint}")));
-        }
-        let text = cause.to_string();
-        // An error that repeats what its parent already said adds nothing.
-        if said.ends_with(&text) {
-            continue;
-        }
-        let indented = text.replace('\n', "\n    ");
-        lines.push(if lines.is_empty() {
-            format!("error: {indented}")
-        } else {
-            format!("  caused by: {indented}")
-        });
-        said = text;
-    }
-    lines.extend(hints);
-    lines.join("\n")
+    error_text(error, |cause| {
+        let hinted = cause.downcast_ref::<Hinted>();
+        hinted.map(|hinted| hinted.hint.clone()).or_else(|| {
+            let error = cause.downcast_ref::<solo_instance::Error>()?;
+            error.hint()
+        })
+    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use error_text::error_text;
+
 use crate::commands::access;
 use crate::commands::named_images::Problems;
 use crate::release;
@@ -15,27 +17,7 @@ pub const DAMAGED: u8 = 4;
 
 /// The text for standard error: `error:`, then the causes, then the hints.
 pub fn text(error: &anyhow::Error) -> String {
-    let mut lines = Vec::new();
-    let mut hints = Vec::new();
-    let mut said = String::new();
-    for cause in error.chain() {
-        hints.extend(hint(cause).map(|hint| format!("hint: {hint}")));
-        let text = cause.to_string();
-        // An error that repeats what its parent already said adds nothing.
-        if said.ends_with(&text) {
-            continue;
-        }
-        let indented = text.replace('\n', "\n    ");
-        lines.push(if lines.is_empty() {
-            format!("error: {indented}")
-        } else {
-            format!("  caused by: {indented}")
-        });
-        said = text;
-    }
-    hints.dedup();
-    lines.extend(hints);
-    lines.join("\n")
+    error_text(error, hint)
 }
 
 /// The exit code that an error stands for.

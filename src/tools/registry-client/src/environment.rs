@@ -47,7 +47,7 @@ pub fn of_recipes() -> impl Iterator<Item = (String, String)> {
 #[derive(Clone, Copy)]
 pub(crate) struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
 
-impl<'a> Environment<'a> {
+impl Environment<'_> {
     /// This process's.
     pub(crate) fn of_this_process() -> Environment<'static> {
         Environment(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
@@ -55,8 +55,8 @@ impl<'a> Environment<'a> {
 
     /// One of these variables, none of them empty.
     #[cfg(test)]
-    pub(crate) fn of(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self(variable)
+    pub(crate) fn of(variable: &dyn Fn(&str) -> Option<String>) -> Environment<'_> {
+        Environment(variable)
     }
 
     fn directory(self, name: &str) -> Option<PathBuf> {

@@ -222,13 +222,7 @@ fn set_up(plan: &CompilePlan) -> Result<String> {
     root.bind(&plan.data, "/var/vcap/data", MountFlags::NODEV)?;
     root.directory("/var/vcap/data/tmp", 0o1777)?;
     let tmp = root.directory("/var/vcap/data/root_tmp", 0o1777)?;
-    for point in ["/tmp", "/var/tmp"] {
-        root.bind(
-            &tmp,
-            point,
-            MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC,
-        )?;
-    }
+    root.temporary_files(&tmp)?;
     for (name, directory) in &plan.dependencies {
         let point = format!("/var/vcap/packages/{name}");
         root.directory(&point, 0o755)?;

@@ -54,14 +54,7 @@ fn mount_vcap(root: &Root, vcap: &Path) -> Result<()> {
     let tmp = root.directory("/var/vcap/data/root_tmp", 0o1777)?;
     rootfs::give_to_vcap(&tmp)?;
     rootfs::empty(&tmp)?;
-    for point in ["/tmp", "/var/tmp"] {
-        root.bind(
-            &tmp,
-            point,
-            MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC,
-        )?;
-    }
-    Ok(())
+    root.temporary_files(&tmp)
 }
 
 fn write_names(root: &Root, plan: &MachinePlan) -> Result<()> {

@@ -71,6 +71,14 @@ impl Root {
             .map_err(Error::sys("remounting", &point))
     }
 
+    /// `/tmp` and `/var/tmp` in this directory of the root.
+    pub(crate) fn temporary_files(&self, directory: &Path) -> Result<()> {
+        let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC;
+        ["/tmp", "/var/tmp"]
+            .into_iter()
+            .try_for_each(|point| self.bind(directory, point, flags))
+    }
+
     /// `/proc` of this PID namespace; of `/proc/sys` only `net`, which each network namespace has for itself, can be
     /// written.
     pub(crate) fn proc(&self) -> Result<()> {

@@ -2,7 +2,6 @@
 
 use super::fingerprint::{self, Links, SourceFile};
 use crate::progress::Progress;
-use crate::yaml;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
@@ -83,23 +82,10 @@ impl Job {
         name: &str,
         progress: &Progress,
     ) -> Result<Self> {
+        let spec = super::read_spec(release_directory, release, "job", name, |spec: &Spec| {
+            &spec.name
+        })?;
         let directory = release_directory.join("jobs").join(name);
-        let spec_path = directory.join("spec");
-        if !spec_path.is_file() {
-            bail!(
-                "job `{name}` not found in release `{release}`: {} does not exist (jobs there: {})",
-                spec_path.display(),
-                super::names_in(&release_directory.join("jobs")).join(", ")
-            );
-        }
-        let spec: Spec = yaml::read_as(&spec_path)?;
-        if spec.name != name {
-            bail!(
-                "job directory `{name}` does not match job name `{}` in {}",
-                spec.name,
-                spec_path.display()
-            );
-        }
         let job = Self {
             name: spec.name,
             release: release.to_owned(),

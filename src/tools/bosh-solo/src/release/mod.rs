@@ -12,6 +12,7 @@ use crate::progress::Progress;
 use crate::yaml;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
 #[derive(Deserialize)]
@@ -98,6 +99,34 @@ impl Release {
         ordered.push(package);
         Ok(())
     }
+}
+
+/// The spec of a job or package, which must have the name of its directory.
+fn read_spec<S: DeserializeOwned>(
+    release_directory: &Path,
+    release: &str,
+    what: &str,
+    name: &str,
+    own_name: fn(&S) -> &str,
+) -> Result<S> {
+    let all = release_directory.join(format!("{what}s"));
+    let path = all.join(name).join("spec");
+    if !path.is_file() {
+        bail!(
+            "{what} `{name}` not found in release `{release}`: {} does not exist ({what}s there: {})",
+            path.display(),
+            names_in(&all).join(", ")
+        );
+    }
+    let spec = yaml::read_as(&path)?;
+    if own_name(&spec) != name {
+        bail!(
+            "{what} directory `{name}` does not match {what} name `{}` in {}",
+            own_name(&spec),
+            path.display()
+        );
+    }
+    Ok(spec)
 }
 
 /// Names of the entries of a directory, for an error that lists what there is.

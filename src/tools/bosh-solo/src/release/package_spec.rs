@@ -4,7 +4,6 @@ use super::fingerprint::{self, Links, SourceFile};
 use super::glob;
 use crate::hint::Hint;
 use crate::progress::Progress;
-use crate::yaml;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::Value;
@@ -57,21 +56,13 @@ impl Package {
                 directory.join("spec.lock").display()
             );
         }
-        if !spec_path.is_file() {
-            bail!(
-                "package `{name}` not found in release `{release}`: {} does not exist (packages there: {})",
-                spec_path.display(),
-                super::names_in(&release_directory.join("packages")).join(", ")
-            );
-        }
-        let spec: Spec = yaml::read_as(&spec_path)?;
-        if spec.name != name {
-            bail!(
-                "package directory `{name}` does not match package name `{}` in {}",
-                spec.name,
-                spec_path.display()
-            );
-        }
+        let spec = super::read_spec(
+            release_directory,
+            release,
+            "package",
+            name,
+            |spec: &Spec| &spec.name,
+        )?;
         for key in spec.extra.keys().filter(|key| *key != "no_compression") {
             progress.warn(&format!("{}: unknown key `{key}`", spec_path.display()));
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use bosh_manifest::{Map, Value};
 use image_archive::Digest;
 
-use super::error::{Error, Result, shown};
+use super::error::{Result, shown};
 use super::files;
 
 /// The file within a release.
@@ -44,11 +44,7 @@ impl Blob {
 
 impl Blobs {
     pub(crate) fn read(root: &Path) -> Result<Self> {
-        let path = root.join(FILE);
-        match files::read_text(&path)? {
-            Some(text) => Self::parse(&text).map_err(|why| Error::invalid(&path, why)),
-            None => Ok(Self::default()),
-        }
+        files::read_parsed(&root.join(FILE), Self::parse)
     }
 
     /// Reads the file's text.

@@ -41,6 +41,17 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>> {
         .map_err(|_| Error::invalid(path, "it is not UTF-8"))
 }
 
+/// What a file's text means; nothing if there is no file.
+pub(crate) fn read_parsed<T: Default>(
+    path: &Path,
+    parse: impl FnOnce(&str) -> std::result::Result<T, String>,
+) -> Result<T> {
+    match read_text(path)? {
+        Some(text) => parse(&text).map_err(|why| Error::invalid(path, why)),
+        None => Ok(T::default()),
+    }
+}
+
 /// Writes a file that is on the disk when this returns.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create(path).map_err(Error::write(path))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use image_archive::{Digest, Platform, Reference};
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, Result};
+use super::error::Result;
 use super::files;
 use super::names;
 
@@ -120,11 +120,7 @@ impl ImagesLock {
 
     /// Reads the file of a release; a release without one has no images.
     pub(crate) fn read(root: &Path) -> Result<Self> {
-        let path = root.join(FILE);
-        match files::read_text(&path)? {
-            Some(text) => Self::parse(&text).map_err(|why| Error::invalid(&path, why)),
-            None => Ok(Self::default()),
-        }
+        files::read_parsed(&root.join(FILE), Self::parse)
     }
 
     /// Reads the file's text.
