@@ -19,8 +19,8 @@ impl Problem {
     /// A problem without a hint.
     pub fn new(property: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
-            property: property.into(),
-            what: what.into(),
+            property: on_one_line(property.into()),
+            what: on_one_line(what.into()),
             hint: None,
         }
     }
@@ -31,6 +31,21 @@ impl Problem {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// A text with the names that an operator chose, which may hold anything: control characters are escaped.
+fn on_one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.chars().fold(String::new(), |mut line, letter| {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+        line
+    })
 }
 
 impl fmt::Display for Problem {
@@ -116,3 +131,17 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_one_line_whatever_a_property_is_called() {
+        let problem = Problem::new("variables.a\u{1b}[31m\nä", "holds \"\0\"");
+        assert_eq!(
+            problem.to_string(),
+            r#"property `variables.a\u{1b}[31m\nä`: holds "\u{0}""#
+        );
+    }
+}

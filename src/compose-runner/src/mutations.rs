@@ -1,5 +1,5 @@
-//! Mutations of a valid recipe and of what Compose writes of it, through everything here that reads them: nothing may
-//! panic or hang, and enough of them must get past the first step to reach the rest.
+//! Mutations of a valid recipe and of what Compose writes of it, through everything here that reads them: what is said of them is
+//! of their own services and properties, and enough of them must get past the first step to reach the rest.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -91,7 +91,7 @@ fn damage(text: &mut Vec<u8>, random: &mut fastrand::Rng) {
 }
 
 #[test]
-fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
+fn whatever_compose_writes_the_checks_speak_of_its_own_services() {
     let mut random = fastrand::Rng::with_seed(7);
     let directory = tempfile::tempdir().unwrap();
     let paths = bosh_job::Paths::new(directory.path().join("vcap"));
@@ -127,17 +127,29 @@ fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
             continue;
         };
         read += 1;
-        files.missing(&model);
-        // A source that is not there is an error, and nothing worse.
-        let _ = files.override_file(&model, &BTreeMap::new());
+        let mut errors = files.missing(&model);
+        // A source that is not there is an error.
+        if let Ok(overrides) = files.override_file(&model, &BTreeMap::new()) {
+            let services = overrides["services"].as_object();
+            let mut names = services.into_iter().flat_map(|services| services.keys());
+            assert!(names.all(|name| model.services.contains_key(name)));
+        }
         if round % 20 == 0 {
-            volume_options::check(&model, &[]);
+            assert!(volume_options::check(&model, &[]).is_empty());
             let holders = ports::Holders {
                 containers: &[],
                 projects: &["running"],
                 engine: None,
             };
-            ports::check(&model, &holders);
+            errors.extend(ports::check(&model, &holders));
+        }
+        for error in errors {
+            let service = error.service.as_deref();
+            let is_known = |name: &str| model.services.contains_key(name);
+            assert!(
+                !error.what.is_empty() && service.is_none_or(is_known),
+                "{error:?}"
+            );
         }
     }
     assert!(
@@ -147,7 +159,7 @@ fn no_mutation_of_what_compose_writes_makes_a_check_panic() {
 }
 
 #[test]
-fn no_mutation_of_a_recipe_makes_the_program_panic() {
+fn whatever_the_properties_are_each_problem_names_one() {
     let mut random = fastrand::Rng::with_seed(11);
     let map = json!({
         "services": {"web": {"image": "busybox:1", "ports": ["80:80"], "environment": {"A": "${PW}"}, "volumes": ["./x:/x"]}},
@@ -183,11 +195,18 @@ fn no_mutation_of_a_recipe_makes_the_program_panic() {
         else {
             continue;
         };
-        // Right or wrong, it must be judged.
-        let _ = config.supervision();
-        if let Ok(Some(recipe)) = Recipe::parse(&config.recipe) {
-            read += 1;
-            service_in(message(recipe.compose_yaml.reveal()));
+        let problems = match Recipe::parse(&config.recipe) {
+            Ok(Some(_)) => {
+                read += 1;
+                None
+            }
+            Ok(None) => None,
+            Err(problems) => Some(problems),
+        };
+        let of_supervision = config.supervision().err();
+        for problem in problems.iter().chain(&of_supervision).flatten() {
+            let name = problem.property.split(['.', '[']).next().unwrap();
+            assert!(maps[0].get(name).is_some(), "{problem}");
         }
     }
     assert!(
@@ -197,7 +216,7 @@ fn no_mutation_of_a_recipe_makes_the_program_panic() {
 }
 
 #[test]
-fn no_words_of_compose_make_the_reader_panic() {
+fn a_service_that_is_found_in_words_of_compose_stands_there() {
     let mut random = fastrand::Rng::with_seed(13);
     let lines = [
         "time=\"2026-11-20T16:03:31Z\" level=warning msg=\"The \\\"NOPE\\\" variable is not set\"",
@@ -208,6 +227,11 @@ fn no_words_of_compose_make_the_reader_panic() {
         let mut bytes = lines[round % lines.len()].as_bytes().to_vec();
         damage(&mut bytes, &mut random);
         let line = String::from_utf8_lossy(&bytes);
-        service_in(message(&line));
+        let message = message(&line);
+        assert!(line.contains(message));
+        if let Some(service) = service_in(message) {
+            let named = ["service \"", "services."].map(|word| format!("{word}{service}"));
+            assert!(named.iter().any(|named| message.contains(named)), "{line}");
+        }
     }
 }

@@ -9,6 +9,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+/// Bytes of a key before its colon. A reader looks for the colon in 1024 characters (YAML 1.2, 7.4.2), and for no longer.
+const LONGEST_KEY: usize = 1000;
+
 /// A value as a YAML document in block style, ending in a line break.
 #[must_use]
 pub fn document(value: &Value) -> String {
@@ -47,7 +50,13 @@ fn entry(text: &mut String, key: &str, value: &Value, depth: usize) {
     if is_plain_key(key) {
         text.push_str(key);
     } else {
+        let begin = text.len();
         quoted(text, key);
+        if text.len() - begin > LONGEST_KEY {
+            text.insert_str(begin, "? ");
+            text.push('\n');
+            indent(text, depth);
+        }
     }
     text.push(':');
     if is_block(value) {
@@ -234,6 +243,18 @@ x-list:
         });
         let read: Value = serde_yaml::from_str(&document(&value)).unwrap();
         assert_eq!(read, value);
+    }
+
+    #[test]
+    fn a_key_longer_than_readers_look_for_its_colon_is_marked_as_one() {
+        for length in [998, 999, 1100, 5000] {
+            let long = "é\n".repeat(length / 4);
+            let value = json!({
+                "a": {&long: "b", "c": 1}, long.clone(): {"d": [{&long: []}, {"e": {&long: [1]}}]},
+            });
+            let read: Value = serde_yaml::from_str(&document(&value)).unwrap();
+            assert_eq!(read, value, "{length}");
+        }
     }
 
     #[test]

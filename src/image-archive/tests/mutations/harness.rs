@@ -125,7 +125,11 @@ impl Tally {
                 }
             }
             Err(error) => {
-                assert!(chain(error).len() < 4000);
+                let line = chain(error);
+                assert!(
+                    line.len() < 4000 && !line.contains(char::is_control),
+                    "{line:?}"
+                );
                 self.past += usize::from(!first(error));
             }
         }
