@@ -96,17 +96,36 @@ impl DockerArchive {
     }
 
     fn write_all(&self, out: impl Write) -> Result<()> {
-        let mut tarball = Builder::new(out);
-        let sending = |source| Error::Stream {
+        let mut tarball = Builder::new(Unfinished {
+            out,
+            is_stopped: false,
+        });
+        let written = self.write_entries(&mut tarball);
+        if written.is_err() {
+            tarball.get_mut().is_stopped = true;
+            return written;
+        }
+        tarball
+            .into_inner()
+            .and_then(|mut unfinished| unfinished.flush())
+            .map_err(|source| self.sending(source))
+    }
+
+    fn sending(&self, source: io::Error) -> Error {
+        Error::Stream {
             reference: self.image.image.name(),
             source,
-        };
+        }
+    }
+
+    fn write_entries<W: Write>(&self, tarball: &mut Builder<W>) -> Result<()> {
+        let sending = |source| self.sending(source);
         for name in ["blobs/", "blobs/sha256/"] {
-            append(&mut tarball, name, 0, EntryType::Directory, io::empty()).map_err(sending)?;
+            append(tarball, name, 0, EntryType::Directory, io::empty()).map_err(sending)?;
         }
         for (name, bytes) in self.small_files()? {
             append(
-                &mut tarball,
+                tarball,
                 &name,
                 bytes.len() as u64,
                 EntryType::Regular,
@@ -124,7 +143,7 @@ impl DockerArchive {
             let (name_in_archive, size) = (self.written_name(layer), self.written_size(layer));
             let mut send = |data: &mut dyn Read| {
                 let kind = EntryType::Regular;
-                append(&mut tarball, &name_in_archive, size, kind, data).map_err(sending)
+                append(tarball, &name_in_archive, size, kind, data).map_err(sending)
             };
             if self.unpacks(layer) {
                 let (reader, _) = compression::peek(data)
@@ -137,11 +156,7 @@ impl DockerArchive {
             } else {
                 send(data)
             }
-        })?;
-        tarball
-            .into_inner()
-            .and_then(|mut out| out.flush())
-            .map_err(sending)
+        })
     }
 
     /// By the name that the layer has in its source; each blob once, although an image may have equal layers.
@@ -286,6 +301,26 @@ fn named(descriptor: Descriptor, reference: &Reference) -> Descriptor {
     Descriptor {
         annotations: Some(annotations),
         ..descriptor
+    }
+}
+
+/// Where a tarball goes. The builder writes its end when it is dropped, after an error, too, and an engine that has seen the end
+/// takes what came before it.
+struct Unfinished<W> {
+    out: W,
+    is_stopped: bool,
+}
+
+impl<W: Write> Write for Unfinished<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_stopped {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

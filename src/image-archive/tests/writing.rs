@@ -86,6 +86,26 @@ fn every_blob_lies_once_under_its_digest() {
     }
 }
 
+/// An engine takes what came before the end of an archive, and nothing of one that has none.
+#[test]
+fn a_tarball_that_breaks_off_has_no_end() {
+    let place = Place::new();
+    let layout = Files::layout(&image(), &["a:1"], Packing::Gzip, true);
+    let path = place.layout("l", &layout);
+    let image = verified(&only(&path));
+    // every blob grows after it was verified
+    for blob in std::fs::read_dir(path.join("blobs/sha256")).unwrap() {
+        let blob = blob.unwrap().path();
+        let mut bytes = std::fs::read(&blob).unwrap();
+        bytes.push(b'x');
+        std::fs::write(&blob, bytes).unwrap();
+    }
+    let archive = DockerArchive::new(image, Plan::default());
+    let mut out = Vec::new();
+    archive.write(&mut out).unwrap_err();
+    assert!(out.len() > 1024 && !out.ends_with(&[0; 1024]));
+}
+
 #[test]
 fn zstandard_layers_are_unpacked_for_engines_that_do_not_read_them() {
     let image = image();
