@@ -139,7 +139,8 @@ class ToolchainTest < Minitest::Test
     output, status = output_of("#{@repository}/ci/setup")
     assert status.success?, output
     assert_match(/^==> ready: rustc #{PINNED}, ruby /, output)
-    assert_equal ['fetch --locked --quiet', 'fetch --locked --quiet --manifest-path src/tools/Cargo.toml'],
+    fetches = ['', ' --manifest-path src/tools/Cargo.toml', ' --manifest-path src/image-registry/Cargo.toml']
+    assert_equal fetches.map { |workspace| "fetch --locked --quiet#{workspace}" },
                  File.readlines("#{@work}/cargo.log", chomp: true).reject { |line| line == '--version' }
   end
 
