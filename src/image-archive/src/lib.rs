@@ -32,6 +32,7 @@ mod source;
 mod stream;
 mod tar_archive;
 mod tar_entries;
+mod tar_output;
 mod tar_stream;
 mod verify;
 mod writer;

@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 
 use serde::Serialize;
-use tar::{Builder, EntryType, Header};
+use tar::{Builder, EntryType};
 
 use crate::compression::{self, Compression};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::exactly::Exactly;
 use crate::files::damaged;
 use crate::manifest::{Descriptor, Index};
 use crate::oci::{CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME};
 use crate::reference::Reference;
+use crate::tar_output::{Unfinished, append};
 use crate::verify::{VerifiedImage, VerifiedLayer};
 
 const BLOCK: u64 = 512;
@@ -302,50 +302,4 @@ fn named(descriptor: Descriptor, reference: &Reference) -> Descriptor {
         annotations: Some(annotations),
         ..descriptor
     }
-}
-
-/// Where a tarball goes. The builder writes its end when it is dropped, after an error, too, and an engine that has seen the end
-/// takes what came before it.
-struct Unfinished<W> {
-    out: W,
-    is_stopped: bool,
-}
-
-impl<W: Write> Write for Unfinished<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_stopped {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        self.out.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-/// Appends exactly `size` bytes of `data`. Fewer, or more, mean that the source changed after it was verified.
-fn append(
-    tarball: &mut Builder<impl Write>,
-    name: &str,
-    size: u64,
-    kind: EntryType,
-    mut data: impl Read,
-) -> io::Result<()> {
-    let mut header = Header::new_gnu();
-    header.set_path(name)?;
-    header.set_entry_type(kind);
-    header.set_mode(if kind == EntryType::Directory {
-        0o755
-    } else {
-        0o644
-    });
-    header.set_size(size);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_cksum();
-    let mut exactly = Exactly::new(&mut data, size);
-    tarball.append(&header, &mut exactly)?;
-    exactly.finish()
 }

@@ -16,6 +16,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where everything lies that is pushed.
     pub store: PathBuf,
+    /// The socket through which root asks of it what nobody else may.
+    pub admin_socket: PathBuf,
     /// Its certificate.
     pub tls: Option<Tls>,
     /// The logins.

@@ -33,7 +33,14 @@ async fn get(
 ) -> Outcome {
     let storage = registry.storage.clone();
     let wanted = digest.clone();
-    let found = blocking(move || storage.blob(&repository, &wanted)).await?;
+    let is_head = request.method() == Method::HEAD;
+    let found = blocking(move || {
+        if is_head {
+            storage.note_asked(&repository, &wanted)?;
+        }
+        storage.blob(&repository, &wanted)
+    });
+    let found = found.await?;
     let (file, size) = found.ok_or_else(unknown)?;
     let header = request.headers().get(RANGE);
     let asked = range::asked(header.and_then(|value| value.to_str().ok()), size);
@@ -56,7 +63,7 @@ async fn get(
         let part = format!("bytes {}-{}/{size}", range.start, range.end - 1);
         answer = answer.header(CONTENT_RANGE, &part);
     }
-    if request.method() == Method::HEAD {
+    if is_head {
         return Ok(answer.body(body::empty()));
     }
     Ok(answer.body(body::part_of_file(file, range.start, length)))

@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::error::{ApiError, Outcome};
-use super::manifests::{Document, INDEX};
+use super::manifests::INDEX;
 use super::query::Query;
 use super::{Registry, blocking};
 use crate::access::{Identity, Right};
 use crate::digest::Digest;
+use crate::document::Document;
 use crate::names::{ManifestReference, Repository};
 use crate::storage::Storage;
 
@@ -117,7 +118,7 @@ fn descriptor(
         return Ok(None);
     };
     // it was read when it was pushed
-    let Ok(document) = Document::parse(&manifest.bytes) else {
+    let Ok(document) = serde_json::from_slice::<Document>(&manifest.bytes) else {
         return Ok(None);
     };
     let artifact_type = document.artifact_type();
@@ -131,7 +132,7 @@ fn descriptor(
     if let Some(artifact_type) = artifact_type {
         entry.insert("artifactType".to_owned(), json!(artifact_type));
     }
-    if let Some(annotations) = document.annotations() {
+    if let Some(annotations) = &document.annotations {
         entry.insert("annotations".to_owned(), json!(annotations));
     }
     Ok(Some(Value::Object(entry)))

@@ -3,8 +3,6 @@
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use hyper::{Method, Request, Response, StatusCode};
-use serde::Deserialize;
-use std::collections::BTreeMap;
 
 use super::answer::{Answer, DIGEST};
 use super::body::{self, Body};
@@ -13,6 +11,7 @@ use super::query::Query;
 use super::request_body::read_short;
 use super::{Registry, blocking};
 use crate::digest::{Algorithm, Digest};
+use crate::document::Document;
 use crate::names::{ManifestReference, Repository, Tag};
 use crate::storage::{NewManifest, StoredManifest};
 
@@ -34,93 +33,54 @@ const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const TAG: HeaderName = HeaderName::from_static("oci-tag");
 
-/// What is read of a manifest or index.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Document {
-    schema_version: Option<u64>,
-    media_type: Option<String>,
-    artifact_type: Option<String>,
-    #[serde(default)]
-    config: Option<Descriptor>,
-    subject: Option<Descriptor>,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
+/// Reads a manifest that is pushed.
+fn parse(bytes: &[u8]) -> Result<Document, ApiError> {
+    let bad = |what: String| ApiError::manifest_invalid(what);
+    let document: Document = serde_json::from_slice(bytes)
+        .map_err(|error| bad(format!("this is no manifest: {error}")))?;
+    match document.schema_version {
+        Some(2) => Ok(document),
+        Some(1) => Err(schema_1()),
+        _ => Err(bad(
+            "this is no manifest: it has no schemaVersion 2".to_owned()
+        )),
+    }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Descriptor {
-    media_type: Option<String>,
-    digest: String,
+fn subject(document: &Document) -> Result<Option<Digest>, ApiError> {
+    document.subject().map_err(|()| {
+        ApiError::manifest_invalid("this manifest's subject has a digest that is none")
+    })
 }
 
-impl Document {
-    /// Reads one.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
-        let bad = |what: String| ApiError::manifest_invalid(what);
-        let document: Self = serde_json::from_slice(bytes)
-            .map_err(|error| bad(format!("this is no manifest: {error}")))?;
-        match document.schema_version {
-            Some(2) => Ok(document),
-            Some(1) => Err(schema_1()),
-            _ => Err(bad(
-                "this is no manifest: it has no schemaVersion 2".to_owned()
-            )),
-        }
-    }
-
-    /// What a list of referrers says of it: its own type, or that of its config.
-    pub fn artifact_type(&self) -> Option<&str> {
-        let own = self.artifact_type.as_deref().filter(|own| !own.is_empty());
-        let config = self.config.as_ref();
-        own.or_else(|| config?.media_type.as_deref())
-    }
-
-    /// Its annotations.
-    pub fn annotations(&self) -> Option<&BTreeMap<String, String>> {
-        self.annotations.as_ref()
-    }
-
-    fn subject(&self) -> Result<Option<Digest>, ApiError> {
-        let Some(subject) = &self.subject else {
-            return Ok(None);
-        };
-        let digest = subject.digest.parse();
-        digest.map(Some).map_err(|()| {
-            ApiError::manifest_invalid("this manifest's subject has a digest that is none")
-        })
-    }
-
-    /// The media type by which it is stored: it says the same as the request, where both say one.
-    fn media_type(&self, header: Option<&str>) -> Result<String, ApiError> {
-        let header = header.map(|text| text.split(';').next().unwrap_or_default().trim());
-        let header = header.filter(|text| !text.is_empty() && *text != "application/json");
-        let own = self.media_type.as_deref();
-        let media_type = match (own, header) {
-            (Some(own), Some(header)) if own != header => {
-                return Err(ApiError::manifest_invalid(format!(
-                    "this manifest has the mediaType {own:?}, and the request the Content-Type {header:?}"
-                )));
-            }
-            (Some(one), _) | (None, Some(one)) => one,
-            (None, None) => {
-                return Err(ApiError::manifest_invalid(
-                    "neither this manifest's mediaType nor the request's Content-Type says what it is",
-                ));
-            }
-        };
-        if media_type.starts_with(SCHEMA_1) {
-            return Err(schema_1());
-        }
-        if !TAKEN.contains(&media_type) {
-            let taken = TAKEN.join(", ");
+/// The media type by which it is stored: it says the same as the request, where both say one.
+fn media_type(document: &Document, header: Option<&str>) -> Result<String, ApiError> {
+    let header = header.map(|text| text.split(';').next().unwrap_or_default().trim());
+    let header = header.filter(|text| !text.is_empty() && *text != "application/json");
+    let own = document.media_type.as_deref();
+    let media_type = match (own, header) {
+        (Some(own), Some(header)) if own != header => {
             return Err(ApiError::manifest_invalid(format!(
-                "a manifest of the type {media_type:?} is not taken; these are: {taken}"
+                "this manifest has the mediaType {own:?}, and the request the Content-Type {header:?}"
             )));
         }
-        Ok(media_type.to_owned())
+        (Some(one), _) | (None, Some(one)) => one,
+        (None, None) => {
+            return Err(ApiError::manifest_invalid(
+                "neither this manifest's mediaType nor the request's Content-Type says what it is",
+            ));
+        }
+    };
+    if media_type.starts_with(SCHEMA_1) {
+        return Err(schema_1());
     }
+    if !TAKEN.contains(&media_type) {
+        let taken = TAKEN.join(", ");
+        return Err(ApiError::manifest_invalid(format!(
+            "a manifest of the type {media_type:?} is not taken; these are: {taken}"
+        )));
+    }
+    Ok(media_type.to_owned())
 }
 
 fn schema_1() -> ApiError {
@@ -162,10 +122,11 @@ pub async fn put(
     let query = Query::of(request.uri());
     let header = request.headers().get(CONTENT_TYPE).cloned();
     let bytes = read_short(request.into_body(), LONGEST).await?;
-    let document = Document::parse(&bytes)?;
+    let document = parse(&bytes)?;
     let header = header.as_ref().and_then(|value| value.to_str().ok());
-    let media_type = document.media_type(header)?;
-    let subject = document.subject()?;
+    let media_type = media_type(&document, header)?;
+    let subject = subject(&document)?;
+    let blobs: Vec<Digest> = document.blobs().collect();
     let mut tags = asked_tags(&query)?;
     let digest = match reference {
         ManifestReference::Digest(digest) => {
@@ -200,6 +161,7 @@ pub async fn put(
             media_type: &media_type,
             tags: &tags,
             subject: subject.as_ref(),
+            blobs: &blobs,
         };
         storage.put_manifest(&repository, &manifest)
     })

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
+use super::repositories::digests;
 use super::{Storage, durable};
 use crate::digest::Digest;
 use crate::names::Repository;
@@ -34,9 +36,31 @@ impl Storage {
 
     /// Whether a repository has a blob.
     pub fn has_blob(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
-        let link = self.link(repository, LINKS, digest);
+        let link = self.blob_link(repository, digest);
         link.try_exists()
             .map_err(|error| durable::named(&error, "looking for", &link))
+    }
+
+    /// Where it is said that a repository has a blob.
+    pub(super) fn blob_link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.link(repository, LINKS, digest)
+    }
+
+    /// Notes that somebody asked whether a repository has a blob, and may refer to it soon.
+    pub fn note_asked(&self, repository: &Repository, digest: &Digest) -> io::Result<()> {
+        let link = self.blob_link(repository, digest);
+        match File::options().write(true).open(&link) {
+            Ok(file) => file
+                .set_modified(SystemTime::now())
+                .map_err(|error| durable::named(&error, "touching", &link)),
+            Err(error) if durable::is_missing(&error) => Ok(()),
+            Err(error) => Err(durable::named(&error, "touching", &link)),
+        }
+    }
+
+    /// The digests of a repository's blobs.
+    pub fn blobs(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+        digests(&self.repository(repository).join(LINKS))
     }
 
     pub(super) fn open_content(&self, digest: &Digest) -> io::Result<Option<(File, u64)>> {
@@ -56,22 +80,25 @@ impl Storage {
 
     /// Gives a repository a blob whose content is there. Whether it is.
     pub fn link_blob(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
-        if self.open_content(digest)?.is_none() {
-            return Ok(false);
+        let _linking = self.pushes.linking([digest]);
+        let is_there = self.open_content(digest)?.is_some();
+        if is_there {
+            self.link_content(repository, digest)?;
         }
-        if !self.has_blob(repository, digest)? {
-            durable::write(
-                &self.link(repository, LINKS, digest),
-                b"",
-                &self.temporary(),
-            )?;
+        Ok(is_there)
+    }
+
+    /// The same with content that is known to be there, and kept there meanwhile.
+    pub(super) fn link_content(&self, repository: &Repository, digest: &Digest) -> io::Result<()> {
+        if self.has_blob(repository, digest)? {
+            return self.note_asked(repository, digest);
         }
-        Ok(true)
+        durable::write(&self.blob_link(repository, digest), b"", &self.temporary())
     }
 
     /// Takes a blob from a repository; the content stays until it is collected. Whether the repository had it.
     pub fn unlink_blob(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
-        durable::remove(&self.link(repository, LINKS, digest))
+        durable::remove(&self.blob_link(repository, digest))
     }
 
     /// Puts content in place that lies in a temporary file and has been verified.

@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 
-use super::repositories::entries;
+use super::repositories::{digests, entries};
 use super::{Storage, by_digest, durable};
-use crate::digest::{Algorithm, Digest};
+use crate::digest::Digest;
 use crate::names::{ManifestReference, Repository, Tag};
 
 const LINKS: &str = "_manifests";
@@ -26,6 +26,8 @@ pub struct NewManifest<'a> {
     pub tags: &'a [Tag],
     /// The manifest that it is about.
     pub subject: Option<&'a Digest>,
+    /// The blobs that it names.
+    pub blobs: &'a [Digest],
 }
 
 /// A manifest of a repository.
@@ -42,6 +44,8 @@ pub struct StoredManifest {
 impl Storage {
     /// Puts a manifest into a repository: its content first, then that it is there, then its tags.
     pub fn put_manifest(&self, repository: &Repository, manifest: &NewManifest) -> io::Result<()> {
+        let named = manifest.blobs.iter();
+        let _linking = self.pushes.linking(named.chain([manifest.digest]));
         let temporary = self.temporary();
         let mut file = durable::Temporary::new(&temporary)?;
         file.file.write_all(manifest.bytes)?;
@@ -92,10 +96,20 @@ impl Storage {
         }))
     }
 
+    /// Whether a repository has a manifest.
+    pub fn has_manifest(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
+        Ok(read(&self.link(repository, LINKS, digest))?.is_some())
+    }
+
+    /// The digests of a repository's manifests.
+    pub fn manifests(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+        digests(&self.repository(repository).join(LINKS))
+    }
+
     /// Takes a manifest from a repository, with the tags that stand for it. Whether it was there.
     pub fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
         let link = self.link(repository, LINKS, digest);
-        if read(&link)?.is_none() {
+        if !self.has_manifest(repository, digest)? {
             return Ok(false);
         }
         for tag in self.tags(repository)? {
@@ -156,18 +170,6 @@ impl Storage {
     fn tag_file(&self, repository: &Repository, tag: &Tag) -> PathBuf {
         self.repository(repository).join(TAGS).join(tag.as_str())
     }
-}
-
-/// The digests that entries below a directory are named by, in their order.
-fn digests(directory: &std::path::Path) -> io::Result<Vec<Digest>> {
-    let mut found = Vec::new();
-    for algorithm in Algorithm::ALL {
-        let names = entries(&directory.join(algorithm.as_str()))?;
-        let digest = |hex: &String| Digest::from_parts(algorithm.as_str(), hex);
-        found.extend(names.iter().filter_map(digest));
-    }
-    found.sort_unstable();
-    Ok(found)
 }
 
 /// A small file's text, if it is there.

@@ -17,10 +17,12 @@
 //! would have to do is what is public here.
 
 mod blobs;
+mod collection;
 mod durable;
 mod manifests;
 mod repositories;
 mod uploads;
+mod verify;
 
 use std::fs;
 use std::io;
@@ -29,6 +31,8 @@ use std::path::{Path, PathBuf};
 pub use manifests::{NewManifest, StoredManifest};
 pub use uploads::Upload;
 
+use collection::Pushes;
+
 use crate::digest::Digest;
 use crate::names::Repository;
 
@@ -36,14 +40,21 @@ use crate::names::Repository;
 #[derive(Clone, Debug)]
 pub struct Storage {
     root: PathBuf,
+    pushes: Pushes,
 }
 
 impl Storage {
+    /// The store as it is, for those who only read.
+    pub fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            pushes: Pushes::default(),
+        }
+    }
+
     /// Opens it, and clears what a registry that was killed left half written.
     pub fn open(root: &Path) -> io::Result<Self> {
-        let storage = Self {
-            root: root.to_owned(),
-        };
+        let storage = Self::at(root);
         for directory in ["blobs", "repositories", "uploads"] {
             durable::make_dir(&root.join(directory))?;
         }

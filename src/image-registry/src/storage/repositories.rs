@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Storage, durable};
+use crate::digest::{Algorithm, Digest};
 use crate::names::Repository;
 
 impl Storage {
@@ -59,4 +60,30 @@ pub(super) fn entries(directory: &Path) -> io::Result<Vec<String>> {
         names.extend(entry.file_name().into_string());
     }
     Ok(names)
+}
+
+/// The digests of the files `ALGORITHM/PREFIX/HEX` below a directory.
+pub(super) fn digests_below(directory: &Path) -> io::Result<Vec<Digest>> {
+    let mut found = Vec::new();
+    for algorithm in Algorithm::ALL {
+        let top = directory.join(algorithm.as_str());
+        for prefix in entries(&top)? {
+            let names = entries(&top.join(&prefix))?;
+            let digest = |hex: &String| Digest::from_parts(algorithm.as_str(), hex);
+            found.extend(names.iter().filter_map(digest));
+        }
+    }
+    Ok(found)
+}
+
+/// The digests that entries below a directory are named by, in their order.
+pub(super) fn digests(directory: &Path) -> io::Result<Vec<Digest>> {
+    let mut found = Vec::new();
+    for algorithm in Algorithm::ALL {
+        let names = entries(&directory.join(algorithm.as_str()))?;
+        let digest = |hex: &String| Digest::from_parts(algorithm.as_str(), hex);
+        found.extend(names.iter().filter_map(digest));
+    }
+    found.sort_unstable();
+    Ok(found)
 }

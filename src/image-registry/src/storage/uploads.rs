@@ -4,9 +4,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::repositories::entries;
 use super::{Storage, durable};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::names::Repository;
@@ -160,16 +162,43 @@ impl Storage {
             let content = self.content(digest);
             let directory = content.parent().unwrap_or(&self.root);
             durable::make_dir(directory)?;
+            let linking = self.pushes.linking([digest]);
             if self.open_content(digest)?.is_none() {
                 let data = self.upload_dir(&upload.id).join("data");
                 fs::rename(&data, &content)
                     .map_err(|error| durable::named(&error, "renaming to", &content))?;
                 durable::sync_dir(directory)?;
             }
-            self.link_blob(repository, digest)?;
+            self.link_content(repository, digest)?;
+            drop(linking);
         }
         self.cancel_upload(&upload.id)?;
         Ok(is_right)
+    }
+
+    /// Forgets the uploads to which nothing came for so long, and says how many they were. One in which only its directory
+    /// is there was never acknowledged.
+    pub fn forget_abandoned(&self, silence: Duration) -> io::Result<usize> {
+        let mut forgotten = 0;
+        for id in entries(&self.root.join("uploads"))? {
+            let directory = self.upload_dir(&id);
+            let data = directory.join("data");
+            let changed = match fs::metadata(&data).and_then(|data| data.modified()) {
+                Ok(changed) => changed,
+                Err(error) if durable::is_missing(&error) => match directory.metadata() {
+                    Ok(directory) => directory.modified()?,
+                    // it has just ended
+                    Err(_) => continue,
+                },
+                Err(error) => return Err(durable::named(&error, "reading", &data)),
+            };
+            // a time ahead is that of a clock that was set back
+            if changed.elapsed().is_ok_and(|silent| silent > silence) {
+                self.cancel_upload(&id)?;
+                forgotten += 1;
+            }
+        }
+        Ok(forgotten)
     }
 
     /// Forgets an upload.

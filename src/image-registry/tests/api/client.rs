@@ -40,6 +40,7 @@ impl Registry {
     pub fn with(mut config: Value) -> Self {
         let directory = tempfile::tempdir().unwrap();
         config["listen"] = json!("127.0.0.1:0");
+        config["admin_socket"] = json!(directory.path().join("admin.sock"));
         config["store"] = json!(directory.path().join("store"));
         let (child, address) = run(&directory, &config);
         Self {
@@ -55,6 +56,23 @@ impl Registry {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         (self.child, self.address) = run(&self.directory, &self.config);
+    }
+
+    /// What `verify` exits with, and says.
+    pub fn verify(&self) -> (i32, String) {
+        self.command(&["verify"])
+    }
+
+    /// What a command of the program exits with, and says.
+    pub fn command(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_image-registry"))
+            .arg("--config")
+            .arg(self.directory.path().join("config.json"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), said)
     }
 
     /// A file of the store.

@@ -59,6 +59,34 @@ fn what_was_acknowledged_is_there_and_an_upload_goes_on_after_a_kill() {
 }
 
 #[test]
+fn an_upload_to_which_nothing_came_for_a_day_is_forgotten_at_the_next_start() {
+    let mut registry = Registry::start();
+    let (old, new) = (registry.begin("app"), registry.begin("app"));
+    let data = |upload: &str| {
+        let id = upload.rsplit('/').next().unwrap();
+        registry.store(&format!("uploads/{id}/data"))
+    };
+    let hours = std::time::Duration::from_hours;
+    for (upload, ago) in [(&old, hours(25)), (&new, hours(23))] {
+        let file = std::fs::File::options()
+            .write(true)
+            .open(data(upload))
+            .unwrap();
+        file.set_modified(std::time::SystemTime::now() - ago)
+            .unwrap();
+    }
+    let (old_data, new_data) = (data(&old), data(&new));
+    registry.die_and_start();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while old_data.exists() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    registry.get(&old).assert(404);
+    registry.get(&new).assert(204);
+    assert!(new_data.exists() && !old_data.exists());
+}
+
+#[test]
 fn kills_in_the_middle_of_pushes_lose_nothing_that_was_acknowledged() {
     let mut registry = Registry::start();
     let mut acknowledged = Vec::new();
@@ -89,6 +117,8 @@ fn kills_in_the_middle_of_pushes_lose_nothing_that_was_acknowledged() {
         let blob = registry.get(&format!("/v2/app/blobs/{digest}"));
         assert_eq!(sha256(&blob.assert(200).body), digest);
     }
+    let (code, said) = registry.verify();
+    assert_eq!(code, 0, "{said}");
 }
 
 /// Whether a push was acknowledged, by a registry that may die meanwhile.

@@ -8,7 +8,9 @@
 mod access;
 mod bad_input;
 mod client;
+mod collection;
 mod deaths;
 mod manifests;
 mod pulls;
 mod pushes;
+mod verify;
