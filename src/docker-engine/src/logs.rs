@@ -11,8 +11,9 @@ use crate::{
 /// More than this of a container's last lines is not read.
 const LIMIT: usize = 1 << 20;
 
-/// The streams' names in a header of the multiplexed form: 0 stdin, 1 stdout, 2 stderr, 3 system errors.
-const STREAMS: u8 = 3;
+/// The last of the streams' numbers in a header of the multiplexed form: 0 stdin, 1 stdout, 2 stderr. This one has what the
+/// engine itself says when it cannot read the log any more (moby, `WriteLogStream`), and nothing of the container's.
+const SYSTEM_ERRORS: u8 = 3;
 /// Stream, three zeros, four bytes of length (moby, `api/types/container/attach` in the API's description).
 const HEADER: usize = 8;
 
@@ -93,6 +94,8 @@ impl Output {
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     header: Vec<u8>,
+    /// The frame's stream.
+    stream: u8,
     /// What is still to come of the frame.
     left: usize,
 }
@@ -104,7 +107,8 @@ impl Frames {
                 let (taken, rest) = bytes.split_at((HEADER - self.header.len()).min(bytes.len()));
                 self.header.extend_from_slice(taken);
                 bytes = rest;
-                if let [_, _, _, _, a, b, c, d] = self.header[..] {
+                if let [stream, _, _, _, a, b, c, d] = self.header[..] {
+                    self.stream = stream;
                     let length = u32::from_be_bytes([a, b, c, d]);
                     self.left = usize::try_from(length).unwrap_or(usize::MAX);
                     self.header.clear();
@@ -112,7 +116,9 @@ impl Frames {
                 continue;
             }
             let (text, rest) = bytes.split_at(self.left.min(bytes.len()));
-            hear(text);
+            if self.stream != SYSTEM_ERRORS {
+                hear(text);
+            }
             self.left -= text.len();
             bytes = rest;
         }
@@ -122,21 +128,25 @@ impl Frames {
 /// The text in multiplexed output, or nothing if it is a terminal's plain output. The last frame may be cut short.
 pub(crate) fn demultiplexed(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(bytes.len());
+    let mut has_frames = false;
     while let Some((header, rest)) = bytes.split_at_checked(HEADER) {
         let &[stream, 0, 0, 0, a, b, c, d] = header else {
             return None;
         };
-        if stream > STREAMS {
+        if stream > SYSTEM_ERRORS {
             return None;
         }
         let length = usize::try_from(u32::from_be_bytes([a, b, c, d]))
             .unwrap_or(usize::MAX)
             .min(rest.len());
         let (frame, after) = rest.split_at(length);
-        text.extend_from_slice(frame);
+        if stream != SYSTEM_ERRORS {
+            text.extend_from_slice(frame);
+        }
+        has_frames = true;
         bytes = after;
     }
-    (!text.is_empty() || bytes.is_empty()).then_some(text)
+    (has_frames || bytes.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -154,6 +164,21 @@ mod tests {
     fn joins_both_streams() {
         let bytes = [frame(1, "one\n"), frame(2, "two\n")].concat();
         assert_eq!(demultiplexed(&bytes).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn what_the_engine_says_of_a_log_that_it_cannot_read_is_not_the_containers() {
+        let error = "Error grabbing logs: open /x-json.log: no such file or directory\n";
+        let bytes = [frame(1, "one\n"), frame(3, error), frame(2, "two\n")].concat();
+        assert_eq!(demultiplexed(&bytes).unwrap(), b"one\ntwo\n");
+        assert_eq!(demultiplexed(&frame(3, error)).unwrap(), b"");
+        for size in 1..=bytes.len() {
+            let (mut text, mut frames) = (Vec::new(), Frames::default());
+            for part in bytes.chunks(size) {
+                frames.take(part, &mut |heard| text.extend_from_slice(heard));
+            }
+            assert_eq!(text, b"one\ntwo\n", "{size}");
+        }
     }
 
     #[test]
