@@ -56,7 +56,7 @@ enum Command {
     Serve,
     /// Read the whole store, and name every blob, manifest and tag that is not what it should be
     ///
-    /// The registry may serve meanwhile. Exits with 0 if all is well, and with 4 if anything is damaged or missing.
+    /// The registry may serve meanwhile. Exits with 0 if nothing is wrong, and with 4 if anything is damaged or missing.
     Verify,
     /// Free the disk of what no repository has any more, while the registry serves
     CollectGarbage {

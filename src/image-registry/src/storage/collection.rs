@@ -19,7 +19,7 @@ use crate::names::{ManifestReference, Repository};
 /// What pushes and the collection tell each other.
 #[derive(Debug, Default)]
 struct Inner {
-    /// Held by whoever links, and by the collection while it takes content away.
+    /// Held by anyone who links, and by the collection while it takes content away.
     linking: RwLock<()>,
     /// What was linked since the running collection began; nothing if none runs.
     linked: Mutex<Option<HashSet<Digest>>>,
@@ -70,7 +70,7 @@ impl Storage {
     /// The disk refuses; or another collection runs.
     pub fn collect(&self, grace: Duration, is_trial: bool) -> io::Result<Collected> {
         {
-            // whoever is linking now has linked when this is got; whoever comes later is noted
+            // anyone who is linking now has linked when this is got; anyone who comes later is noted
             let linking = &self.pushes.0.linking;
             let _alone = linking.write().unwrap_or_else(PoisonError::into_inner);
             let mut linked = self.pushes.linked();
