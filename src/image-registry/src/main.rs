@@ -103,7 +103,7 @@ fn verify(config: &Config) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(anyhow::anyhow!("the store is damaged"))
-        .hint("push again what is named above, or restore the store from a backup; what is not named is whole")
+        .hint("remove the files of damaged blobs below `blobs`, and push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
         .exits(ExitCode::VerificationFailed)
 }
 
@@ -122,24 +122,21 @@ fn main() -> process::ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
+    let runtime = || {
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        threads.enable_all().build().context("starting the threads")
+    };
     match arguments.command {
-        Command::CheckConfig => return Ok(()),
-        Command::Verify => return verify(&config),
-        Command::Serve | Command::CollectGarbage { .. } => {}
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("starting the threads")?;
-    match arguments.command {
+        Command::CheckConfig => Ok(()),
+        Command::Verify => verify(&config),
         Command::CollectGarbage { grace, dry_run } => {
             let flag = if dry_run { "&dry-run" } else { "" };
             let path = format!("/collect-garbage?grace={grace}{flag}");
-            let collected = runtime.block_on(admin::ask(&config.admin_socket, &path))?;
+            let collected = runtime()?.block_on(admin::ask(&config.admin_socket, &path))?;
             tell_collected(&collected, dry_run);
             Ok(())
         }
-        _ => runtime.block_on(serve(config, acceptor)),
+        Command::Serve => runtime()?.block_on(serve(config, acceptor)),
     }
 }
 
@@ -148,10 +145,9 @@ async fn forget_abandoned(storage: Storage) {
     loop {
         let storage = storage.clone();
         let forgotten = tokio::task::spawn_blocking(move || storage.forget_abandoned(ABANDONED));
-        match forgotten.await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(uploads)) => tracing::info!(uploads, "uploads that were given up are forgotten"),
-            Ok(Err(error)) => tracing::warn!(why = %error, "uploads that were given up stay"),
+        match forgotten.await.map_err(std::io::Error::other).flatten() {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "uploads that were given up are forgotten"),
             Err(error) => tracing::warn!(why = %error, "uploads that were given up stay"),
         }
         tokio::time::sleep(LOOK).await;
@@ -161,8 +157,7 @@ async fn forget_abandoned(storage: Storage) {
 async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()> {
     let storage = Storage::open(&config.store).context("opening the store")?;
     let access = Access::new(config.users, config.anonymous);
-    let uploads = storage.clone();
-    tokio::spawn(async move { forget_abandoned(uploads).await });
+    tokio::spawn(forget_abandoned(storage.clone()));
     let socket = admin::listen(&config.admin_socket)
         .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
     tokio::spawn(admin::serve(socket, storage.clone()));

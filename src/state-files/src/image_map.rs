@@ -49,11 +49,8 @@ impl ImageMap {
     /// # Errors
     /// The disk refuses.
     pub fn keep(&self, paths: &Paths) -> io::Result<()> {
-        let file = Self::path(paths);
-        let is_needless = self.images.is_empty() && !file.exists();
-        if is_needless
-            || std::fs::read(file).is_ok_and(|now| self.text().is_ok_and(|text| now == text))
-        {
+        let now = Self::read(paths);
+        if now.is_ok_and(|now| now.unwrap_or_default() == *self) {
             return Ok(());
         }
         self.write(paths)

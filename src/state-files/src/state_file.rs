@@ -58,14 +58,6 @@ pub trait StateFile: Serialize + DeserializeOwned {
         {
             make_dir(directory, 0o700)?;
         }
-        atomic_write(&file, &self.text()?, 0o600)
-    }
-
-    /// What [`StateFile::write`] writes.
-    ///
-    /// # Errors
-    /// It has no form in JSON.
-    fn text(&self) -> io::Result<Vec<u8>> {
         let version = Self::VERSION;
         let document = Document {
             version,
@@ -73,7 +65,7 @@ pub trait StateFile: Serialize + DeserializeOwned {
         };
         let mut text = serde_json::to_vec_pretty(&document)?;
         text.push(b'\n');
-        Ok(text)
+        atomic_write(&file, &text, 0o600)
     }
 
     /// Removes it, if it is there.

@@ -96,4 +96,11 @@ fn every_kind_of_damage_is_named_and_a_whole_store_has_none() {
         }
     }
     assert_eq!(registry.verify().0, 0);
+
+    // what the hint says
+    std::fs::remove_file(registry.store(&content(&blob))).unwrap();
+    let path = format!("/v2/team/app/blobs/{blob}");
+    registry.ask("HEAD", &path, &[], b"").assert(404);
+    registry.push_blob("team/app", b"{}");
+    assert_eq!(registry.verify().0, 0);
 }
