@@ -75,7 +75,7 @@ fn check(config: &RecipeConfig, recipe: &Recipe) {
 /// Each problem names a property, on one line.
 fn check_problems(problems: &Problems) {
     assert!(problems.iter().next().is_some());
-    for problem in problems.iter() {
+    for problem in problems {
         assert!(!problem.property.is_empty() && !problem.what.is_empty());
         check_message(&problem.to_string(), "property `");
     }

@@ -2,7 +2,6 @@
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
-    clippy::panic,
     reason = "a target fails by them"
 )]
 
