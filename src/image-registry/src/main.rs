@@ -6,6 +6,7 @@ mod api;
 mod config;
 mod digest;
 mod document;
+mod images;
 mod names;
 mod server;
 mod storage;
@@ -24,6 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use access::Access;
 use api::Registry;
 use config::Config;
+use images::Images;
 use server::Acceptor;
 use storage::Storage;
 
@@ -161,7 +163,7 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
     let socket = admin::listen(&config.admin_socket)
         .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
     tokio::spawn(admin::serve(socket, storage.clone()));
-    let registry = Arc::new(Registry::new(storage, access));
+    let registry = Arc::new(Registry::new(Images::new(storage), access));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::bind(config.listen)

@@ -9,39 +9,20 @@ use super::error::{ApiError, Outcome};
 use super::range::{self, Asked};
 use super::{Registry, blocking, body};
 use crate::digest::Digest;
+use crate::images::{Blob, Name};
 use crate::names::Repository;
 
-/// Answers what is asked of a blob.
-pub async fn answer(
+/// Gives a blob out.
+pub async fn get(
     registry: &Registry,
-    repository: Repository,
+    name: &Name,
     digest: Digest,
     request: &Request<Incoming>,
 ) -> Outcome {
-    if request.method() == Method::DELETE {
-        delete(registry, repository, digest).await
-    } else {
-        get(registry, repository, digest, request).await
-    }
-}
-
-async fn get(
-    registry: &Registry,
-    repository: Repository,
-    digest: Digest,
-    request: &Request<Incoming>,
-) -> Outcome {
-    let storage = registry.storage.clone();
-    let wanted = digest.clone();
     let is_head = request.method() == Method::HEAD;
-    let found = blocking(move || {
-        if is_head {
-            storage.note_asked(&repository, &wanted)?;
-        }
-        storage.blob(&repository, &wanted)
-    });
-    let found = found.await?;
-    let (file, size) = found.ok_or_else(unknown)?;
+    let found = registry.images.blob(name, &digest, is_head).await?;
+    let blob = found.ok_or_else(unknown)?;
+    let size = blob.size();
     let header = request.headers().get(RANGE);
     let asked = range::asked(header.and_then(|value| value.to_str().ok()), size);
     let (status, range) = match asked {
@@ -66,10 +47,12 @@ async fn get(
     if is_head {
         return Ok(answer.body(body::empty()));
     }
-    Ok(answer.body(body::part_of_file(file, range.start, length)))
+    let Blob::InFile { file, offset, .. } = blob;
+    Ok(answer.body(body::part_of_file(file, offset + range.start, length)))
 }
 
-async fn delete(registry: &Registry, repository: Repository, digest: Digest) -> Outcome {
+/// Takes a blob from a repository.
+pub async fn delete(registry: &Registry, repository: Repository, digest: Digest) -> Outcome {
     let storage = registry.storage.clone();
     if blocking(move || storage.unlink_blob(&repository, &digest)).await? {
         Ok(Answer::new(StatusCode::ACCEPTED).empty())

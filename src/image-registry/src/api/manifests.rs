@@ -2,16 +2,17 @@
 
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, DIGEST};
-use super::body::{self, Body};
+use super::body;
 use super::error::{ApiError, Outcome};
 use super::query::Query;
 use super::request_body::read_short;
 use super::{Registry, blocking};
 use crate::digest::{Algorithm, Digest};
 use crate::document::Document;
+use crate::images::Name;
 use crate::names::{ManifestReference, Repository, Tag};
 use crate::storage::{NewManifest, StoredManifest};
 
@@ -90,13 +91,8 @@ fn schema_1() -> ApiError {
 }
 
 /// Gives a manifest out.
-pub async fn get(
-    registry: &Registry,
-    repository: Repository,
-    reference: ManifestReference,
-) -> Outcome {
-    let storage = registry.storage.clone();
-    let found = blocking(move || storage.manifest(&repository, &reference)).await?;
+pub async fn get(registry: &Registry, name: &Name, reference: &ManifestReference) -> Outcome {
+    let found = registry.images.manifest(name, reference).await?;
     let Some(StoredManifest {
         digest,
         bytes,
@@ -198,20 +194,6 @@ pub async fn delete(
         Ok(Answer::new(StatusCode::ACCEPTED).empty())
     } else {
         Err(unknown())
-    }
-}
-
-/// Answers what is asked of a manifest.
-pub async fn answer(
-    registry: &Registry,
-    repository: Repository,
-    reference: ManifestReference,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, ApiError> {
-    match *request.method() {
-        Method::PUT => put(registry, repository, reference, request).await,
-        Method::DELETE => delete(registry, repository, reference).await,
-        _ => get(registry, repository, reference).await,
     }
 }
 

@@ -24,9 +24,12 @@ use hyper::{Method, Request, Response};
 pub use body::Body;
 use error::{ApiError, Outcome};
 use open_uploads::OpenUploads;
+use query::Query;
 use route::{Resource, Route};
 
 use crate::access::{Access, Identity, Login, Refusal, Right};
+use crate::images::{Images, Name};
+use crate::names::Repository;
 use crate::storage::Storage;
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -35,6 +38,7 @@ const CHALLENGE: &str = "Basic realm=\"registry\", charset=\"UTF-8\"";
 /// The registry that requests are answered from.
 pub struct Registry {
     storage: Storage,
+    images: Images,
     access: Access,
     uploads: OpenUploads,
 }
@@ -49,10 +53,11 @@ pub struct Client {
 }
 
 impl Registry {
-    /// With this store and these logins.
-    pub fn new(storage: Storage, access: Access) -> Self {
+    /// With these images and these logins.
+    pub fn new(images: Images, access: Access) -> Self {
         Self {
-            storage,
+            storage: images.storage().clone(),
+            images,
             access,
             uploads: OpenUploads::default(),
         }
@@ -99,43 +104,64 @@ impl Registry {
         *user = identity.name().map(str::to_owned);
         let route = Route::parse(request.uri().path())?;
         let right = route.right(request.method())?;
-        if let Route::In(repository, _) = &route
-            && let Some(right) = right
-            && !identity.may(right, repository)
-        {
-            return Err(refused(&identity, right));
-        }
         if right.is_none() && identity.name().is_none() && !self.access.lets_anybody_pull() {
             return Err(challenge("a login is needed"));
         }
-        match route {
-            Route::Ping => Ok(answer::Answer::new(hyper::StatusCode::OK)
-                .json("application/json", &serde_json::json!({}))),
-            Route::Catalog => lists::catalog(self, &identity, request.uri()).await,
-            Route::In(repository, Resource::Tags) => {
-                lists::tags(self, repository, request.uri()).await
+        let (repository, resource) = match route {
+            Route::Ping => {
+                return Ok(answer::Answer::new(hyper::StatusCode::OK)
+                    .json("application/json", &serde_json::json!({})));
             }
-            Route::In(repository, Resource::Referrers(subject)) => {
-                lists::referrers(self, repository, subject, request.uri()).await
+            Route::Catalog => return lists::catalog(self, &identity, request.uri()).await,
+            Route::In(repository, resource) => (repository, resource),
+        };
+        let query = Query::of(request.uri());
+        let name = Name::of(repository, query.get("ns"));
+        let name = name.ok_or_else(|| {
+            ApiError::name_unknown("the registry that ns names is none whose images are here")
+        })?;
+        if let Some(right) = right
+            && !identity.may(right, name.repository())
+        {
+            return Err(refused(&identity, right));
+        }
+        match (resource, request.method()) {
+            (Resource::Manifest(reference), &Method::GET) => {
+                manifests::get(self, &name, &reference).await
             }
-            Route::In(repository, Resource::Manifest(reference)) => {
-                let is_head = request.method() == Method::HEAD;
-                let response = manifests::answer(self, repository, reference, request).await?;
-                Ok(if is_head {
-                    response.map(|_| body::empty())
-                } else {
-                    response
-                })
+            (Resource::Manifest(reference), &Method::HEAD) => {
+                let response = manifests::get(self, &name, &reference).await?;
+                Ok(response.map(|_| body::empty()))
             }
-            Route::In(repository, Resource::Blob(digest)) => {
-                blobs::answer(self, repository, digest, &request).await
+            (Resource::Blob(digest), &Method::GET | &Method::HEAD) => {
+                blobs::get(self, &name, digest, &request).await
             }
-            Route::In(repository, Resource::Uploads) => {
-                uploads::begin(self, &identity, repository, request).await
+            (resource, _) => {
+                let Name::Own(repository) = name;
+                self.own(repository, resource, &identity, request).await
             }
-            Route::In(repository, Resource::Upload(id)) => {
-                uploads::answer(self, &identity, repository, id, request).await
+        }
+    }
+
+    /// Answers what is asked of a repository that is this registry's own.
+    async fn own(
+        &self,
+        repository: Repository,
+        resource: Resource,
+        identity: &Identity,
+        request: Request<Incoming>,
+    ) -> Outcome {
+        let uri = request.uri();
+        match resource {
+            Resource::Tags => lists::tags(self, repository, uri).await,
+            Resource::Referrers(subject) => lists::referrers(self, repository, subject, uri).await,
+            Resource::Manifest(reference) if request.method() == Method::PUT => {
+                manifests::put(self, repository, reference, request).await
             }
+            Resource::Manifest(reference) => manifests::delete(self, repository, reference).await,
+            Resource::Blob(digest) => blobs::delete(self, repository, digest).await,
+            Resource::Uploads => uploads::begin(self, identity, repository, request).await,
+            Resource::Upload(id) => uploads::answer(self, identity, repository, id, request).await,
         }
     }
 

@@ -1,0 +1,107 @@
+//! The images that the registry gives out, wherever they come from: what was pushed to it, and what belongs to other registries.
+//!
+//! An image of another registry has that registry's host as the first part of its repository here: `docker.io/library/redis`.
+
+mod name;
+
+use std::fs::File;
+use std::io;
+
+pub use name::Name;
+
+use crate::digest::Digest;
+use crate::names::ManifestReference;
+use crate::storage::{Storage, StoredManifest};
+
+/// A blob to be given out.
+#[derive(Debug)]
+pub enum Blob {
+    /// A part of a file, which is all of the blob.
+    InFile {
+        /// The file.
+        file: File,
+        /// Where in it the blob begins.
+        offset: u64,
+        /// Bytes of the blob.
+        size: u64,
+    },
+}
+
+impl Blob {
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::InFile { size, .. } => *size,
+        }
+    }
+}
+
+/// All images.
+#[derive(Clone, Debug)]
+pub struct Images {
+    storage: Storage,
+}
+
+impl Images {
+    /// Those of a store.
+    pub fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+
+    /// The store of what is pushed.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// A manifest, if it is there.
+    pub async fn manifest(
+        &self,
+        name: &Name,
+        reference: &ManifestReference,
+    ) -> io::Result<Option<StoredManifest>> {
+        match name {
+            Name::Own(repository) => {
+                let (storage, repository) = (self.storage.clone(), repository.clone());
+                let reference = reference.clone();
+                blocking(move || storage.manifest(&repository, &reference)).await
+            }
+        }
+    }
+
+    /// A blob, if it is there. `is_asked` is whether a client only asks for it, and may refer to it soon.
+    pub async fn blob(
+        &self,
+        name: &Name,
+        digest: &Digest,
+        is_asked: bool,
+    ) -> io::Result<Option<Blob>> {
+        match name {
+            Name::Own(repository) => {
+                let (storage, repository) = (self.storage.clone(), repository.clone());
+                let digest = digest.clone();
+                let found = blocking(move || {
+                    if is_asked {
+                        storage.note_asked(&repository, &digest)?;
+                    }
+                    storage.blob(&repository, &digest)
+                });
+                let in_file = |(file, size)| Blob::InFile {
+                    file,
+                    offset: 0,
+                    size,
+                };
+                Ok(found.await?.map(in_file))
+            }
+        }
+    }
+}
+
+/// Does what blocks, where that does no harm.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
