@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response};
 
-pub use body::Body;
+pub use body::{Body, while_answered};
 use error::{ApiError, Outcome};
 use open_uploads::OpenUploads;
 use query::Query;

@@ -20,6 +20,7 @@ mod blobs;
 mod collection;
 mod durable;
 mod manifests;
+mod open_by_login;
 mod repositories;
 mod uploads;
 mod verify;
@@ -29,9 +30,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use manifests::{NewManifest, StoredManifest};
+pub use open_by_login::MOST as MOST_UPLOADS;
 pub use uploads::Upload;
 
 use collection::Pushes;
+use open_by_login::OpenByLogin;
 
 use crate::digest::Digest;
 use crate::names::Repository;
@@ -41,6 +44,7 @@ use crate::names::Repository;
 pub struct Storage {
     root: PathBuf,
     pushes: Pushes,
+    open_uploads: OpenByLogin,
 }
 
 impl Storage {
@@ -49,6 +53,7 @@ impl Storage {
         Self {
             root: root.to_owned(),
             pushes: Pushes::default(),
+            open_uploads: OpenByLogin::default(),
         }
     }
 
@@ -59,13 +64,17 @@ impl Storage {
             durable::make_dir(&root.join(directory))?;
         }
         let temporary = storage.temporary();
-        match fs::remove_dir_all(&temporary) {
-            Err(error) if !durable::is_missing(&error) => {
-                return Err(durable::named(&error, "clearing", &temporary));
-            }
-            _ => {}
-        }
+        // the directory itself stays: a full disk may not give it back
         durable::make_dir(&temporary)?;
+        for name in repositories::entries(&temporary)? {
+            let path = temporary.join(name);
+            if path.is_dir() {
+                fs::remove_dir_all(&path)
+                    .map_err(|error| durable::named(&error, "clearing", &path))?;
+            } else {
+                durable::remove(&path)?;
+            }
+        }
         Ok(storage)
     }
 
