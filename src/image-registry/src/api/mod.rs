@@ -127,10 +127,10 @@ impl Registry {
         }
         match (resource, request.method()) {
             (Resource::Manifest(reference), &Method::GET) => {
-                manifests::get(self, &name, &reference).await
+                manifests::get(self, &name, &reference, true).await
             }
             (Resource::Manifest(reference), &Method::HEAD) => {
-                let response = manifests::get(self, &name, &reference).await?;
+                let response = manifests::get(self, &name, &reference, false).await?;
                 Ok(response.map(|_| body::empty()))
             }
             (Resource::Blob(digest), &Method::GET | &Method::HEAD) => {

@@ -6,6 +6,7 @@
 //! repositories/NAME/_blobs/sha256/abcd…        the repository has this blob
 //! repositories/NAME/_manifests/sha256/abcd…    the repository has this manifest; the file says its media type
 //! repositories/NAME/_tags/TAG                  the file says the digest
+//! repositories/NAME/_pulled/sha256/abcd…       the file's time is that of the last pull
 //! repositories/NAME/_referrers/sha256/SUBJECT/sha256/abcd…   this manifest names that subject
 //! uploads/ID/                                  an upload on its way
 //! tmp/                                         files without their name yet
@@ -19,7 +20,9 @@
 mod blobs;
 mod collection;
 mod durable;
+mod listing;
 mod manifests;
+mod pulls;
 mod repositories;
 mod uploads;
 mod verify;
@@ -28,6 +31,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use listing::{ListedManifest, ListedTag, Stamp};
 pub use manifests::{NewManifest, StoredManifest};
 pub use uploads::Upload;
 
