@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::inventory::Inventory;
+use crate::metrics::Metrics;
 use crate::storage::Storage;
 
 /// What answers come from.
@@ -31,6 +32,8 @@ pub struct Context {
     pub storage: Storage,
     /// What it holds.
     pub inventory: Inventory,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// Listens on a socket that nobody but its owner may connect to.

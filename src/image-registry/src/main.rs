@@ -7,8 +7,10 @@ mod commands;
 mod config;
 mod digest;
 mod document;
+mod health;
 mod images;
 mod inventory;
+mod metrics;
 mod names;
 mod server;
 mod storage;
@@ -29,6 +31,7 @@ use api::Registry;
 use config::Config;
 use images::Images;
 use inventory::Inventory;
+use metrics::Metrics;
 use server::Acceptor;
 use storage::Storage;
 
@@ -172,12 +175,17 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
     tokio::spawn(forget_abandoned(storage.clone()));
     let socket = admin::listen(&config.admin_socket)
         .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
+    let (inventory, metrics) = (
+        Inventory::new(storage.clone()),
+        Metrics::new(storage.clone()),
+    );
     let context = admin::Context {
         storage: storage.clone(),
-        inventory: Inventory::new(storage.clone()),
+        inventory: inventory.clone(),
+        metrics: metrics.clone(),
     };
     tokio::spawn(admin::serve(socket, context));
-    let registry = Arc::new(Registry::new(Images::new(storage), access));
+    let registry = Arc::new(Registry::new(Images::new(storage), access, metrics));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::bind(config.listen)

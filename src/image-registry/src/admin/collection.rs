@@ -12,7 +12,11 @@ pub async fn answer(context: &Context, query: Option<&str>) -> Answer {
     };
     let is_trial = value(query, "dry-run").is_some();
     let storage = context.storage.clone();
-    match blocking(move || storage.collect(grace, is_trial)).await {
+    let collected = blocking(move || storage.collect(grace, is_trial)).await;
+    if !is_trial {
+        context.metrics.collected(collected.as_ref().ok());
+    }
+    match collected {
         Ok(collected) => {
             let (links, blobs, bytes) = (collected.links, collected.blobs, collected.bytes);
             tracing::info!(links, blobs, bytes, is_trial, "collected");

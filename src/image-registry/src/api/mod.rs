@@ -7,6 +7,7 @@ mod error;
 mod lists;
 mod manifests;
 mod open_uploads;
+mod operations;
 mod query;
 mod range;
 mod request_body;
@@ -28,7 +29,9 @@ use query::Query;
 use route::{Resource, Route};
 
 use crate::access::{Access, Identity, Login, Refusal, Right};
+use crate::health::Health;
 use crate::images::{Images, Name};
+use crate::metrics::Metrics;
 use crate::names::Repository;
 use crate::storage::Storage;
 
@@ -41,6 +44,8 @@ pub struct Registry {
     images: Images,
     access: Access,
     uploads: OpenUploads,
+    health: Health,
+    metrics: Metrics,
 }
 
 /// Who asks.
@@ -54,13 +59,20 @@ pub struct Client {
 
 impl Registry {
     /// With these images and these logins.
-    pub fn new(images: Images, access: Access) -> Self {
+    pub fn new(images: Images, access: Access, metrics: Metrics) -> Self {
         Self {
             storage: images.storage().clone(),
-            images,
             access,
             uploads: OpenUploads::default(),
+            health: Health::new(images.storage().clone()),
+            metrics,
+            images,
         }
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The logins.
@@ -72,6 +84,8 @@ impl Registry {
     pub async fn handle(&self, client: &Client, request: Request<Incoming>) -> Response<Body> {
         let began = Instant::now();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let started = self.metrics.start(&method, &path);
+        let is_watched = operations::is_watched(&path);
         let mut user = None;
         let outcome = self.answer(client, request, &mut user).await;
         let user = user.as_deref().unwrap_or("-");
@@ -79,7 +93,10 @@ impl Registry {
         let mut response = match outcome {
             Ok(response) => {
                 let status = response.status().as_u16();
-                tracing::info!(%method, %path, status, user, client = %client.address, elapsed_ms, "answered");
+                // what monit and Prometheus ask at every turn would drown everything else
+                if !is_watched {
+                    tracing::info!(%method, %path, status, user, client = %client.address, elapsed_ms, "answered");
+                }
                 response
             }
             Err(error) => {
@@ -91,7 +108,7 @@ impl Registry {
         };
         let headers = response.headers_mut();
         headers.insert(VERSION, HeaderValue::from_static("registry/2.0"));
-        response
+        started.answered(response)
     }
 
     async fn answer(
@@ -100,8 +117,14 @@ impl Registry {
         request: Request<Incoming>,
         user: &mut Option<String>,
     ) -> Outcome {
+        if request.uri().path() == operations::HEALTH {
+            return operations::health(self, &request).await;
+        }
         let identity = self.identity(client, &request).await?;
         *user = identity.name().map(str::to_owned);
+        if request.uri().path() == operations::METRICS {
+            return operations::metrics(self, &identity, &request).await;
+        }
         let route = Route::parse(request.uri().path())?;
         let right = route.right(request.method())?;
         if right.is_none() && identity.name().is_none() && !self.access.lets_anybody_pull() {
@@ -182,10 +205,15 @@ impl Registry {
             .ok_or_else(|| challenge("the Authorization is none of HTTP's scheme Basic"))?;
         match self.access.check(client.address, login).await {
             Ok(identity) => Ok(identity),
-            Err(Refusal::Wrong) => Err(challenge("the name or the password is wrong")),
-            Err(Refusal::TooMany) => Err(ApiError::too_many_requests(
-                "too many logins from this address failed; wait a minute",
-            )),
+            Err(refusal) => {
+                self.metrics.login_failed(refusal == Refusal::TooMany);
+                Err(match refusal {
+                    Refusal::Wrong => challenge("the name or the password is wrong"),
+                    Refusal::TooMany => ApiError::too_many_requests(
+                        "too many logins from this address failed; wait a minute",
+                    ),
+                })
+            }
         }
     }
 }

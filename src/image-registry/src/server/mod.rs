@@ -77,20 +77,27 @@ async fn connection(
     ending: tokio::sync::watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
+    let counted = registry.metrics().connected();
     let mut client = Client {
         address: address.ip().to_canonical(),
         certificate: None,
     };
     let Some(acceptor) = acceptor else {
-        return answer(stream, client, registry, ending).await;
+        return answer(counted.count(stream), client, registry, ending).await;
     };
     match timeout(HEAD, acceptor.accept(stream, registry.access())).await {
         Ok(Ok((stream, certificate))) => {
             client.certificate = certificate;
-            answer(stream, client, registry, ending).await;
+            answer(counted.count(stream), client, registry, ending).await;
         }
-        Ok(Err(error)) => tracing::info!(client = %client.address, why = %error, "no TLS"),
-        Err(_) => tracing::info!(client = %client.address, "no TLS: the handshake took too long"),
+        Ok(Err(error)) => {
+            registry.metrics().handshake_failed();
+            tracing::info!(client = %client.address, why = %error, "no TLS");
+        }
+        Err(_) => {
+            registry.metrics().handshake_failed();
+            tracing::info!(client = %client.address, "no TLS: the handshake took too long");
+        }
     }
 }
 

@@ -20,6 +20,7 @@
 mod blobs;
 mod collection;
 mod durable;
+mod health;
 mod listing;
 mod manifests;
 mod pulls;
@@ -31,6 +32,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use collection::Collected;
 pub use listing::{ListedManifest, ListedTag, Stamp};
 pub use manifests::{NewManifest, StoredManifest};
 pub use uploads::Upload;
