@@ -12,6 +12,7 @@ mod images;
 mod inventory;
 mod metrics;
 mod names;
+mod page;
 mod server;
 mod storage;
 
@@ -185,7 +186,8 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
         metrics: metrics.clone(),
     };
     tokio::spawn(admin::serve(socket, context));
-    let registry = Arc::new(Registry::new(Images::new(storage), access, metrics));
+    let page = page::Sources::new(inventory, storage.clone());
+    let registry = Arc::new(Registry::new(Images::new(storage), access, metrics, page));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::bind(config.listen)

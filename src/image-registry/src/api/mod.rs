@@ -22,8 +22,9 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response};
 
-pub use body::Body;
-use error::{ApiError, Outcome};
+pub use answer::Answer;
+pub use body::{Body, empty, full};
+pub use error::{ApiError, Outcome};
 use open_uploads::OpenUploads;
 use query::Query;
 use route::{Resource, Route};
@@ -33,6 +34,7 @@ use crate::health::Health;
 use crate::images::{Images, Name};
 use crate::metrics::Metrics;
 use crate::names::Repository;
+use crate::page;
 use crate::storage::Storage;
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -46,6 +48,7 @@ pub struct Registry {
     uploads: OpenUploads,
     health: Health,
     metrics: Metrics,
+    page: page::Sources,
 }
 
 /// Who asks.
@@ -59,13 +62,14 @@ pub struct Client {
 
 impl Registry {
     /// With these images and these logins.
-    pub fn new(images: Images, access: Access, metrics: Metrics) -> Self {
+    pub fn new(images: Images, access: Access, metrics: Metrics, page: page::Sources) -> Self {
         Self {
             storage: images.storage().clone(),
             access,
             uploads: OpenUploads::default(),
             health: Health::new(images.storage().clone()),
             metrics,
+            page,
             images,
         }
     }
@@ -103,7 +107,13 @@ impl Registry {
                 let status = error.status().as_u16();
                 let why = error.message();
                 tracing::info!(%method, %path, status, user, client = %client.address, elapsed_ms, why, "refused");
-                error.into_response()
+                let why = why.to_owned();
+                let refused = error.into_response();
+                if page::is_here(&path) {
+                    page::refusal(refused, &why, &method)
+                } else {
+                    refused
+                }
             }
         };
         let headers = response.headers_mut();
@@ -124,6 +134,10 @@ impl Registry {
         *user = identity.name().map(str::to_owned);
         if request.uri().path() == operations::METRICS {
             return operations::metrics(self, &identity, &request).await;
+        }
+        if page::is_here(request.uri().path()) {
+            let is_open = self.access.lets_anybody_pull();
+            return page::answer(&self.page, &identity, is_open, &request).await;
         }
         let route = Route::parse(request.uri().path())?;
         let right = route.right(request.method())?;
@@ -225,12 +239,13 @@ fn refused(identity: &Identity, right: Right) -> ApiError {
     ApiError::denied(format!("{name} may not {} here", right.as_str()))
 }
 
-fn challenge(what: &str) -> ApiError {
+/// Asks for a login.
+pub fn challenge(what: &str) -> ApiError {
     ApiError::unauthorized(what).with_header(WWW_AUTHENTICATE, CHALLENGE)
 }
 
 /// Does what blocks, where that does no harm.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
