@@ -120,6 +120,7 @@ impl InPlace {
             .collect();
         for (descriptor, names) in groups {
             let mut references = Vec::new();
+            let wrong = listed.len();
             for name in &names {
                 match oci::name(files, name) {
                     Ok(reference) => references.push(reference),
@@ -131,10 +132,13 @@ impl InPlace {
                     references.push(reference.clone());
                 }
             }
-            listed.push(Ok(Listed {
-                descriptor,
-                references,
-            }));
+            // what is wrong with its names has been said
+            if !references.is_empty() || listed.len() == wrong {
+                listed.push(Ok(Listed {
+                    descriptor,
+                    references,
+                }));
+            }
         }
         for (descriptor, _) in entries {
             if seen.insert(descriptor.digest) {

@@ -6,12 +6,13 @@ mod api;
 mod config;
 mod digest;
 mod document;
+mod frozen;
 mod images;
 mod names;
 mod server;
 mod storage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use access::Access;
 use api::Registry;
-use config::Config;
+use config::{Config, FrozenImages};
+use frozen::Frozen;
 use images::Images;
 use server::Acceptor;
 use storage::Storage;
@@ -101,11 +103,30 @@ fn verify(config: &Config) -> anyhow::Result<()> {
         verified.tags,
         verified.faults.len()
     );
-    if verified.faults.is_empty() {
+    let are_frozen_whole = config.frozen.as_ref().is_none_or(|frozen| {
+        let (frozen, _) = Frozen::open(&frozen.jobs, &config.store);
+        let verified = frozen.verify();
+        for fault in &verified.faults {
+            println!("frozen: {fault}");
+        }
+        println!(
+            "frozen images: {} blobs ({} bytes), {} faults",
+            verified.blobs,
+            verified.bytes,
+            verified.faults.len()
+        );
+        verified.faults.is_empty()
+    });
+    if !verified.faults.is_empty() {
+        return Err(anyhow::anyhow!("the store is damaged"))
+            .hint("remove the files of damaged blobs below `blobs`, and push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
+            .exits(ExitCode::VerificationFailed);
+    }
+    if are_frozen_whole {
         return Ok(());
     }
-    Err(anyhow::anyhow!("the store is damaged"))
-        .hint("remove the files of damaged blobs below `blobs`, and push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
+    Err(anyhow::anyhow!("frozen images are damaged or missing"))
+        .hint("a damaged package comes back with `bosh recreate`; what was frozen wrongly has to be frozen again; a damaged conversion below `frozen` in the store may be removed, and is made again at the next start")
         .exits(ExitCode::VerificationFailed)
 }
 
@@ -156,6 +177,20 @@ async fn forget_abandoned(storage: Storage) {
     }
 }
 
+/// Opens what releases brought to this VM. What has to be converted first is served a while later.
+fn open_frozen(config: Option<&FrozenImages>, store: &Path) -> anyhow::Result<Frozen> {
+    let Some(config) = config else {
+        return Ok(Frozen::default());
+    };
+    let (frozen, unconverted) = Frozen::open(&config.jobs, store);
+    // the process may end without it
+    std::thread::Builder::new()
+        .name("frozen".to_owned())
+        .spawn(move || unconverted.convert())
+        .context("starting the thread that converts frozen images")?;
+    Ok(frozen)
+}
+
 async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()> {
     let storage = Storage::open(&config.store).context("opening the store")?;
     let access = Access::new(config.users, config.anonymous);
@@ -163,7 +198,9 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
     let socket = admin::listen(&config.admin_socket)
         .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
     tokio::spawn(admin::serve(socket, storage.clone()));
-    let registry = Arc::new(Registry::new(Images::new(storage), access));
+    let images =
+        Images::new(storage).with_frozen(open_frozen(config.frozen.as_ref(), &config.store)?);
+    let registry = Arc::new(Registry::new(images, access));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::bind(config.listen)
