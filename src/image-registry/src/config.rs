@@ -26,6 +26,16 @@ pub struct Config {
     /// What may be done without a login.
     #[serde(default)]
     pub anonymous: Vec<Grant>,
+    /// The images that releases bring to this VM; none are served without it.
+    pub frozen: Option<FrozenImages>,
+}
+
+/// Where frozen images are found.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrozenImages {
+    /// The directory of all jobs (`/var/vcap/jobs`), whose lists name them.
+    pub jobs: PathBuf,
 }
 
 /// Files of a certificate.
@@ -61,6 +71,11 @@ impl Config {
             twice.is_none(),
             "property `users`: {} is there twice",
             twice.map_or("", |pair| pair[0])
+        );
+        let jobs = config.frozen.as_ref().map(|frozen| &frozen.jobs);
+        ensure!(
+            jobs.is_none_or(|jobs| jobs.is_absolute() && jobs.ends_with("jobs")),
+            "property `frozen.jobs`: it is no absolute path of a directory `jobs`"
         );
         Ok(config)
     }

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod digest;
 mod document;
+mod frozen;
 mod health;
 mod images;
 mod inventory;
@@ -16,7 +17,7 @@ mod page;
 mod server;
 mod storage;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use access::Access;
 use api::Registry;
-use config::Config;
+use config::{Config, FrozenImages};
+use frozen::Frozen;
 use images::Images;
 use inventory::Inventory;
 use metrics::Metrics;
@@ -110,11 +112,30 @@ fn verify(config: &Config) -> anyhow::Result<()> {
         verified.tags,
         verified.faults.len()
     );
-    if verified.faults.is_empty() {
+    let are_frozen_whole = config.frozen.as_ref().is_none_or(|frozen| {
+        let (frozen, _) = Frozen::open(&frozen.jobs, &config.store);
+        let verified = frozen.verify();
+        for fault in &verified.faults {
+            println!("frozen: {fault}");
+        }
+        println!(
+            "frozen images: {} blobs ({} bytes), {} faults",
+            verified.blobs,
+            verified.bytes,
+            verified.faults.len()
+        );
+        verified.faults.is_empty()
+    });
+    if !verified.faults.is_empty() {
+        return Err(anyhow::anyhow!("the store is damaged"))
+            .hint("remove the files of damaged blobs below `blobs`, and push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
+            .exits(ExitCode::VerificationFailed);
+    }
+    if are_frozen_whole {
         return Ok(());
     }
-    Err(anyhow::anyhow!("the store is damaged"))
-        .hint("remove the files of damaged blobs below `blobs`, and push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
+    Err(anyhow::anyhow!("frozen images are damaged or missing"))
+        .hint("a damaged package comes back with `bosh recreate`; what was frozen wrongly has to be frozen again; a damaged conversion below `frozen` in the store may be removed, and is made again at the next start")
         .exits(ExitCode::VerificationFailed)
 }
 
@@ -170,6 +191,20 @@ async fn forget_abandoned(storage: Storage) {
     }
 }
 
+/// Opens what releases brought to this VM. What has to be converted first is served a while later.
+fn open_frozen(config: Option<&FrozenImages>, store: &Path) -> anyhow::Result<Frozen> {
+    let Some(config) = config else {
+        return Ok(Frozen::default());
+    };
+    let (frozen, unconverted) = Frozen::open(&config.jobs, store);
+    // the process may end without it
+    std::thread::Builder::new()
+        .name("frozen".to_owned())
+        .spawn(move || unconverted.convert())
+        .context("starting the thread that converts frozen images")?;
+    Ok(frozen)
+}
+
 async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()> {
     let storage = Storage::open(&config.store).context("opening the store")?;
     let access = Access::new(config.users, config.anonymous);
@@ -187,7 +222,9 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
     };
     tokio::spawn(admin::serve(socket, context));
     let page = page::Sources::new(inventory, storage.clone());
-    let registry = Arc::new(Registry::new(Images::new(storage), access, metrics, page));
+    let images =
+        Images::new(storage).with_frozen(open_frozen(config.frozen.as_ref(), &config.store)?);
+    let registry = Arc::new(Registry::new(images, access, metrics, page));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::bind(config.listen)
