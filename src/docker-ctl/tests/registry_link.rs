@@ -104,6 +104,9 @@ fn pulls_through_the_link(store: &str) {
     restart(&vm);
     refuses(&vm, &own, &["certificate required", "bad certificate"]);
     refuses(&vm, "mirrored:1", &["lookup", "dial", "certificate"]);
+    // images of other hosts are pulled all the same
+    docker(&vm, &["pull", &missing]).ok();
+    docker(&vm, &["rmi", &missing]).ok();
 
     // the link goes
     render(&vm, store, &Value::Null, false, &authority);
