@@ -4,6 +4,7 @@
 //! mirrors nor whether it is insecure, nor its certificates (moby, `daemon/hosts.go`): all of it is in the file.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -124,13 +125,15 @@ impl Certificates {
         files.sort();
         for file in files {
             let path = dir.join(&file);
-            if file.ends_with(".crt") {
-                found.authorities.push(path);
-            } else if file.ends_with(".cert") {
-                let key = path.with_extension("key");
-                if key.is_file() {
-                    found.clients.push((path, key));
+            match path.extension().and_then(OsStr::to_str) {
+                Some("crt") => found.authorities.push(path),
+                Some("cert") => {
+                    let key = path.with_extension("key");
+                    if key.is_file() {
+                        found.clients.push((path, key));
+                    }
                 }
+                _ => {}
             }
         }
         Ok(found)

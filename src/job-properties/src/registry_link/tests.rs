@@ -127,7 +127,7 @@ fn it_is_a_mirror_of_docker_hub_if_it_caches_it_or_has_frozen_images_and_is_aske
     let mut frozen = quay;
     frozen["frozen"] = json!(true);
     let frozen = daemon(&frozen, &[]).unwrap().registries;
-    assert_eq!(frozen.mirrors(), [ours.clone()]);
+    assert_eq!(frozen.mirrors(), [ours.as_str()]);
     // one that was set by hand before
     let by_hand = [("registry_mirrors", json!([ours]))];
     let once = daemon(&link(), &by_hand).unwrap().registries;
