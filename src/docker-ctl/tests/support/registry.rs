@@ -39,7 +39,7 @@ impl Registry {
         Self::start_for(port, certificate, with_account, None)
     }
 
-    /// One that lets in whoever shows this certificate.
+    /// One that lets in those alone who show this certificate.
     #[allow(dead_code, reason = "not every test has such a registry")]
     pub fn start_for_client(port: u16, client: &str) -> Self {
         Self::start_for(port, Certificate::Signed, false, Some(client))

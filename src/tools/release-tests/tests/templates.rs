@@ -63,7 +63,7 @@ fn config_with(set: &Value, links: &Value) -> String {
 fn registry_link(properties: &Value) -> Value {
     json!({"registry": {
         "instance_group": "registry", "address": "q-s0.registry.default.vault.bosh", "properties": properties,
-        "instances": [{"name": "registry", "index": 0, "id": "8a5d", "address": "10.0.0.5"}],
+        "instances": [{"name": "registry", "index": 0, "id": "8a5d", "address": "10.0.0.9"}],
     }})
 }
 
@@ -151,7 +151,7 @@ fn the_link_of_a_registry_brings_what_dockerd_needs_and_no_login_of_its_upstream
     ]);
     let all = json!({"port": 5000, "tls": {"ca": "PEM"}, "upstreams": upstreams, "frozen": true});
     let mut wanted = json!({
-        "address": "q-s0.registry.default.vault.bosh", "instances": ["10.0.0.5"], "port": 5000, "ca": "PEM",
+        "address": "q-s0.registry.default.vault.bosh", "instances": ["10.0.0.9"], "port": 5000, "ca": "PEM",
         "upstreams": ["docker.io", "quay.io"], "frozen": true,
     });
     assert_eq!(handed(&all), wanted);
