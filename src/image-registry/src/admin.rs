@@ -1,8 +1,6 @@
 //! What only root may ask of a registry that runs, through a UNIX socket: HTTP with a document for an answer.
 
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,19 +17,15 @@ use tokio::net::{UnixListener, UnixStream};
 
 use crate::storage::Storage;
 
-/// Listens on a socket that nobody but its owner may connect to.
-pub fn listen(path: &Path) -> io::Result<UnixListener> {
-    bosh_job::remove_if_there(path)?;
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    Ok(listener)
-}
-
 /// Answers what comes through it.
 pub async fn serve(listener: UnixListener, storage: Storage) {
     loop {
         let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) if is_root(&stream) => stream,
+            Ok(_) => {
+                tracing::warn!("somebody else than root asked through the admin socket");
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(why = %error, "the admin socket takes no connection");
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -53,10 +47,17 @@ pub async fn serve(listener: UnixListener, storage: Storage) {
     }
 }
 
+/// Whether root is at the other end, whatever became of the socket's own mode.
+fn is_root(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0)
+}
+
 async fn answer(storage: &Storage, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     let (status, document) = if request.method() == Method::POST && path == "/collect-garbage" {
         collect(storage, request.uri().query()).await
+    } else if path == "/health" {
+        (StatusCode::OK, json!({"status": "ok"}))
     } else {
         let what = format!("{} {path}: no such question", request.method());
         (StatusCode::NOT_FOUND, json!({"error": what}))
@@ -101,6 +102,21 @@ async fn collect(storage: &Storage, query: Option<&str>) -> (StatusCode, Value) 
             )
         }
     }
+}
+
+/// The threads of a command that asks.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut threads = tokio::runtime::Builder::new_current_thread();
+    threads.enable_all().build().context("starting the threads")
+}
+
+/// Waits no longer than this.
+pub async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let answered = tokio::time::timeout(limit, asked).await;
+    answered.with_context(|| format!("no answer within {} s", limit.as_secs()))?
 }
 
 /// Asks the registry that listens on a socket.

@@ -8,24 +8,25 @@ mod digest;
 mod document;
 mod images;
 mod names;
+mod process;
 mod server;
 mod storage;
 
 use std::path::PathBuf;
-use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bosh_job::{Advise as _, ExitCode, LogLevel, exit_code_of, logging, report_error};
 use clap::{Parser, Subcommand};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
 use access::Access;
 use api::Registry;
 use config::Config;
 use images::Images;
+use process::{GRACE, Job, Sockets};
 use server::Acceptor;
 use storage::Storage;
 
@@ -33,8 +34,6 @@ use storage::Storage;
 const ABANDONED: Duration = Duration::from_hours(24);
 /// How often such uploads are looked for.
 const LOOK: Duration = Duration::from_hours(1);
-/// How long those who are being answered at a stop have for it.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// Keep container images in a registry of one's own
 #[derive(Parser)]
@@ -52,10 +51,33 @@ struct Arguments {
     command: Command,
 }
 
+/// Who serves.
+#[derive(clap::Args)]
+struct AsUser {
+    /// The user that the registry runs as
+    #[arg(long, value_name = "NAME", default_value = "vcap")]
+    user: String,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM
-    Serve,
+    Serve {
+        /// Give up root's rights for this user's, once the ports are open
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// Check the properties, and give the store's directory to the user that serves
+    PreStart(AsUser),
+    /// Serve in the background, and end when the registry answers
+    Start(AsUser),
+    /// Start the registry, say its number, and leave it
+    #[command(hide = true)]
+    Launch(AsUser),
+    /// End the registry: who is being answered has some seconds for it
+    Stop,
+    /// End when clients are answered through the port, with a certificate of `tls.ca`
+    PostStart,
     /// Read the whole store, and name every blob, manifest and tag that is not what it should be
     ///
     /// The registry may serve meanwhile. Exits with 0 if nothing is wrong, and with 4 if anything is damaged or missing.
@@ -86,6 +108,14 @@ fn tell_collected(collected: &serde_json::Value, is_trial: bool) {
     );
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the number is what the launcher is for"
+)]
+fn tell_number(pid: u32) {
+    println!("{pid}");
+}
+
 #[expect(clippy::print_stdout, reason = "what `verify` found is its output")]
 fn verify(config: &Config) -> anyhow::Result<()> {
     let storage = Storage::at(&config.store);
@@ -109,11 +139,11 @@ fn verify(config: &Config) -> anyhow::Result<()> {
         .exits(ExitCode::VerificationFailed)
 }
 
-fn main() -> process::ExitCode {
+fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     logging::init("image-registry", LogLevel::Info);
     match run(&arguments) {
-        Ok(()) => process::ExitCode::SUCCESS,
+        Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             report_error(&error);
             exit_code_of(&error).into()
@@ -123,22 +153,35 @@ fn main() -> process::ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
-    let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     let runtime = || {
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         threads.enable_all().build().context("starting the threads")
     };
-    match arguments.command {
-        Command::CheckConfig => Ok(()),
+    let job = Job::new(&arguments.config, &config);
+    match &arguments.command {
+        Command::CheckConfig => process::check(&config),
+        Command::PreStart(AsUser { user }) => job.prepare(user),
+        Command::Start(AsUser { user }) => job.start(user),
+        Command::Launch(AsUser { user }) => job.launch_and_leave(user).map(tell_number),
+        Command::Stop => job.stop(),
+        Command::PostStart => runtime()?.block_on(process::answers(&config)),
         Command::Verify => verify(&config),
         Command::CollectGarbage { grace, dry_run } => {
-            let flag = if dry_run { "&dry-run" } else { "" };
+            let flag = if *dry_run { "&dry-run" } else { "" };
             let path = format!("/collect-garbage?grace={grace}{flag}");
             let collected = runtime()?.block_on(admin::ask(&config.admin_socket, &path))?;
-            tell_collected(&collected, dry_run);
+            tell_collected(&collected, *dry_run);
             Ok(())
         }
-        Command::Serve => runtime()?.block_on(serve(config, acceptor)),
+        Command::Serve { user } => {
+            let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
+            let sockets = Sockets::bind(&config)?;
+            process::raise_file_limit()?;
+            if let Some(user) = user {
+                process::become_user(user)?;
+            }
+            runtime()?.block_on(serve(config, acceptor, sockets))
+        }
     }
 }
 
@@ -156,19 +199,16 @@ async fn forget_abandoned(storage: Storage) {
     }
 }
 
-async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()> {
+async fn serve(config: Config, acceptor: Option<Acceptor>, sockets: Sockets) -> anyhow::Result<()> {
     let storage = Storage::open(&config.store).context("opening the store")?;
     let access = Access::new(config.users, config.anonymous);
     tokio::spawn(forget_abandoned(storage.clone()));
-    let socket = admin::listen(&config.admin_socket)
-        .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
+    let socket = UnixListener::from_std(sockets.admin).context("taking the admin socket")?;
     tokio::spawn(admin::serve(socket, storage.clone()));
     let registry = Arc::new(Registry::new(Images::new(storage), access));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listening on {}", config.listen))?;
+    let listener = TcpListener::from_std(sockets.public).context("taking the port")?;
     let address = listener.local_addr().context("asking for the address")?;
     tracing::info!(%address, tls = acceptor.is_some(), "serving");
     let end = async {

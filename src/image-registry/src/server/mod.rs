@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-pub use tls::Acceptor;
+pub use tls::{Acceptor, certificates};
 
 use crate::api::{Client, Registry};
 
