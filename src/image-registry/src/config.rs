@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use crate::access::{Grant, User};
+use crate::upkeep::Settings;
 
 /// All of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +27,15 @@ pub struct Config {
     /// What may be done without a login.
     #[serde(default)]
     pub anonymous: Vec<Grant>,
+    /// Rules of which tags stay.
+    #[serde(default)]
+    retention: serde_json::Value,
+    /// When the disk is freed.
+    #[serde(default)]
+    collect: serde_json::Value,
+    /// When all blobs are read again, and how fast.
+    #[serde(default)]
+    scrub: serde_json::Value,
 }
 
 /// Files of a certificate.
@@ -41,6 +51,11 @@ pub struct Tls {
 }
 
 impl Config {
+    /// How the store is kept in order.
+    pub fn upkeep(&self) -> Result<Settings, bosh_job::Problems> {
+        Settings::parse(&self.retention, &self.collect, &self.scrub)
+    }
+
     /// Reads it.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;

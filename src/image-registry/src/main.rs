@@ -10,8 +10,10 @@ mod document;
 mod images;
 mod inventory;
 mod names;
+mod retention;
 mod server;
 mod storage;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::process;
@@ -31,6 +33,7 @@ use images::Images;
 use inventory::Inventory;
 use server::Acceptor;
 use storage::Storage;
+use upkeep::{Settings, Upkeep};
 
 /// An upload to which nothing comes for so long has been given up.
 const ABANDONED: Duration = Duration::from_hours(24);
@@ -64,31 +67,19 @@ enum Command {
     /// The registry may serve meanwhile. Exits with 0 if nothing is wrong, and with 4 if anything is damaged or missing.
     Verify,
     /// Free the disk of what no repository has any more, while the registry serves
-    CollectGarbage {
-        /// Leave what was pushed or asked for within this time: a push may be about to refer to it
-        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-        grace: u64,
-        /// Only say how much it would be
-        #[arg(long)]
-        dry_run: bool,
-    },
+    CollectGarbage(commands::Collect),
+    /// Remove the tags and manifests that no rule of property `retention` keeps, and free the disk
+    Retention(commands::Retention),
+    /// Read all blobs again, and set aside those that are damaged, so that they can be pushed again
+    ///
+    /// Exits with 0 if nothing is wrong, and with 4 if anything is damaged or cannot be read.
+    Scrub(commands::Scrub),
+    /// Say, as JSON, what collections, retention and scrubs did since the registry started
+    Upkeep,
     /// List what was pushed: repositories, tags, digests, platforms, sizes, last pulls
     Catalog(commands::Catalog),
     /// Say what is wrong with the configuration, and change nothing
     CheckConfig,
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "what was collected is the command's output"
-)]
-fn tell_collected(collected: &serde_json::Value, is_trial: bool) {
-    let verb = if is_trial { "would free" } else { "freed" };
-    let (blobs, links) = (&collected["blobs"], &collected["links"]);
-    println!(
-        "{verb} {} bytes: {blobs} blobs that no repository has, after {links} links that no manifest needs",
-        collected["bytes"]
-    );
 }
 
 #[expect(clippy::print_stdout, reason = "what `verify` found is its output")]
@@ -110,7 +101,7 @@ fn verify(config: &Config) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(anyhow::anyhow!("the store is damaged"))
-        .hint("remove the files of damaged blobs below `blobs`, and push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
+        .hint("`image-registry scrub` sets damaged blobs aside; then push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
         .exits(ExitCode::VerificationFailed)
 }
 
@@ -128,27 +119,22 @@ fn main() -> process::ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
+    let upkeep = config.upkeep()?;
     let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
     let runtime = || {
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         threads.enable_all().build().context("starting the threads")
     };
+    let ask = |question: &str| runtime()?.block_on(admin::ask(&config.admin_socket, question));
     match arguments.command {
         Command::CheckConfig => Ok(()),
         Command::Verify => verify(&config),
-        Command::CollectGarbage { grace, dry_run } => {
-            let flag = if dry_run { "&dry-run" } else { "" };
-            let path = format!("/collect-garbage?grace={grace}{flag}");
-            let collected = runtime()?.block_on(admin::ask(&config.admin_socket, &path))?;
-            let collected = serde_json::from_slice(&collected).context("reading the answer")?;
-            tell_collected(&collected, dry_run);
-            Ok(())
-        }
-        Command::Catalog(ref catalog) => {
-            let asked = admin::ask(&config.admin_socket, commands::Catalog::QUESTION);
-            catalog.tell(&runtime()?.block_on(asked)?)
-        }
-        Command::Serve => runtime()?.block_on(serve(config, acceptor)),
+        Command::CollectGarbage(ref collect) => collect.tell(&ask(&collect.question())?),
+        Command::Retention(ref retention) => retention.tell(&ask(&retention.question())?),
+        Command::Scrub(ref scrub) => commands::Scrub::tell(&ask(&scrub.question())?),
+        Command::Upkeep => commands::tell_upkeep(&ask("/upkeep")?),
+        Command::Catalog(ref catalog) => catalog.tell(&ask(commands::Catalog::QUESTION)?),
+        Command::Serve => runtime()?.block_on(serve(config, acceptor, upkeep)),
     }
 }
 
@@ -166,17 +152,20 @@ async fn forget_abandoned(storage: Storage) {
     }
 }
 
-async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()> {
+async fn serve(
+    config: Config,
+    acceptor: Option<Acceptor>,
+    settings: Settings,
+) -> anyhow::Result<()> {
     let storage = Storage::open(&config.store).context("opening the store")?;
     let access = Access::new(config.users, config.anonymous);
     tokio::spawn(forget_abandoned(storage.clone()));
     let socket = admin::listen(&config.admin_socket)
         .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
-    let context = admin::Context {
-        storage: storage.clone(),
-        inventory: Inventory::new(storage.clone()),
-    };
-    tokio::spawn(admin::serve(socket, context));
+    let inventory = Inventory::new(storage.clone());
+    let upkeep = Upkeep::new(storage.clone(), inventory.clone(), settings);
+    upkeep.start().context("starting upkeep")?;
+    tokio::spawn(admin::serve(socket, admin::Context { inventory, upkeep }));
     let registry = Arc::new(Registry::new(Images::new(storage), access));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;

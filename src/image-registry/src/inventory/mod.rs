@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 pub use facts::{Facts, Kind};
-pub use rows::{RepositoryRow, Row, Time};
+pub use rows::{RepositoryRow, Row};
 
 use crate::digest::Digest;
 use crate::names::{Repository, Tag};

@@ -9,6 +9,8 @@
 //! repositories/NAME/_pulled/sha256/abcd…       the file's time is that of the last pull
 //! repositories/NAME/_referrers/sha256/SUBJECT/sha256/abcd…   this manifest names that subject
 //! uploads/ID/                                  an upload on its way
+//! damaged/sha256/abcd…                        a blob that was found damaged and set aside
+//! runs/                                        how far work came that comes back
 //! tmp/                                         files without their name yet
 //! ```
 //!
@@ -23,7 +25,11 @@ mod durable;
 mod listing;
 mod manifests;
 mod pulls;
+mod removal;
 mod repositories;
+mod runs;
+mod scrub;
+mod taking;
 mod uploads;
 mod verify;
 
@@ -31,11 +37,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use collection::Collected;
 pub use listing::{ListedManifest, ListedTag, Stamp};
 pub use manifests::{NewManifest, StoredManifest};
+pub use runs::{LastRun, Work};
+pub use scrub::Reread;
+pub use taking::Taking;
 pub use uploads::Upload;
 
-use collection::Pushes;
+use taking::Pushes;
 
 use crate::digest::Digest;
 use crate::names::Repository;
