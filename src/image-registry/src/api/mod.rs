@@ -126,6 +126,7 @@ impl Registry {
         let name = name.ok_or_else(|| {
             ApiError::name_unknown("the registry that ns names is none whose images are here")
         })?;
+        let name = self.granted(name, right, &identity);
         if let Some(right) = right
             && !identity.may(right, name.repository())
         {
@@ -154,6 +155,16 @@ impl Registry {
                 self.own(repository, resource, &identity, request).await
             }
         }
+    }
+
+    /// The name by which a login may pull: a right to a frozen image's whole name holds for those who leave the registry out.
+    fn granted(&self, name: Name, right: Option<Right>, identity: &Identity) -> Name {
+        if right != Some(Right::Pull) || identity.may(Right::Pull, name.repository()) {
+            return name;
+        }
+        let whole = self.images.frozen().resolve(name.repository());
+        let granted = whole.filter(|whole| identity.may(Right::Pull, whole));
+        granted.map_or(name, Name::Own)
     }
 
     /// The package that brought images of a repository.

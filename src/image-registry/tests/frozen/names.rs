@@ -115,6 +115,32 @@ fn rights_hold_for_frozen_images_too() {
         .assert(401);
     let catalog = registry.get("/v2/_catalog").json();
     assert_eq!(catalog["repositories"], json!(["quay.io/team/app"]));
+
+    let grants = json!([{"repositories": "docker.io/library/", "rights": ["pull"]}]);
+    let registry = vm
+        .registry_with(json!({"users": [{"name": "ci", "password": "hunter2", "grants": grants}]}));
+    for (repository, suffix) in [("library/redis", ""), ("library/redis", "?ns=docker.io")] {
+        pull(&registry, repository, "7", suffix);
+    }
+    registry.get("/v2/library/other/manifests/7").assert(403);
+    registry
+        .get("/v2/team/app/manifests/1?ns=quay.io")
+        .assert(403);
+}
+
+#[test]
+fn an_image_that_is_pinned_is_found_by_its_digest() {
+    let vm = Vm::new();
+    let digest = layout(1, &["app:1"]).target();
+    let (both, alone) = (format!("app:1@{digest}"), format!("other@{digest}"));
+    vm.layout("app", &layout(1, &[&both, &alone]));
+    let registry = vm.registry();
+    for (repository, reference) in [("app", "1"), ("app", &digest), ("other", &digest)] {
+        let pulled = pull(&registry, &format!("library/{repository}"), reference, "");
+        assert_eq!(pulled.0, digest);
+    }
+    let tags = registry.get("/v2/library/other/tags/list");
+    assert_eq!(tags.assert(200).json()["tags"], json!([]));
 }
 
 #[test]
