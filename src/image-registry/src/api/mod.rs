@@ -6,6 +6,7 @@ mod body;
 mod error;
 mod lists;
 mod manifests;
+mod mirrored;
 mod open_uploads;
 mod query;
 mod range;
@@ -116,8 +117,9 @@ impl Registry {
             Route::In(repository, resource) => (repository, resource),
         };
         let query = Query::of(request.uri());
-        let name = Name::of(repository, query.get("ns"));
-        let name = name.ok_or_else(|| {
+        let images = &self.images;
+        let name = images.name(repository, query.get("ns"), right, &identity);
+        let name = name.await?.ok_or_else(|| {
             ApiError::name_unknown("the registry that ns names is none whose images are here")
         })?;
         if let Some(right) = right
@@ -137,7 +139,9 @@ impl Registry {
                 blobs::get(self, &name, digest, &request).await
             }
             (resource, _) => {
-                let Name::Own(repository) = name;
+                let Name::Own(repository) = name else {
+                    return mirrored::answer(&name, &resource, request.method());
+                };
                 self.own(repository, resource, &identity, request).await
             }
         }

@@ -7,10 +7,11 @@ mod name;
 use std::fs::File;
 use std::io;
 
-pub use name::Name;
+pub use name::{Hosts, Mirrored, Name};
 
+use crate::access::{Identity, Right};
 use crate::digest::Digest;
-use crate::names::ManifestReference;
+use crate::names::{ManifestReference, Repository};
 use crate::storage::{Storage, StoredManifest};
 
 /// A blob to be given out.
@@ -40,12 +41,46 @@ impl Blob {
 #[derive(Clone, Debug)]
 pub struct Images {
     storage: Storage,
+    hosts: Hosts,
 }
 
 impl Images {
     /// Those of a store.
     pub fn new(storage: Storage) -> Self {
-        Self { storage }
+        Self {
+            storage,
+            hosts: Hosts::default(),
+        }
+    }
+
+    /// What a request's repository stands for; `registry` is the host in whose place a client asks (its `ns`). None if no images
+    /// of it are here.
+    ///
+    /// dockerd asks a mirror of Docker Hub without `ns`: what was never pushed here is Docker Hub's for those who read. Those who
+    /// may push there mean the registry's own, and what they are about to push is nobody else's to know.
+    pub async fn name(
+        &self,
+        repository: Repository,
+        registry: Option<&str>,
+        right: Option<Right>,
+        identity: &Identity,
+    ) -> io::Result<Option<Name>> {
+        if let Some(host) = registry {
+            return Ok(self.hosts.at(host, &repository).map(Name::Mirrored));
+        }
+        if let Some(mirrored) = self.hosts.of(&repository) {
+            return Ok(Some(Name::Mirrored(mirrored)));
+        }
+        let is_read = right == Some(Right::Pull) && !identity.may(Right::Push, &repository);
+        let at_hub = self.hosts.at_docker_hub(&repository);
+        let at_hub = at_hub.filter(|hub| is_read && identity.may(Right::Pull, &hub.repository));
+        if let Some(hub) = at_hub {
+            let (storage, repository) = (self.storage.clone(), repository.clone());
+            if !blocking(move || Ok(storage.has_repository(&repository))).await? {
+                return Ok(Some(Name::Mirrored(hub)));
+            }
+        }
+        Ok(Some(Name::Own(repository)))
     }
 
     /// The store of what is pushed.
@@ -65,6 +100,7 @@ impl Images {
                 let reference = reference.clone();
                 blocking(move || storage.manifest(&repository, &reference)).await
             }
+            Name::Mirrored(_) => Ok(None),
         }
     }
 
@@ -92,6 +128,7 @@ impl Images {
                 };
                 Ok(found.await?.map(in_file))
             }
+            Name::Mirrored(_) => Ok(None),
         }
     }
 }
