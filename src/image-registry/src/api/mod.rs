@@ -6,6 +6,7 @@ mod body;
 mod error;
 mod lists;
 mod manifests;
+mod mirrored;
 mod open_uploads;
 mod query;
 mod range;
@@ -28,7 +29,6 @@ use query::Query;
 use route::{Resource, Route};
 
 use crate::access::{Access, Identity, Login, Refusal, Right};
-use crate::frozen::repository_at;
 use crate::images::{Images, Name};
 use crate::names::Repository;
 use crate::storage::Storage;
@@ -117,13 +117,9 @@ impl Registry {
             Route::In(repository, resource) => (repository, resource),
         };
         let query = Query::of(request.uri());
-        let registry = query.get("ns");
-        let frozen = registry.filter(|registry| self.images.frozen().has_host(registry));
-        let name = match frozen.and_then(|host| repository_at(host, repository.as_str())) {
-            Some(repository) => Some(Name::Own(repository)),
-            None => Name::of(repository, registry),
-        };
-        let name = name.ok_or_else(|| {
+        let images = &self.images;
+        let name = images.name(repository, query.get("ns"), right, &identity);
+        let name = name.await?.ok_or_else(|| {
             ApiError::name_unknown("the registry that ns names is none whose images are here")
         })?;
         let name = self.granted(name, right, &identity);
@@ -151,7 +147,15 @@ impl Registry {
                 blobs::get(self, &name, digest, &request).await
             }
             (resource, _) => {
-                let Name::Own(repository) = name;
+                let frozen = self.images.frozen_repository(&name);
+                let repository = match (name, frozen) {
+                    (Name::Own(repository), _) | (Name::Mirrored(_), Some(repository)) => {
+                        repository
+                    }
+                    (name, None) => {
+                        return mirrored::answer(&name, &resource, request.method());
+                    }
+                };
                 self.own(repository, resource, &identity, request).await
             }
         }
@@ -162,15 +166,15 @@ impl Registry {
         if right != Some(Right::Pull) || identity.may(Right::Pull, name.repository()) {
             return name;
         }
-        let whole = self.images.frozen().resolve(name.repository());
+        let whole = self.images.frozen_repository(&name);
         let granted = whole.filter(|whole| identity.may(Right::Pull, whole));
         granted.map_or(name, Name::Own)
     }
 
     /// The package that brought images of a repository.
     fn frozen_source(&self, name: &Name) -> Option<std::path::PathBuf> {
-        let frozen = self.images.frozen();
-        frozen.source(&frozen.resolve(name.repository())?)
+        let repository = self.images.frozen_repository(name)?;
+        self.images.frozen().source(&repository)
     }
 
     /// Answers what is asked of a repository that is this registry's own.

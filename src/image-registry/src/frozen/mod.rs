@@ -21,9 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use image_archive::Place;
 use import_lists::Entry;
 
-use hosts::DOCKER_HUB;
-pub use hosts::repository_at;
-
+use hosts::{DOCKER_HUB, repository_at};
 use index::Index;
 
 use crate::digest::Digest;
@@ -79,15 +77,15 @@ impl Frozen {
             .map(|images| images.source.clone())
     }
 
-    /// Whether images of a registry are frozen.
-    pub fn has_host(&self, host: &str) -> bool {
-        let Some(below) = repository_at(host, "x") else {
-            return false;
-        };
-        let prefix = below.as_str().trim_end_matches('x').to_owned();
+    /// A repository of a registry, if any images of that registry are frozen.
+    pub fn at(&self, host: &str, path: &Repository) -> Option<Repository> {
+        let repository = repository_at(host, path.as_str())?;
+        let prefix = repository.as_str().strip_suffix(path.as_str())?;
         let state = self.state();
         let mut repositories = state.index.repositories();
-        repositories.any(|(repository, _)| repository.as_str().starts_with(&prefix))
+        repositories
+            .any(|(known, _)| known.as_str().starts_with(prefix))
+            .then_some(repository.clone())
     }
 
     /// All repositories, in the order of their names.
