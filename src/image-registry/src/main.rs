@@ -3,12 +3,17 @@
 mod access;
 mod admin;
 mod api;
+mod commands;
 mod config;
 mod digest;
 mod document;
 mod frozen;
+mod health;
 mod images;
+mod inventory;
+mod metrics;
 mod names;
+mod page;
 mod server;
 mod storage;
 
@@ -28,6 +33,8 @@ use api::Registry;
 use config::{Config, FrozenImages};
 use frozen::Frozen;
 use images::Images;
+use inventory::{FrozenInventory, Inventory};
+use metrics::Metrics;
 use server::Acceptor;
 use storage::Storage;
 
@@ -71,6 +78,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// List what was pushed: repositories, tags, digests, platforms, sizes, last pulls
+    Catalog(commands::Catalog),
     /// Say what is wrong with the configuration, and change nothing
     CheckConfig,
 }
@@ -156,8 +165,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let flag = if dry_run { "&dry-run" } else { "" };
             let path = format!("/collect-garbage?grace={grace}{flag}");
             let collected = runtime()?.block_on(admin::ask(&config.admin_socket, &path))?;
+            let collected = serde_json::from_slice(&collected).context("reading the answer")?;
             tell_collected(&collected, dry_run);
             Ok(())
+        }
+        Command::Catalog(ref catalog) => {
+            let asked = admin::ask(&config.admin_socket, commands::Catalog::QUESTION);
+            catalog.tell(&runtime()?.block_on(asked)?)
         }
         Command::Serve => runtime()?.block_on(serve(config, acceptor)),
     }
@@ -197,10 +211,21 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
     tokio::spawn(forget_abandoned(storage.clone()));
     let socket = admin::listen(&config.admin_socket)
         .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
-    tokio::spawn(admin::serve(socket, storage.clone()));
-    let images =
-        Images::new(storage).with_frozen(open_frozen(config.frozen.as_ref(), &config.store)?);
-    let registry = Arc::new(Registry::new(images, access));
+    let frozen = open_frozen(config.frozen.as_ref(), &config.store)?;
+    let (inventory, metrics) = (
+        Inventory::new(storage.clone()),
+        Metrics::new(storage.clone()),
+    );
+    let context = admin::Context {
+        storage: storage.clone(),
+        inventory: inventory.clone(),
+        frozen: FrozenInventory::new(frozen.clone(), storage.clone()),
+        metrics: metrics.clone(),
+    };
+    tokio::spawn(admin::serve(socket, context));
+    let page = page::Sources::new(inventory, frozen.clone(), storage.clone());
+    let images = Images::new(storage).with_frozen(frozen);
+    let registry = Arc::new(Registry::new(images, access, metrics, page));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::bind(config.listen)

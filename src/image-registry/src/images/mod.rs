@@ -135,6 +135,19 @@ impl Images {
         }
     }
 
+    /// Notes that a manifest was pulled; nobody waits for it.
+    pub fn note_pulled(&self, name: &Name, digest: &Digest) {
+        let frozen = self.frozen_repository(name);
+        let frozen = frozen.filter(|repository| self.frozen.has_manifest(repository, digest));
+        let repository = match (frozen, name) {
+            (Some(repository), _) => repository,
+            (None, Name::Own(repository)) => repository.clone(),
+            (None, Name::Mirrored(_)) => return,
+        };
+        let (storage, digest) = (self.storage.clone(), digest.clone());
+        tokio::task::spawn_blocking(move || storage.note_pulled(&repository, &digest));
+    }
+
     /// A blob, if it is there. `is_asked` is whether a client only asks for it, and may refer to it soon.
     pub async fn blob(
         &self,

@@ -3,11 +3,11 @@
 //! What a push may be about to refer to stays: nothing that was linked, asked for or written within the grace period is taken,
 //! and what is linked while a collection runs is noted and left alone.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::repositories::digests_below;
@@ -18,36 +18,67 @@ use crate::names::{ManifestReference, Repository};
 
 /// What pushes and the collection tell each other.
 #[derive(Debug, Default)]
-struct Inner {
-    /// Held by anyone who links, and by the collection while it takes content away.
-    linking: RwLock<()>,
+struct State {
+    /// What is being linked, and by how many.
+    linking: HashMap<Digest, usize>,
     /// What was linked since the running collection began; nothing if none runs.
-    linked: Mutex<Option<HashSet<Digest>>>,
+    linked: Option<HashSet<Digest>>,
 }
 
-/// The same, shared.
+/// The same, shared. It is locked for moments, and never while the disk is waited for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pushes(Arc<Inner>);
+pub(super) struct Pushes(Arc<Mutex<State>>);
 
 impl Pushes {
     /// To be held from before content is looked for until it is linked.
-    pub(super) fn linking<'a>(
-        &self,
-        digests: impl IntoIterator<Item = &'a Digest>,
-    ) -> RwLockReadGuard<'_, ()> {
-        let guard = self
-            .0
-            .linking
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(linked) = self.linked().as_mut() {
-            linked.extend(digests.into_iter().cloned());
+    pub(super) fn linking<'a>(&self, digests: impl IntoIterator<Item = &'a Digest>) -> Linking {
+        let digests: Vec<Digest> = digests.into_iter().cloned().collect();
+        let mut state = self.state();
+        for digest in &digests {
+            *state.linking.entry(digest.clone()).or_default() += 1;
         }
-        guard
+        if let Some(linked) = &mut state.linked {
+            linked.extend(digests.iter().cloned());
+        }
+        drop(state);
+        Linking {
+            pushes: self.clone(),
+            digests,
+        }
     }
 
-    fn linked(&self) -> MutexGuard<'_, Option<HashSet<Digest>>> {
-        self.0.linked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a collection: what is being linked is noted. Whether none runs.
+    fn begin_collection(&self) -> bool {
+        let mut state = self.state();
+        let is_first = state.linked.is_none();
+        if is_first {
+            state.linked = Some(state.linking.keys().cloned().collect());
+        }
+        is_first
+    }
+}
+
+/// Content that is being linked until this is dropped.
+pub(super) struct Linking {
+    pushes: Pushes,
+    digests: Vec<Digest>,
+}
+
+impl Drop for Linking {
+    fn drop(&mut self) {
+        let mut state = self.pushes.state();
+        for digest in &self.digests {
+            if let Some(count) = state.linking.get_mut(digest) {
+                *count -= 1;
+                if *count == 0 {
+                    state.linking.remove(digest);
+                }
+            }
+        }
     }
 }
 
@@ -69,19 +100,12 @@ impl Storage {
     /// # Errors
     /// The disk refuses; or another collection runs.
     pub fn collect(&self, grace: Duration, is_trial: bool) -> io::Result<Collected> {
-        {
-            // anyone who is linking now has linked when this is got; anyone who comes later is noted
-            let linking = &self.pushes.0.linking;
-            let _alone = linking.write().unwrap_or_else(PoisonError::into_inner);
-            let mut linked = self.pushes.linked();
-            if linked.is_some() {
-                let what = "another collection runs";
-                return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
-            }
-            *linked = Some(HashSet::new());
+        if !self.pushes.begin_collection() {
+            let what = "another collection runs";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
         }
         let collected = self.collect_alone(grace, is_trial);
-        *self.pushes.linked() = None;
+        self.pushes.state().linked = None;
         collected
     }
 
@@ -91,6 +115,7 @@ impl Storage {
         for repository in self.repositories()? {
             self.collect_links(&repository, grace, is_trial, &mut needed, &mut collected)?;
         }
+        let mut taken_from = BTreeSet::new();
         for digest in digests_below(&self.root.join("blobs"))? {
             let path = self.content(&digest);
             if needed.contains(&digest) || !is_older(&path, grace)? {
@@ -100,8 +125,10 @@ impl Storage {
             if is_trial || self.take(&digest, &path, grace)? {
                 collected.blobs += 1;
                 collected.bytes += size;
+                taken_from.extend(path.parent().map(Path::to_owned));
             }
         }
+        sync_all(&taken_from, is_trial)?;
         Ok(collected)
     }
 
@@ -125,6 +152,7 @@ impl Storage {
             named.extend(document.iter().flat_map(Document::blobs));
             needed.insert(digest);
         }
+        let mut taken_from = BTreeSet::new();
         for digest in self.blobs(repository)? {
             let link = self.blob_link(repository, &digest);
             // what a broken manifest names is not known: then all blobs of the repository stay
@@ -133,27 +161,38 @@ impl Storage {
                 needed.insert(digest);
             } else {
                 collected.links += 1;
+                taken_from.extend(link.parent().map(Path::to_owned));
             }
         }
-        Ok(())
+        // a link that came back after a loss of power would be one to content that is gone
+        sync_all(&taken_from, is_trial)
     }
 
-    /// Takes a file away, unless it was linked since the collection began, or asked for just now.
+    /// Takes a file away, unless it was linked since the collection began, or asked for just now. Its directory is not synced.
     fn take(&self, digest: &Digest, path: &Path, grace: Duration) -> io::Result<bool> {
-        let linking = &self.pushes.0.linking;
-        let alone = linking.write().unwrap_or_else(PoisonError::into_inner);
-        let linked = self.pushes.linked();
-        if linked
-            .as_ref()
-            .is_some_and(|linked| linked.contains(digest))
-        {
+        let away = self.temporary().join(durable::random_name()?);
+        let state = self.pushes.state();
+        let is_linked = state.linked.as_ref().is_some_and(|it| it.contains(digest));
+        if is_linked || !is_older(path, grace)? {
             return Ok(false);
         }
-        drop(linked);
-        let removed = is_older(path, grace)? && durable::remove(path)?;
-        drop(alone);
-        Ok(removed)
+        // a rename takes a moment, and to remove what is long takes a while
+        match fs::rename(path, &away) {
+            Err(error) if durable::is_missing(&error) => return Ok(false),
+            renamed => renamed.map_err(|error| durable::named(&error, "taking away", path))?,
+        }
+        drop(state);
+        fs::remove_file(&away).map_err(|error| durable::named(&error, "removing", &away))?;
+        Ok(true)
     }
+}
+
+/// Puts on the disk what was taken from directories.
+fn sync_all(directories: &BTreeSet<PathBuf>, is_trial: bool) -> io::Result<()> {
+    if is_trial {
+        return Ok(());
+    }
+    directories.iter().try_for_each(|it| durable::sync_dir(it))
 }
 
 /// Whether a file was not touched within this time. One that is not there any more needs no taking.

@@ -53,9 +53,19 @@ impl Registry {
 
     /// Kills it and starts it again on the same store.
     pub fn die_and_start(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.kill();
         (self.child, self.address) = run(&self.directory, &self.config);
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.process().kill().unwrap();
+        self.process().wait().unwrap();
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Child {
+        &mut self.child
     }
 
     /// What `verify` exits with, and says.
