@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::inventory::Inventory;
+use crate::inventory::{FrozenInventory, Inventory};
 use crate::upkeep::Upkeep;
 
 /// What answers come from.
@@ -27,6 +27,8 @@ use crate::upkeep::Upkeep;
 pub struct Context {
     /// What was pushed.
     pub inventory: Inventory,
+    /// What releases brought to this VM.
+    pub frozen: FrozenInventory,
     /// What keeps it in order.
     pub upkeep: Upkeep,
 }

@@ -13,7 +13,7 @@ use crate::api::Registry;
 use crate::config::{Config, FrozenImages};
 use crate::frozen::Frozen;
 use crate::images::Images;
-use crate::inventory::Inventory;
+use crate::inventory::{FrozenInventory, Inventory};
 use crate::metrics::Metrics;
 use crate::process::{GRACE, Sockets};
 use crate::server::{self, Acceptor};
@@ -65,18 +65,19 @@ pub async fn serve(
     let access = Access::new(config.users, config.anonymous);
     tokio::spawn(forget_abandoned(storage.clone()));
     let socket = UnixListener::from_std(sockets.admin).context("taking the admin socket")?;
+    let frozen = open_frozen(config.frozen.as_ref(), &config.store)?;
     let inventory = Inventory::new(storage.clone());
     let upkeep = Upkeep::new(storage.clone(), inventory.clone(), settings);
     upkeep.start().context("starting upkeep")?;
     let metrics = Metrics::new(storage.clone(), upkeep.clone());
     let context = admin::Context {
         inventory: inventory.clone(),
+        frozen: FrozenInventory::new(frozen.clone(), storage.clone()),
         upkeep,
     };
     tokio::spawn(admin::serve(socket, context));
-    let page = page::Sources::new(inventory, storage.clone());
-    let images =
-        Images::new(storage).with_frozen(open_frozen(config.frozen.as_ref(), &config.store)?);
+    let page = page::Sources::new(inventory, frozen.clone(), storage.clone());
+    let images = Images::new(storage).with_frozen(frozen);
     let registry = Arc::new(Registry::new(images, access, metrics, page));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;

@@ -6,6 +6,7 @@ mod body;
 mod error;
 mod lists;
 mod manifests;
+mod mirrored;
 mod open_uploads;
 mod operations;
 mod query;
@@ -30,7 +31,6 @@ use query::Query;
 use route::{Resource, Route};
 
 use crate::access::{Access, Identity, Login, Refusal, Right};
-use crate::frozen::repository_at;
 use crate::health::Health;
 use crate::images::{Images, Name};
 use crate::metrics::Metrics;
@@ -154,15 +154,12 @@ impl Registry {
             Route::In(repository, resource) => (repository, resource),
         };
         let query = Query::of(request.uri());
-        let registry = query.get("ns");
-        let frozen = registry.filter(|registry| self.images.frozen().has_host(registry));
-        let name = match frozen.and_then(|host| repository_at(host, repository.as_str())) {
-            Some(repository) => Some(Name::Own(repository)),
-            None => Name::of(repository, registry),
-        };
-        let name = name.ok_or_else(|| {
+        let images = &self.images;
+        let name = images.name(repository, query.get("ns"), right, &identity);
+        let name = name.await?.ok_or_else(|| {
             ApiError::name_unknown("the registry that ns names is none whose images are here")
         })?;
+        let name = self.granted(name, right, &identity);
         if let Some(right) = right
             && !identity.may(right, name.repository())
         {
@@ -187,16 +184,34 @@ impl Registry {
                 blobs::get(self, &name, digest, &request).await
             }
             (resource, _) => {
-                let Name::Own(repository) = name;
+                let frozen = self.images.frozen_repository(&name);
+                let repository = match (name, frozen) {
+                    (Name::Own(repository), _) | (Name::Mirrored(_), Some(repository)) => {
+                        repository
+                    }
+                    (name, None) => {
+                        return mirrored::answer(&name, &resource, request.method());
+                    }
+                };
                 self.own(repository, resource, &identity, request).await
             }
         }
     }
 
+    /// The name by which a login may pull: a right to a frozen image's whole name holds for those who leave the registry out.
+    fn granted(&self, name: Name, right: Option<Right>, identity: &Identity) -> Name {
+        if right != Some(Right::Pull) || identity.may(Right::Pull, name.repository()) {
+            return name;
+        }
+        let whole = self.images.frozen_repository(&name);
+        let granted = whole.filter(|whole| identity.may(Right::Pull, whole));
+        granted.map_or(name, Name::Own)
+    }
+
     /// The package that brought images of a repository.
     fn frozen_source(&self, name: &Name) -> Option<std::path::PathBuf> {
-        let frozen = self.images.frozen();
-        frozen.source(&frozen.resolve(name.repository())?)
+        let repository = self.images.frozen_repository(name)?;
+        self.images.frozen().source(&repository)
     }
 
     /// Answers what is asked of a repository that is this registry's own.

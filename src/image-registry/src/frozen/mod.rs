@@ -17,18 +17,18 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::SystemTime;
 
 use image_archive::Place;
 use import_lists::Entry;
 
-use hosts::DOCKER_HUB;
-pub use hosts::repository_at;
-
+use contents::Manifest;
+use hosts::{DOCKER_HUB, repository_at};
 use index::Index;
 
 use crate::digest::Digest;
 use crate::names::{ManifestReference, Repository, Tag};
-use crate::storage::StoredManifest;
+use crate::storage::{ListedManifest, ListedTag, StoredManifest};
 
 /// All frozen images.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +39,7 @@ pub struct Frozen {
 #[derive(Debug, Default)]
 struct State {
     index: Index,
+    changes: u64,
     /// What is not served, and why.
     problems: Vec<String>,
 }
@@ -79,15 +80,15 @@ impl Frozen {
             .map(|images| images.source.clone())
     }
 
-    /// Whether images of a registry are frozen.
-    pub fn has_host(&self, host: &str) -> bool {
-        let Some(below) = repository_at(host, "x") else {
-            return false;
-        };
-        let prefix = below.as_str().trim_end_matches('x').to_owned();
+    /// A repository of a registry, if any images of that registry are frozen.
+    pub fn at(&self, host: &str, path: &Repository) -> Option<Repository> {
+        let repository = repository_at(host, path.as_str())?;
+        let prefix = repository.as_str().strip_suffix(path.as_str())?;
         let state = self.state();
         let mut repositories = state.index.repositories();
-        repositories.any(|(repository, _)| repository.as_str().starts_with(&prefix))
+        repositories
+            .any(|(known, _)| known.as_str().starts_with(prefix))
+            .then_some(repository.clone())
     }
 
     /// All repositories, in the order of their names.
@@ -106,11 +107,51 @@ impl Frozen {
         Some(images.tags().cloned().collect())
     }
 
+    /// How often images were added.
+    pub fn changes(&self) -> u64 {
+        self.state().changes
+    }
+
+    /// The tags and manifests of a repository, with the times of the files in which they came; nothing if no image of it is
+    /// frozen.
+    pub fn listed(&self, repository: &Repository) -> Option<(Vec<ListedTag>, Vec<ListedManifest>)> {
+        let state = self.state();
+        let images = state.index.get(repository)?;
+        let time = |manifest: &Manifest| {
+            let file = std::fs::metadata(&manifest.place.path);
+            let time = file.and_then(|file| file.modified());
+            // one that has gone is told by those who read it
+            time.unwrap_or(SystemTime::UNIX_EPOCH)
+        };
+        let tags = images.tags().filter_map(|tag| {
+            let manifest = images.manifest(&ManifestReference::Tag(tag.clone()))?;
+            Some(ListedTag {
+                tag: tag.clone(),
+                digest: Some(manifest.digest.clone()),
+                pushed: time(manifest),
+            })
+        });
+        let manifests = images.manifests().map(|manifest| ListedManifest {
+            digest: manifest.digest.clone(),
+            media_type: manifest.media_type.clone(),
+            pushed: time(manifest),
+        });
+        Some((tags.collect(), manifests.collect()))
+    }
+
     /// The manifests of a repository that are about another one.
     pub fn referrers(&self, repository: &Repository, subject: &Digest) -> BTreeSet<Digest> {
         let state = self.state();
         let images = state.index.get(repository);
         images.map_or_else(BTreeSet::new, |images| images.referrers(subject))
+    }
+
+    /// Whether a manifest of a repository is frozen.
+    pub fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
+        let reference = ManifestReference::Digest(digest.clone());
+        let state = self.state();
+        let images = state.index.get(repository);
+        images.is_some_and(|images| images.manifest(&reference).is_some())
     }
 
     /// A manifest of a repository, if it is frozen.

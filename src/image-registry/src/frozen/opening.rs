@@ -117,6 +117,7 @@ impl Frozen {
                 .ok_or_else(|| format!("image {shown}: its name can be no repository's here"))?;
             let tag = reference.tag().and_then(|tag| tag.parse().ok());
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            state.changes += 1;
             let images = state.index.add(&repository, &contents, &entry.path);
             let is_taken = tag.is_some_and(|tag| images.tag(tag, order, target));
             drop(state);
@@ -131,6 +132,7 @@ impl Frozen {
     /// Adds signatures and the like, which have no names, to the images that they are about, and then what is about these.
     pub(super) fn add_referrers(&self, mut referrers: Vec<Contents>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.changes += 1;
         loop {
             let before = referrers.len();
             referrers.retain(|contents| {

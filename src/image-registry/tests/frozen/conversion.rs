@@ -109,6 +109,39 @@ fn a_docker_archive_is_converted_once_with_the_digest_that_it_is_imported_by() {
 }
 
 #[test]
+fn what_is_wrong_with_one_image_of_a_tarball_is_told_at_each_start_without_reading_it_again() {
+    let vm = Vm::new();
+    let (good, bad) = (TestImage::small(1), TestImage::small(2));
+    let mut files = Files::old_archive(&[(&good, &["good:1"]), (&bad, &["bad:1"])]);
+    let layer = files
+        .files
+        .iter()
+        .position(|(_, bytes)| *bytes == bad.layers[0]);
+    files.files[layer.unwrap()].1[600] ^= 1;
+    vm.tarball("both", "both.tgz", &gzip(&files.tarball()));
+    vm.tarball("none", "none.tgz", &gzip(b"no tarball"));
+    let mut registry = vm.registry();
+    let told = |registry: &Registry| {
+        let log = registry.log();
+        let told = log.lines().filter(|line| line.contains("is not served"));
+        let mut told: Vec<String> = told
+            .map(|line| line.split_once("WARN").unwrap().1.to_owned())
+            .collect();
+        told.sort();
+        told
+    };
+    wait_for(&registry, "none.tgz elapsed_ms");
+    let first = told(&registry);
+    assert!(first.len() == 2 && first[0].contains("bad:1"), "{first:?}");
+    assert!(first[1].contains("none.tgz"), "{first:?}");
+    registry.die_and_start();
+    pull(&registry, "library/good", "1", "");
+    registry.get("/v2/library/bad/manifests/1").assert(404);
+    assert_eq!(told(&registry), first);
+    assert!(!registry.log().contains("converting"), "{}", registry.log());
+}
+
+#[test]
 fn a_compressed_tarball_with_a_layout_keeps_its_digests() {
     let vm = Vm::new();
     let archive = Files::layout(&TestImage::small(1), &["app:1"], Packing::Gzip, true);

@@ -71,6 +71,53 @@ fn lists_have_frozen_images_beside_what_was_pushed() {
 }
 
 #[test]
+fn people_see_frozen_images_beside_what_was_pushed() {
+    let vm = Vm::new();
+    let redis = Files::layout(&TestImage::small(1), &["redis:7"], Packing::Gzip, true);
+    vm.layout("redis", &redis);
+    let registry = vm.registry();
+    registry.push_blob("own/app", b"{}");
+    let rows = || {
+        let (code, said) = registry.command(&["catalog", "--json"]);
+        assert_eq!(code, 0, "{said}");
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()
+    };
+    let first = rows();
+    let row = &first["images"][0];
+    assert_eq!(
+        (&row["repository"], &row["tag"], &row["digest"]),
+        (
+            &json!("docker.io/library/redis"),
+            &json!("7"),
+            &json!(redis.target())
+        ),
+        "{first}"
+    );
+    assert!(
+        row["size"].as_u64() > Some(100) && row["pulled"].is_null(),
+        "{first}"
+    );
+    assert_eq!(first["repositories"].as_array().unwrap().len(), 2);
+    pull(&registry, "library/redis", "7", "");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while rows()["images"][0]["pulled"].is_null() {
+        assert!(std::time::Instant::now() < deadline, "{}", rows());
+    }
+    for (path, expected) in [
+        ("/ui", "docker.io"),
+        (
+            "/ui/docker.io/library/redis",
+            "/ui/docker.io/library/redis/_/7",
+        ),
+        ("/ui/docker.io/library/redis/_/7", &redis.target()),
+    ] {
+        let page = registry.get(path);
+        let page = String::from_utf8_lossy(&page.assert(200).body).into_owned();
+        assert!(page.contains(expected), "{path}: {page}");
+    }
+}
+
+#[test]
 fn pushes_and_deletions_are_refused_and_name_the_package() {
     let vm = Vm::new();
     let redis = layout(1, &["redis:7"]);
@@ -115,6 +162,32 @@ fn rights_hold_for_frozen_images_too() {
         .assert(401);
     let catalog = registry.get("/v2/_catalog").json();
     assert_eq!(catalog["repositories"], json!(["quay.io/team/app"]));
+
+    let grants = json!([{"repositories": "docker.io/library/", "rights": ["pull"]}]);
+    let registry = vm
+        .registry_with(json!({"users": [{"name": "ci", "password": "hunter2", "grants": grants}]}));
+    for (repository, suffix) in [("library/redis", ""), ("library/redis", "?ns=docker.io")] {
+        pull(&registry, repository, "7", suffix);
+    }
+    registry.get("/v2/library/other/manifests/7").assert(403);
+    registry
+        .get("/v2/team/app/manifests/1?ns=quay.io")
+        .assert(403);
+}
+
+#[test]
+fn an_image_that_is_pinned_is_found_by_its_digest() {
+    let vm = Vm::new();
+    let digest = layout(1, &["app:1"]).target();
+    let (both, alone) = (format!("app:1@{digest}"), format!("other@{digest}"));
+    vm.layout("app", &layout(1, &[&both, &alone]));
+    let registry = vm.registry();
+    for (repository, reference) in [("app", "1"), ("app", &digest), ("other", &digest)] {
+        let pulled = pull(&registry, &format!("library/{repository}"), reference, "");
+        assert_eq!(pulled.0, digest);
+    }
+    let tags = registry.get("/v2/library/other/tags/list");
+    assert_eq!(tags.assert(200).json()["tags"], json!([]));
 }
 
 #[test]
