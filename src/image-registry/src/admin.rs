@@ -1,5 +1,8 @@
 //! What only root may ask of a registry that runs, through a UNIX socket: HTTP with a document for an answer.
 
+mod catalog;
+mod collection;
+
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,10 +17,24 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::inventory::Inventory;
+use crate::metrics::Metrics;
 use crate::storage::Storage;
+
+/// What answers come from.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The store.
+    pub storage: Storage,
+    /// What it holds.
+    pub inventory: Inventory,
+    /// What is counted.
+    pub metrics: Metrics,
+}
 
 /// Listens on a socket that nobody but its owner may connect to.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
@@ -28,7 +45,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers what comes through it.
-pub async fn serve(listener: UnixListener, storage: Storage) {
+pub async fn serve(listener: UnixListener, context: Context) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -38,11 +55,11 @@ pub async fn serve(listener: UnixListener, storage: Storage) {
                 continue;
             }
         };
-        let storage = storage.clone();
+        let context = context.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let storage = storage.clone();
-                async move { Ok::<_, std::convert::Infallible>(answer(&storage, &request).await) }
+                let context = context.clone();
+                async move { Ok::<_, std::convert::Infallible>(answer(&context, &request).await) }
             });
             let connection = hyper::server::conn::http1::Builder::new();
             let served = connection.serve_connection(TokioIo::new(stream), service);
@@ -53,58 +70,69 @@ pub async fn serve(listener: UnixListener, storage: Storage) {
     }
 }
 
-async fn answer(storage: &Storage, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let path = request.uri().path();
-    let (status, document) = if request.method() == Method::POST && path == "/collect-garbage" {
-        collect(storage, request.uri().query()).await
-    } else {
-        let what = format!("{} {path}: no such question", request.method());
-        (StatusCode::NOT_FOUND, json!({"error": what}))
+/// A status, and a document in JSON.
+type Answer = (StatusCode, Vec<u8>);
+
+async fn answer(context: &Context, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let (path, query) = (request.uri().path(), request.uri().query());
+    let (status, document) = match (request.method(), path) {
+        (&Method::POST, "/collect-garbage") => collection::answer(context, query).await,
+        (&Method::POST, "/catalog") => catalog::answer(context).await,
+        (method, path) => {
+            let what = format!("{method} {path}: no such question");
+            error(StatusCode::NOT_FOUND, &what)
+        }
     };
-    let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
+    let mut response = Response::new(Full::new(Bytes::from(document)));
     *response.status_mut() = status;
     response
 }
 
-async fn collect(storage: &Storage, query: Option<&str>) -> (StatusCode, Value) {
-    let query = query.unwrap_or_default();
-    let value = |name: &str| {
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let grace = value("grace").and_then(|seconds| seconds.parse().ok());
-    let Some(grace) = grace.map(Duration::from_secs) else {
-        return (
-            StatusCode::BAD_REQUEST,
-            json!({"error": "grace is no number of seconds"}),
-        );
-    };
-    let is_trial = value("dry-run").is_some();
-    let storage = storage.clone();
-    let collected = tokio::task::spawn_blocking(move || storage.collect(grace, is_trial)).await;
-    match collected.map_err(io::Error::other).flatten() {
-        Ok(collected) => {
-            let (links, blobs, bytes) = (collected.links, collected.blobs, collected.bytes);
-            tracing::info!(links, blobs, bytes, is_trial, "collected");
-            (
-                StatusCode::OK,
-                json!({"links": links, "blobs": blobs, "bytes": bytes}),
-            )
-        }
-        Err(error) => {
-            tracing::error!(why = %error, "the collection failed");
-            (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                json!({"error": error.to_string()}),
-            )
-        }
+/// What was asked for, as a document.
+fn done(document: &impl Serialize) -> Answer {
+    match serde_json::to_vec(document) {
+        Ok(bytes) => (StatusCode::OK, bytes),
+        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
     }
 }
 
-/// Asks the registry that listens on a socket.
-pub async fn ask(socket: &Path, path: &str) -> anyhow::Result<Value> {
+/// What went wrong, as a document.
+fn error(status: StatusCode, what: &str) -> Answer {
+    (status, json!({ "error": what }).to_string().into_bytes())
+}
+
+/// What went wrong with something that the log names, too.
+fn failed(what: &str, why: &io::Error) -> Answer {
+    tracing::error!(%why, "{what} failed");
+    error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string())
+}
+
+/// A value of a question's query.
+fn value(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let found = pairs.find(|(found, _)| found == name);
+    found.map(|(_, value)| value.into_owned())
+}
+
+/// A value in seconds.
+fn seconds(query: Option<&str>, name: &str) -> Result<Duration, Answer> {
+    let value = value(query, name).and_then(|seconds| seconds.parse().ok());
+    value.map(Duration::from_secs).ok_or_else(|| {
+        let what = format!("{name} is no number of seconds");
+        error(StatusCode::BAD_REQUEST, &what)
+    })
+}
+
+/// Does what blocks, where that does no harm.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other).flatten()
+}
+
+/// Asks the registry that listens on a socket, which answers with a document in JSON.
+pub async fn ask(socket: &Path, path: &str) -> anyhow::Result<Bytes> {
     let stream = UnixStream::connect(socket)
         .await
         .with_context(|| format!("connecting to {}", socket.display()))
@@ -127,11 +155,11 @@ pub async fn ask(socket: &Path, path: &str) -> anyhow::Result<Value> {
         .collect()
         .await
         .context("reading the registry's answer")?;
-    let document: Value =
-        serde_json::from_slice(&body.to_bytes()).context("reading the registry's answer")?;
+    let body = body.to_bytes();
     if status.is_success() {
-        return Ok(document);
+        return Ok(body);
     }
+    let document: Value = serde_json::from_slice(&body).context("reading the registry's answer")?;
     Err(anyhow!(
         "{}",
         document["error"].as_str().unwrap_or_default()

@@ -3,11 +3,16 @@
 mod access;
 mod admin;
 mod api;
+mod commands;
 mod config;
 mod digest;
 mod document;
+mod health;
 mod images;
+mod inventory;
+mod metrics;
 mod names;
+mod page;
 mod server;
 mod storage;
 
@@ -26,6 +31,8 @@ use access::Access;
 use api::Registry;
 use config::Config;
 use images::Images;
+use inventory::Inventory;
+use metrics::Metrics;
 use server::Acceptor;
 use storage::Storage;
 
@@ -69,6 +76,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// List what was pushed: repositories, tags, digests, platforms, sizes, last pulls
+    Catalog(commands::Catalog),
     /// Say what is wrong with the configuration, and change nothing
     CheckConfig,
 }
@@ -135,8 +144,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let flag = if dry_run { "&dry-run" } else { "" };
             let path = format!("/collect-garbage?grace={grace}{flag}");
             let collected = runtime()?.block_on(admin::ask(&config.admin_socket, &path))?;
+            let collected = serde_json::from_slice(&collected).context("reading the answer")?;
             tell_collected(&collected, dry_run);
             Ok(())
+        }
+        Command::Catalog(ref catalog) => {
+            let asked = admin::ask(&config.admin_socket, commands::Catalog::QUESTION);
+            catalog.tell(&runtime()?.block_on(asked)?)
         }
         Command::Serve => runtime()?.block_on(serve(config, acceptor)),
     }
@@ -162,8 +176,18 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
     tokio::spawn(forget_abandoned(storage.clone()));
     let socket = admin::listen(&config.admin_socket)
         .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
-    tokio::spawn(admin::serve(socket, storage.clone()));
-    let registry = Arc::new(Registry::new(Images::new(storage), access));
+    let (inventory, metrics) = (
+        Inventory::new(storage.clone()),
+        Metrics::new(storage.clone()),
+    );
+    let context = admin::Context {
+        storage: storage.clone(),
+        inventory: inventory.clone(),
+        metrics: metrics.clone(),
+    };
+    tokio::spawn(admin::serve(socket, context));
+    let page = page::Sources::new(inventory, storage.clone());
+    let registry = Arc::new(Registry::new(Images::new(storage), access, metrics, page));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::bind(config.listen)

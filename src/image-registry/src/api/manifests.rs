@@ -90,8 +90,13 @@ fn schema_1() -> ApiError {
     )
 }
 
-/// Gives a manifest out.
-pub async fn get(registry: &Registry, name: &Name, reference: &ManifestReference) -> Outcome {
+/// Gives a manifest out. `is_pull` is whether its bytes go to the client.
+pub async fn get(
+    registry: &Registry,
+    name: &Name,
+    reference: &ManifestReference,
+    is_pull: bool,
+) -> Outcome {
     let found = registry.images.manifest(name, reference).await?;
     let Some(StoredManifest {
         digest,
@@ -101,6 +106,9 @@ pub async fn get(registry: &Registry, name: &Name, reference: &ManifestReference
     else {
         return Err(unknown());
     };
+    if is_pull {
+        registry.images.note_pulled(name, &digest);
+    }
     let mut answer = Answer::new(StatusCode::OK)
         .header(CONTENT_TYPE, &media_type)
         .header(CONTENT_LENGTH, &bytes.len().to_string());

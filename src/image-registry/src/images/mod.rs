@@ -68,6 +68,14 @@ impl Images {
         }
     }
 
+    /// Notes that a manifest was pulled; nobody waits for it.
+    pub fn note_pulled(&self, name: &Name, digest: &Digest) {
+        let Name::Own(repository) = name;
+        let (storage, repository) = (self.storage.clone(), repository.clone());
+        let digest = digest.clone();
+        tokio::task::spawn_blocking(move || storage.note_pulled(&repository, &digest));
+    }
+
     /// A blob, if it is there. `is_asked` is whether a client only asks for it, and may refer to it soon.
     pub async fn blob(
         &self,

@@ -106,21 +106,28 @@ async fn connection(
     waits: Arc<Connection>,
 ) {
     let _ = stream.set_nodelay(true);
+    let counted = registry.metrics().connected();
     let mut client = Client {
         address: address.ip().to_canonical(),
         certificate: None,
     };
     let stream = Stalled::new(stream, STALLED);
     let Some(acceptor) = acceptor else {
-        return answer(stream, client, registry, ending, waits).await;
+        return answer(counted.count(stream), client, registry, ending, waits).await;
     };
     match timeout(HEAD, acceptor.accept(stream, registry.access())).await {
         Ok(Ok((stream, certificate))) => {
             client.certificate = certificate;
-            answer(stream, client, registry, ending, waits).await;
+            answer(counted.count(stream), client, registry, ending, waits).await;
         }
-        Ok(Err(error)) => tracing::info!(client = %client.address, why = %error, "no TLS"),
-        Err(_) => tracing::info!(client = %client.address, "no TLS: the handshake took too long"),
+        Ok(Err(error)) => {
+            registry.metrics().handshake_failed();
+            tracing::info!(client = %client.address, why = %error, "no TLS");
+        }
+        Err(_) => {
+            registry.metrics().handshake_failed();
+            tracing::info!(client = %client.address, "no TLS: the handshake took too long");
+        }
     }
 }
 

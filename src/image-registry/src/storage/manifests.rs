@@ -120,7 +120,9 @@ impl Storage {
         for subject in self.subjects(repository)? {
             durable::remove(&self.referrer(repository, &subject, digest))?;
         }
-        durable::remove(&link)
+        let was_there = durable::remove(&link)?;
+        self.forget_pulled(repository, digest)?;
+        Ok(was_there)
     }
 
     /// What a tag stands for.
@@ -155,6 +157,11 @@ impl Storage {
         digests(&directory)
     }
 
+    /// Where it is said that a repository has a manifest.
+    pub(super) fn manifest_link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.link(repository, LINKS, digest)
+    }
+
     fn subjects(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
         digests(&self.repository(repository).join(REFERRERS))
     }
@@ -167,13 +174,13 @@ impl Storage {
         by_digest(&self.referrers_dir(repository, subject), referrer)
     }
 
-    fn tag_file(&self, repository: &Repository, tag: &Tag) -> PathBuf {
+    pub(super) fn tag_file(&self, repository: &Repository, tag: &Tag) -> PathBuf {
         self.repository(repository).join(TAGS).join(tag.as_str())
     }
 }
 
 /// A small file's text, if it is there.
-fn read(path: &std::path::Path) -> io::Result<Option<String>> {
+pub(super) fn read(path: &std::path::Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if durable::is_missing(&error) => Ok(None),

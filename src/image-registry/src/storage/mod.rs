@@ -6,6 +6,7 @@
 //! repositories/NAME/_blobs/sha256/abcd…        the repository has this blob
 //! repositories/NAME/_manifests/sha256/abcd…    the repository has this manifest; the file says its media type
 //! repositories/NAME/_tags/TAG                  the file says the digest
+//! repositories/NAME/_pulled/sha256/abcd…       the file's time is that of the last pull
 //! repositories/NAME/_referrers/sha256/SUBJECT/sha256/abcd…   this manifest names that subject
 //! uploads/ID/                                  an upload on its way
 //! tmp/                                         files without their name yet
@@ -19,8 +20,11 @@
 mod blobs;
 mod collection;
 mod durable;
+mod health;
+mod listing;
 mod manifests;
 mod open_by_login;
+mod pulls;
 mod repositories;
 mod uploads;
 mod verify;
@@ -29,6 +33,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use collection::Collected;
+pub use health::Space;
+pub use listing::{ListedManifest, ListedTag, Stamp};
 pub use manifests::{NewManifest, StoredManifest};
 pub use open_by_login::MOST as MOST_UPLOADS;
 pub use uploads::Upload;

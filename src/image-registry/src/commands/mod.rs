@@ -1,0 +1,5 @@
+//! What commands that ask a running registry print.
+
+mod catalog;
+
+pub use catalog::Catalog;
