@@ -30,6 +30,7 @@ use query::Query;
 use route::{Resource, Route};
 
 use crate::access::{Access, Identity, Login, Refusal, Right};
+use crate::frozen::repository_at;
 use crate::health::Health;
 use crate::images::{Images, Name};
 use crate::metrics::Metrics;
@@ -153,7 +154,12 @@ impl Registry {
             Route::In(repository, resource) => (repository, resource),
         };
         let query = Query::of(request.uri());
-        let name = Name::of(repository, query.get("ns"));
+        let registry = query.get("ns");
+        let frozen = registry.filter(|registry| self.images.frozen().has_host(registry));
+        let name = match frozen.and_then(|host| repository_at(host, repository.as_str())) {
+            Some(repository) => Some(Name::Own(repository)),
+            None => Name::of(repository, registry),
+        };
         let name = name.ok_or_else(|| {
             ApiError::name_unknown("the registry that ns names is none whose images are here")
         })?;
@@ -161,6 +167,13 @@ impl Registry {
             && !identity.may(right, name.repository())
         {
             return Err(refused(&identity, right));
+        }
+        let is_write = right.is_some_and(|right| right != Right::Pull);
+        if let Some(source) = self.frozen_source(&name).filter(|_| is_write) {
+            return Err(ApiError::denied(format!(
+                "images of this repository are frozen: {} on the registry's VM brings them, and only a release with others changes them",
+                source.display()
+            )));
         }
         match (resource, request.method()) {
             (Resource::Manifest(reference), &Method::GET) => {
@@ -178,6 +191,12 @@ impl Registry {
                 self.own(repository, resource, &identity, request).await
             }
         }
+    }
+
+    /// The package that brought images of a repository.
+    fn frozen_source(&self, name: &Name) -> Option<std::path::PathBuf> {
+        let frozen = self.images.frozen();
+        frozen.source(&frozen.resolve(name.repository())?)
     }
 
     /// Answers what is asked of a repository that is this registry's own.

@@ -10,6 +10,7 @@ use std::io;
 pub use name::Name;
 
 use crate::digest::Digest;
+use crate::frozen::Frozen;
 use crate::names::ManifestReference;
 use crate::storage::{Storage, StoredManifest};
 
@@ -40,12 +41,26 @@ impl Blob {
 #[derive(Clone, Debug)]
 pub struct Images {
     storage: Storage,
+    frozen: Frozen,
 }
 
 impl Images {
     /// Those of a store.
     pub fn new(storage: Storage) -> Self {
-        Self { storage }
+        Self {
+            storage,
+            frozen: Frozen::default(),
+        }
+    }
+
+    /// The same with what releases brought to this VM.
+    pub fn with_frozen(self, frozen: Frozen) -> Self {
+        Self { frozen, ..self }
+    }
+
+    /// What releases brought to this VM.
+    pub fn frozen(&self) -> &Frozen {
+        &self.frozen
     }
 
     /// The store of what is pushed.
@@ -59,6 +74,13 @@ impl Images {
         name: &Name,
         reference: &ManifestReference,
     ) -> io::Result<Option<StoredManifest>> {
+        if let Some(repository) = self.frozen.resolve(name.repository()) {
+            let (frozen, reference) = (self.frozen.clone(), reference.clone());
+            let found = blocking(move || frozen.manifest(&repository, &reference)).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
         match name {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());
@@ -83,6 +105,13 @@ impl Images {
         digest: &Digest,
         is_asked: bool,
     ) -> io::Result<Option<Blob>> {
+        if let Some(repository) = self.frozen.resolve(name.repository()) {
+            let (frozen, digest) = (self.frozen.clone(), digest.clone());
+            let found = blocking(move || frozen.blob(&repository, &digest)).await?;
+            if let Some((file, offset, size)) = found {
+                return Ok(Some(Blob::InFile { file, offset, size }));
+            }
+        }
         match name {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());

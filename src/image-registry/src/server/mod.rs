@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-pub use tls::Acceptor;
+pub use tls::{Acceptor, certificates};
 
 use crate::api::{Client, Registry, while_answered};
 use stalled::Stalled;

@@ -19,7 +19,7 @@
 
 mod blobs;
 mod collection;
-mod durable;
+pub mod durable;
 mod health;
 mod listing;
 mod manifests;

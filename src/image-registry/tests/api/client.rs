@@ -194,6 +194,7 @@ fn run(directory: &TempDir, config: &Value) -> (Child, SocketAddr) {
             .unwrap_or_else(|| panic!("it ended: {said}"))
             .unwrap();
         said.push_str(&line);
+        writeln!(log, "{line}").unwrap();
         if let Some((_, rest)) = line.split_once("address=") {
             break rest.split(' ').next().unwrap().parse().unwrap();
         }
