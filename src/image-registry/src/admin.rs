@@ -1,7 +1,7 @@
 //! What only root may ask of a registry that runs, through a UNIX socket: HTTP with a document for an answer.
 
 mod catalog;
-mod collection;
+mod upkeep;
 
 use std::io;
 use std::path::Path;
@@ -20,20 +20,17 @@ use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::inventory::{FrozenInventory, Inventory};
-use crate::metrics::Metrics;
-use crate::storage::Storage;
+use crate::upkeep::Upkeep;
 
 /// What answers come from.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The store.
-    pub storage: Storage,
-    /// What it holds.
+    /// What was pushed.
     pub inventory: Inventory,
     /// What releases brought to this VM.
     pub frozen: FrozenInventory,
-    /// What is counted.
-    pub metrics: Metrics,
+    /// What keeps it in order.
+    pub upkeep: Upkeep,
 }
 
 /// Answers what comes through it.
@@ -77,7 +74,10 @@ type Answer = (StatusCode, Vec<u8>);
 async fn answer(context: &Context, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let (path, query) = (request.uri().path(), request.uri().query());
     let (status, document) = match (request.method(), path) {
-        (&Method::POST, "/collect-garbage") => collection::answer(context, query).await,
+        (&Method::POST, "/collect-garbage") => upkeep::collect(context, query).await,
+        (&Method::POST, "/retention") => upkeep::retain(context, query).await,
+        (&Method::POST, "/scrub") => upkeep::scrub(context, query).await,
+        (&Method::POST, "/upkeep") => done(&context.upkeep.counts()),
         (&Method::POST, "/catalog") => catalog::answer(context).await,
         (_, "/health") => (StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
         (method, path) => {
@@ -103,10 +103,13 @@ fn error(status: StatusCode, what: &str) -> Answer {
     (status, json!({ "error": what }).to_string().into_bytes())
 }
 
-/// What went wrong with something that the log names, too.
-fn failed(what: &str, why: &io::Error) -> Answer {
-    tracing::error!(%why, "{what} failed");
-    error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string())
+/// What the disk refused, as a document.
+fn failed(why: &io::Error) -> Answer {
+    let status = match why.kind() {
+        io::ErrorKind::ResourceBusy => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    error(status, &why.to_string())
 }
 
 /// A value of a question's query.

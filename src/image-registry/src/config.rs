@@ -8,6 +8,7 @@ use bosh_job::{Advise as _, ExitCode};
 use serde::Deserialize;
 
 use crate::access::{Grant, User};
+use crate::upkeep::Settings;
 
 /// All of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +30,15 @@ pub struct Config {
     pub anonymous: Vec<Grant>,
     /// The images that releases bring to this VM; none are served without it.
     pub frozen: Option<FrozenImages>,
+    /// Rules of which tags stay.
+    #[serde(default)]
+    retention: serde_json::Value,
+    /// When the disk is freed.
+    #[serde(default)]
+    collect: serde_json::Value,
+    /// When all blobs are read again, and how fast.
+    #[serde(default)]
+    scrub: serde_json::Value,
 }
 
 /// Where frozen images are found.
@@ -54,6 +64,11 @@ pub struct Tls {
 }
 
 impl Config {
+    /// How the store is kept in order.
+    pub fn upkeep(&self) -> Result<Settings, bosh_job::Problems> {
+        Settings::parse(&self.retention, &self.collect, &self.scrub)
+    }
+
     /// Reads it.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;

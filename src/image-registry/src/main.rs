@@ -15,9 +15,11 @@ mod metrics;
 mod names;
 mod page;
 mod process;
+mod retention;
 mod serve;
 mod server;
 mod storage;
+mod upkeep;
 
 use std::path::PathBuf;
 
@@ -77,31 +79,19 @@ enum Command {
     /// The registry may serve meanwhile. Exits with 0 if nothing is wrong, and with 4 if anything is damaged or missing.
     Verify,
     /// Free the disk of what no repository has any more, while the registry serves
-    CollectGarbage {
-        /// Leave what was pushed or asked for within this time: a push may be about to refer to it
-        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-        grace: u64,
-        /// Only say how much it would be
-        #[arg(long)]
-        dry_run: bool,
-    },
+    CollectGarbage(commands::Collect),
+    /// Remove the tags and manifests that no rule of property `retention` keeps, and free the disk
+    Retention(commands::Retention),
+    /// Read all blobs again, and set aside those that are damaged, so that they can be pushed again
+    ///
+    /// Exits with 0 if nothing is wrong, and with 4 if anything is damaged or cannot be read.
+    Scrub(commands::Scrub),
+    /// Say, as JSON, what collections, retention and scrubs did since the registry started
+    Upkeep,
     /// List what was pushed: repositories, tags, digests, platforms, sizes, last pulls
     Catalog(commands::Catalog),
     /// Say what is wrong with the configuration, and change nothing
     CheckConfig,
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "what was collected is the command's output"
-)]
-fn tell_collected(collected: &serde_json::Value, is_trial: bool) {
-    let verb = if is_trial { "would free" } else { "freed" };
-    let (blobs, links) = (&collected["blobs"], &collected["links"]);
-    println!(
-        "{verb} {} bytes: {blobs} blobs that no repository has, after {links} links that no manifest needs",
-        collected["bytes"]
-    );
 }
 
 #[expect(
@@ -126,10 +116,12 @@ fn main() -> std::process::ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
+    let settings = config.upkeep()?;
     let runtime = || {
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         threads.enable_all().build().context("starting the threads")
     };
+    let ask = |question: &str| runtime()?.block_on(admin::ask(&config.admin_socket, question));
     let job = Job::new(&arguments.config, &config);
     match &arguments.command {
         Command::CheckConfig => process::check(&config),
@@ -139,18 +131,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Stop => job.stop(),
         Command::PostStart => runtime()?.block_on(process::answers(&config)),
         Command::Verify => commands::verify(&config),
-        Command::CollectGarbage { grace, dry_run } => {
-            let flag = if *dry_run { "&dry-run" } else { "" };
-            let path = format!("/collect-garbage?grace={grace}{flag}");
-            let collected = runtime()?.block_on(admin::ask(&config.admin_socket, &path))?;
-            let collected = serde_json::from_slice(&collected).context("reading the answer")?;
-            tell_collected(&collected, *dry_run);
-            Ok(())
-        }
-        Command::Catalog(catalog) => {
-            let asked = admin::ask(&config.admin_socket, commands::Catalog::QUESTION);
-            catalog.tell(&runtime()?.block_on(asked)?)
-        }
+        Command::CollectGarbage(collect) => collect.tell(&ask(&collect.question())?),
+        Command::Retention(retention) => retention.tell(&ask(&retention.question())?),
+        Command::Scrub(scrub) => commands::Scrub::tell(&ask(&scrub.question())?),
+        Command::Upkeep => commands::tell_upkeep(&ask("/upkeep")?),
+        Command::Catalog(catalog) => catalog.tell(&ask(commands::Catalog::QUESTION)?),
         Command::Serve { user } => {
             let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
             let sockets = Sockets::bind(&config)?;
@@ -158,7 +143,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             if let Some(user) = user {
                 process::become_user(user)?;
             }
-            runtime()?.block_on(serve::serve(config, acceptor, sockets))
+            runtime()?.block_on(serve::serve(config, acceptor, sockets, settings))
         }
     }
 }

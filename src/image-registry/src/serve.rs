@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::process::{GRACE, Sockets};
 use crate::server::{self, Acceptor};
 use crate::storage::Storage;
+use crate::upkeep::{Settings, Upkeep};
 use crate::{admin, page};
 
 /// An upload to which nothing comes for so long has been given up.
@@ -58,21 +59,21 @@ pub async fn serve(
     config: Config,
     acceptor: Option<Acceptor>,
     sockets: Sockets,
+    settings: Settings,
 ) -> anyhow::Result<()> {
     let storage = Storage::open(&config.store).context("opening the store")?;
     let access = Access::new(config.users, config.anonymous);
     tokio::spawn(forget_abandoned(storage.clone()));
     let socket = UnixListener::from_std(sockets.admin).context("taking the admin socket")?;
     let frozen = open_frozen(config.frozen.as_ref(), &config.store)?;
-    let (inventory, metrics) = (
-        Inventory::new(storage.clone()),
-        Metrics::new(storage.clone()),
-    );
+    let inventory = Inventory::new(storage.clone());
+    let upkeep = Upkeep::new(storage.clone(), inventory.clone(), settings);
+    upkeep.start().context("starting upkeep")?;
+    let metrics = Metrics::new(storage.clone(), upkeep.clone());
     let context = admin::Context {
-        storage: storage.clone(),
         inventory: inventory.clone(),
         frozen: FrozenInventory::new(frozen.clone(), storage.clone()),
-        metrics: metrics.clone(),
+        upkeep,
     };
     tokio::spawn(admin::serve(socket, context));
     let page = page::Sources::new(inventory, frozen.clone(), storage.clone());

@@ -21,7 +21,8 @@ pub async fn answer(context: &Context) -> Answer {
             images: contents.iter().flat_map(Content::rows).collect(),
         }))
     });
-    listed
-        .await
-        .unwrap_or_else(|error| failed("the catalog", &error))
+    listed.await.unwrap_or_else(|error| {
+        tracing::error!(why = %error, "the catalog failed");
+        failed(&error)
+    })
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::ApiError;
 
 /// Bytes of a request that are written to the store at a time.
-const WRITTEN: usize = 1 << 20;
+const WRITTEN: usize = 128 << 10;
 /// Bytes that come at a time at most.
 const FRAME: usize = 64 << 10;
 /// A client has to send so much …

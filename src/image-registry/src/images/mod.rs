@@ -168,7 +168,7 @@ impl Images {
                 let digest = digest.clone();
                 let found = blocking(move || {
                     if is_asked {
-                        storage.note_asked(&repository, &digest)?;
+                        storage.note_asked(&repository, &digest);
                     }
                     storage.blob(&repository, &digest)
                 });

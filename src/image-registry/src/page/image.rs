@@ -178,7 +178,7 @@ fn overview(shown: &Shown<'_>, reference: &ManifestReference, config: Option<&Co
             )),
         ),
         (
-            "Made",
+            "Created",
             config
                 .and_then(|config| config.created.as_ref())
                 .map(|made| html! { (made) }),
@@ -217,9 +217,9 @@ fn pull(
         section aria-labelledby="pull" {
             h2 #pull { "Pull" }
             @if let ManifestReference::Tag(tag) = reference {
-                (command("What the tag stands for at the time", "by-tag", &format!("{tool} {host}/{repository}:{tag}")))
+                (command("By tag", "by-tag", &format!("{tool} {host}/{repository}:{tag}")))
             }
-            (command("Always this very one", "by-digest", &by_digest))
+            (command("By digest: always the same image", "by-digest", &by_digest))
         }
     }
 }
@@ -233,7 +233,7 @@ fn runs(config: &Config) -> Markup {
         ("Entrypoint", words(&config.entrypoint)),
         ("Command", words(&config.command)),
         ("User", one(&config.user)),
-        ("Directory", one(&config.directory)),
+        ("Working directory", one(&config.directory)),
         ("Ports", words(&config.ports)),
         ("Volumes", words(&config.volumes)),
         ("Stop signal", one(&config.stop_signal)),
@@ -250,7 +250,7 @@ fn runs(config: &Config) -> Markup {
     html! {
         @if all.iter().any(|(_, value)| value.is_some()) {
             section aria-labelledby="runs" {
-                h2 #runs { "What it runs" }
+                h2 #runs { "Configuration" }
                 (facts(all))
             }
         }

@@ -125,12 +125,17 @@ pub fn command(label: &str, id: &str, command: &str) -> Markup {
 
 /// A link, if an address is one that leads out safely; the text of it otherwise.
 pub fn link_or_text(text: &str) -> Markup {
-    let is_plain = text.len() < 2000 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_plain = text.len() < 2000 && text.bytes().all(is_of_address);
     html! {
         @if is_plain && text.starts_with("https://") {
             a href=(text) rel="noopener noreferrer nofollow external" { (text) }
         } @else { (text) }
     }
+}
+
+/// Whether a character may stand in an address (RFC 3986).
+fn is_of_address(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte)
 }
 
 /// Names with values, of those that there are.
@@ -182,11 +187,10 @@ mod tests {
             "https://x y",
             "https://x\u{202e}",
             "//x",
+            "https://x\"onclick=\"alert(1)",
         ] {
             assert!(!link(text).contains("<a"), "{text}");
         }
-        let broken = link("https://x\"onclick=\"alert(1)");
-        assert!(broken.contains("&quot;onclick=&quot;"), "{broken}");
         assert_eq!(link("<b>"), "&lt;b&gt;");
     }
 }

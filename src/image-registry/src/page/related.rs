@@ -24,7 +24,7 @@ pub(super) fn children(shown: &Shown<'_>) -> Markup {
     });
     html! {
         section aria-labelledby="children" {
-            h2 #children { "What it lists" }
+            h2 #children { "Platforms" }
             table role="table" {
                 thead role="rowgroup" {
                     tr role="row" {
@@ -92,8 +92,8 @@ pub(super) fn referrers(shown: &Shown<'_>) -> Markup {
     html! {
         @if !there.is_empty() {
             section aria-labelledby="referrers" {
-                h2 #referrers { "About it" }
-                p.muted { "Signatures, bills of materials, and whatever else refers to it." }
+                h2 #referrers { "Referrers" }
+                p.muted { "Signatures, bills of materials, and what else refers to it." }
                 table role="table" {
                     thead role="rowgroup" {
                         tr role="row" {

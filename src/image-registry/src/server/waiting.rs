@@ -21,6 +21,14 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn join(&self, ended: Arc<Notify>) -> u64 {
+        let mut queue = self.queue();
+        let place = queue.next;
+        queue.next += 1;
+        queue.waiting.insert(place, ended);
+        place
+    }
+
     /// A new connection, which waits.
     pub fn connection(&self) -> Connection {
         let connection = Connection {
@@ -54,15 +62,13 @@ impl Connection {
     }
 
     fn wait(&self) {
-        let mut queue = self.all.queue();
-        let place = queue.next;
-        queue.next += 1;
-        queue.waiting.insert(place, self.ended.clone());
+        let place = self.all.join(self.ended.clone());
         *self.place() = Some(place);
     }
 
     fn leave(&self) {
-        if let Some(place) = self.place().take() {
+        let place = self.place().take();
+        if let Some(place) = place {
             self.all.queue().waiting.remove(&place);
         }
     }

@@ -9,6 +9,8 @@
 //! repositories/NAME/_pulled/sha256/abcd…       the file's time is that of the last pull
 //! repositories/NAME/_referrers/sha256/SUBJECT/sha256/abcd…   this manifest names that subject
 //! uploads/ID/                                  an upload on its way
+//! damaged/sha256/abcd…                        a blob that was found damaged and set aside
+//! runs/                                        how far work came that comes back
 //! tmp/                                         files without their name yet
 //! ```
 //!
@@ -25,7 +27,11 @@ mod listing;
 mod manifests;
 mod open_by_login;
 mod pulls;
+mod removal;
 mod repositories;
+mod runs;
+mod scrub;
+mod taking;
 mod uploads;
 mod verify;
 
@@ -38,10 +44,13 @@ pub use health::Space;
 pub use listing::{ListedManifest, ListedTag, Stamp};
 pub use manifests::{NewManifest, StoredManifest};
 pub use open_by_login::MOST as MOST_UPLOADS;
+pub use runs::{LastRun, Work};
+pub use scrub::Reread;
+pub use taking::Taking;
 pub use uploads::Upload;
 
-use collection::Pushes;
 use open_by_login::OpenByLogin;
+use taking::Pushes;
 
 use crate::digest::Digest;
 use crate::names::Repository;

@@ -208,12 +208,11 @@ impl Storage {
             let directory = content.parent().unwrap_or(&self.root);
             durable::make_dir(directory)?;
             let linking = self.pushes.linking([digest]);
-            if self.open_content(digest)?.is_none() {
-                let data = self.upload_dir(&upload.id).join("data");
-                fs::rename(&data, &content)
-                    .map_err(|error| durable::named(&error, "renaming to", &content))?;
-                durable::sync_dir(directory)?;
-            }
+            // also where there is some already: it may be damaged
+            let data = self.upload_dir(&upload.id).join("data");
+            fs::rename(&data, &content)
+                .map_err(|error| durable::named(&error, "renaming to", &content))?;
+            durable::sync_dir(directory)?;
             self.link_content(repository, digest)?;
             drop(linking);
         }

@@ -6,11 +6,14 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod browser;
 #[path = "../api/client.rs"]
 #[allow(
     dead_code,
     reason = "the tests of the API need more of their client than these"
 )]
 mod client;
+mod devtools;
 mod health;
+mod images;
 mod metrics;
