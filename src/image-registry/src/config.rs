@@ -7,6 +7,8 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use crate::access::{Grant, User};
+use crate::cache::CacheConfig;
+use crate::upstream::UpstreamConfig;
 
 /// All of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +28,11 @@ pub struct Config {
     /// What may be done without a login.
     #[serde(default)]
     pub anonymous: Vec<Grant>,
+    /// Other registries, whose images are given out.
+    #[serde(default)]
+    pub upstreams: Vec<UpstreamConfig>,
+    /// What of them is kept.
+    pub cache: Option<CacheConfig>,
 }
 
 /// Files of a certificate.
@@ -61,6 +68,10 @@ impl Config {
             twice.is_none(),
             "property `users`: {} is there twice",
             twice.map_or("", |pair| pair[0])
+        );
+        ensure!(
+            config.upstreams.is_empty() || config.cache.is_some(),
+            "property `cache.max_size`: the cache of `upstreams` needs one, as 10G"
         );
         Ok(config)
     }

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod api;
+mod cache;
 mod config;
 mod digest;
 mod document;
@@ -10,6 +11,7 @@ mod images;
 mod names;
 mod server;
 mod storage;
+mod upstream;
 
 use std::path::PathBuf;
 use std::process;
@@ -24,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use access::Access;
 use api::Registry;
+use cache::Cache;
 use config::Config;
 use images::Images;
 use server::Acceptor;
@@ -129,7 +132,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         threads.enable_all().build().context("starting the threads")
     };
     match arguments.command {
-        Command::CheckConfig => Ok(()),
+        Command::CheckConfig => {
+            cache::hosts(&config.upstreams)?;
+            cache::connect(&config.upstreams).map(drop)
+        }
         Command::Verify => verify(&config),
         Command::CollectGarbage { grace, dry_run } => {
             let flag = if dry_run { "&dry-run" } else { "" };
@@ -163,7 +169,13 @@ async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()>
     let socket = admin::listen(&config.admin_socket)
         .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
     tokio::spawn(admin::serve(socket, storage.clone()));
-    let registry = Arc::new(Registry::new(Images::new(storage), access));
+    let mut images = Images::new(storage);
+    if let Some(cache) = config.cache.filter(|_| !config.upstreams.is_empty()) {
+        let upstreams = cache::connect(&config.upstreams)?;
+        let cache = Cache::open(&config.store.join("cache"), cache, upstreams)?;
+        images = images.with_cache(cache::hosts(&config.upstreams)?, cache);
+    }
+    let registry = Arc::new(Registry::new(images, access));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::bind(config.listen)

@@ -10,12 +10,13 @@ use std::io;
 pub use name::{Hosts, Mirrored, Name};
 
 use crate::access::{Identity, Right};
+use crate::cache::{Along, Cache, CachedBlob};
 use crate::digest::Digest;
 use crate::names::{ManifestReference, Repository};
 use crate::storage::{Storage, StoredManifest};
+use crate::upstream::{Download, Failure};
 
 /// A blob to be given out.
-#[derive(Debug)]
 pub enum Blob {
     /// A part of a file, which is all of the blob.
     InFile {
@@ -26,13 +27,42 @@ pub enum Blob {
         /// Bytes of the blob.
         size: u64,
     },
+    /// A part of the cache, which may still grow.
+    Along(Along),
+    /// What comes from its registry and goes past the cache.
+    Through(Download),
+    /// Only so many bytes are known: nobody wants them.
+    Size(u64),
+}
+
+/// Why an image cannot be given out.
+#[derive(Debug)]
+pub enum Error {
+    /// The store failed.
+    Store(io::Error),
+    /// The registry that it belongs to did.
+    Upstream(Failure),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::Upstream(failure)
+    }
 }
 
 impl Blob {
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
         match self {
-            Self::InFile { size, .. } => *size,
+            Self::InFile { size, .. } | Self::Size(size) => *size,
+            Self::Along(along) => along.size(),
+            Self::Through(download) => download.size(),
         }
     }
 }
@@ -42,6 +72,7 @@ impl Blob {
 pub struct Images {
     storage: Storage,
     hosts: Hosts,
+    cache: Option<Cache>,
 }
 
 impl Images {
@@ -50,7 +81,22 @@ impl Images {
         Self {
             storage,
             hosts: Hosts::default(),
+            cache: None,
         }
+    }
+
+    /// The same with what is fetched from other registries.
+    pub fn with_cache(self, hosts: Hosts, cache: Cache) -> Self {
+        Self {
+            hosts,
+            cache: Some(cache),
+            ..self
+        }
+    }
+
+    /// The cache, if there is one.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
     }
 
     /// What a request's repository stands for; `registry` is the host in whose place a client asks (its `ns`). None if no images
@@ -93,14 +139,17 @@ impl Images {
         &self,
         name: &Name,
         reference: &ManifestReference,
-    ) -> io::Result<Option<StoredManifest>> {
+    ) -> Result<Option<StoredManifest>, Error> {
         match name {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());
                 let reference = reference.clone();
-                blocking(move || storage.manifest(&repository, &reference)).await
+                Ok(blocking(move || storage.manifest(&repository, &reference)).await?)
             }
-            Name::Mirrored(_) => Ok(None),
+            Name::Mirrored(name) => match &self.cache {
+                Some(cache) => Ok(cache.manifest(name, reference).await?),
+                None => Ok(None),
+            },
         }
     }
 
@@ -110,7 +159,7 @@ impl Images {
         name: &Name,
         digest: &Digest,
         is_asked: bool,
-    ) -> io::Result<Option<Blob>> {
+    ) -> Result<Option<Blob>, Error> {
         match name {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());
@@ -128,7 +177,18 @@ impl Images {
                 };
                 Ok(found.await?.map(in_file))
             }
-            Name::Mirrored(_) => Ok(None),
+            Name::Mirrored(name) => {
+                let Some(cache) = &self.cache else {
+                    return Ok(None);
+                };
+                if is_asked {
+                    return Ok(cache.blob_size(name, digest).await?.map(Blob::Size));
+                }
+                Ok(cache.blob(name, digest).await?.map(|blob| match blob {
+                    CachedBlob::Along(along) => Blob::Along(along),
+                    CachedBlob::Through(download) => Blob::Through(download),
+                }))
+            }
         }
     }
 }

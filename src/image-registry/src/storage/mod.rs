@@ -18,7 +18,7 @@
 
 mod blobs;
 mod collection;
-mod durable;
+pub mod durable;
 mod manifests;
 mod repositories;
 mod uploads;
