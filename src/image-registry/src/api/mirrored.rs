@@ -19,7 +19,12 @@ pub fn count(registry: &Registry, name: &Name, bytes: u64) {
 
 /// The value of a header that says that an answer is stale (RFC 7234, 5.5.1).
 pub fn warning(text: &str) -> String {
-    let text = text.replace(['"', '\\'], "'");
+    let letter = |letter: char| match letter {
+        '"' | '\\' => '\'',
+        ' '..='~' => letter,
+        _ => '?',
+    };
+    let text: String = text.chars().map(letter).collect();
     format!("110 image-registry \"{text}\"")
 }
 

@@ -27,11 +27,11 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 
 pub use config::CacheConfig;
-pub use counters::Counters;
+pub use counters::{Counters, UpstreamCounters};
 pub use growing::Along;
 
 use blobs::Start;
-use counters::{UpstreamCounters, add};
+use counters::add;
 use flight::Flights;
 use manifests::Manifests;
 use room::Room;
@@ -139,7 +139,6 @@ impl Cache {
     }
 
     /// What it counts.
-    #[expect(dead_code, reason = "the page of metrics reads it")]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.0.counters
     }

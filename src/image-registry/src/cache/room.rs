@@ -302,10 +302,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let open = |max| Room::open(directory.path(), max, Arc::default()).unwrap();
         let room = open(70_000);
-        let [a, b, c] = [b'a', b'b', b'c'].map(|letter| put(&room, &[letter; 16_384]).unwrap());
+        let [a, b, c] = [b'a', b'b', b'c'].map(|letter| put(&room, &[letter; 20_480]).unwrap());
         let lease = room.read(&a).unwrap().unwrap();
         drop(room.read(&b).unwrap());
-        let d = put(&room, &[b'd'; 16_384]).unwrap();
+        let d = put(&room, &[b'd'; 20_480]).unwrap();
         assert_eq!(
             [&a, &b, &c, &d].map(|blob| room.size(blob).is_some()),
             [true, true, false, true]

@@ -12,6 +12,7 @@ pub use name::{Hosts, Mirrored, Name};
 use crate::access::{Identity, Right};
 use crate::cache::{Along, Cache, CachedBlob};
 use crate::digest::Digest;
+use crate::frozen::Frozen;
 use crate::names::{ManifestReference, Repository};
 use crate::storage::{Storage, StoredManifest};
 use crate::upstream::{Download, Failure};
@@ -71,6 +72,7 @@ impl Blob {
 #[derive(Clone, Debug)]
 pub struct Images {
     storage: Storage,
+    frozen: Frozen,
     hosts: Hosts,
     cache: Option<Cache>,
 }
@@ -82,6 +84,27 @@ impl Images {
             storage,
             hosts: Hosts::default(),
             cache: None,
+            frozen: Frozen::default(),
+        }
+    }
+
+    /// The same with what releases brought to this VM.
+    pub fn with_frozen(self, frozen: Frozen) -> Self {
+        Self { frozen, ..self }
+    }
+
+    /// What releases brought to this VM.
+    pub fn frozen(&self) -> &Frozen {
+        &self.frozen
+    }
+
+    /// The whole name of a repository, if images of it are frozen.
+    pub fn frozen_repository(&self, name: &Name) -> Option<Repository> {
+        let frozen = &self.frozen;
+        match name {
+            Name::Own(repository) => frozen.resolve(repository),
+            Name::Mirrored(mirrored) => (frozen.at(&mirrored.host, &mirrored.path))
+                .and_then(|repository| frozen.resolve(&repository)),
         }
     }
 
@@ -112,7 +135,8 @@ impl Images {
         identity: &Identity,
     ) -> io::Result<Option<Name>> {
         if let Some(host) = registry {
-            return Ok(self.hosts.at(host, &repository).map(Name::Mirrored));
+            let mirrored = self.hosts.at(host, &repository).map(Name::Mirrored);
+            return Ok(mirrored.or_else(|| self.frozen.at(host, &repository).map(Name::Own)));
         }
         if let Some(mirrored) = self.hosts.of(&repository) {
             return Ok(Some(Name::Mirrored(mirrored)));
@@ -140,6 +164,13 @@ impl Images {
         name: &Name,
         reference: &ManifestReference,
     ) -> Result<Option<StoredManifest>, Error> {
+        if let Some(repository) = self.frozen_repository(name) {
+            let (frozen, reference) = (self.frozen.clone(), reference.clone());
+            let found = blocking(move || frozen.manifest(&repository, &reference)).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
         match name {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());
@@ -153,6 +184,19 @@ impl Images {
         }
     }
 
+    /// Notes that a manifest was pulled; nobody waits for it.
+    pub fn note_pulled(&self, name: &Name, digest: &Digest) {
+        let frozen = self.frozen_repository(name);
+        let frozen = frozen.filter(|repository| self.frozen.has_manifest(repository, digest));
+        let repository = match (frozen, name) {
+            (Some(repository), _) => repository,
+            (None, Name::Own(repository)) => repository.clone(),
+            (None, Name::Mirrored(_)) => return,
+        };
+        let (storage, digest) = (self.storage.clone(), digest.clone());
+        tokio::task::spawn_blocking(move || storage.note_pulled(&repository, &digest));
+    }
+
     /// A blob, if it is there. `is_asked` is whether a client only asks for it, and may refer to it soon.
     pub async fn blob(
         &self,
@@ -160,13 +204,20 @@ impl Images {
         digest: &Digest,
         is_asked: bool,
     ) -> Result<Option<Blob>, Error> {
+        if let Some(repository) = self.frozen_repository(name) {
+            let (frozen, digest) = (self.frozen.clone(), digest.clone());
+            let found = blocking(move || frozen.blob(&repository, &digest)).await?;
+            if let Some((file, offset, size)) = found {
+                return Ok(Some(Blob::InFile { file, offset, size }));
+            }
+        }
         match name {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());
                 let digest = digest.clone();
                 let found = blocking(move || {
                     if is_asked {
-                        storage.note_asked(&repository, &digest)?;
+                        storage.note_asked(&repository, &digest);
                     }
                     storage.blob(&repository, &digest)
                 });

@@ -140,3 +140,28 @@ fn rights_are_granted_by_the_whole_name_and_what_one_may_read_is_no_way_to_the_r
         404
     );
 }
+
+#[test]
+fn hits_misses_and_bytes_are_counted_by_upstream() {
+    let upstream = Upstream::serving();
+    let (_, layers) = upstream.image("a", "1", &[vec![1; 40_000]]);
+    let registry = roomy(&upstream);
+    for _ in 0..3 {
+        registry.get("/v2/docker.io/a/manifests/1").assert(200);
+        registry
+            .get(&format!("/v2/docker.io/a/blobs/{}", layers[0]))
+            .assert(200);
+    }
+    let metrics = String::from_utf8(registry.get("/metrics").assert(200).body.clone()).unwrap();
+    for expected in [
+        "image_registry_cache_hits_total{upstream=\"docker.io\"} 4",
+        "image_registry_cache_misses_total{upstream=\"docker.io\"} 2",
+        "image_registry_upstream_failures_total{upstream=\"docker.io\"} 0",
+        "image_registry_cache_cap_bytes 104857600",
+    ] {
+        assert!(
+            metrics.lines().any(|line| line == expected),
+            "{expected}: {metrics}"
+        );
+    }
+}
