@@ -73,7 +73,9 @@ fn a_docker_vm_pulls_from_the_registry_of_the_link_with_the_certificate_that_bos
 
     // without the certificate the registry lets nobody in; the authority stays
     deployment
-        .ssh(&format!("rm {CERTIFICATES}/{registry}/bosh-job-docker.cert {key}"))
+        .ssh(&format!(
+            "rm {CERTIFICATES}/{registry}/bosh-job-docker.cert {key}"
+        ))
         .ok();
     let refused = deployment.docker(&format!("pull {image}"));
     assert!(refused.code != 0, "{}", refused.text());
