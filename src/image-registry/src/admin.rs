@@ -1,5 +1,8 @@
 //! What only root may ask of a registry that runs, through a UNIX socket: HTTP with a document for an answer.
 
+mod catalog;
+mod upkeep;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -12,13 +15,26 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::storage::Storage;
+use crate::inventory::{FrozenInventory, Inventory};
+use crate::upkeep::Upkeep;
+
+/// What answers come from.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// What was pushed.
+    pub inventory: Inventory,
+    /// What releases brought to this VM.
+    pub frozen: FrozenInventory,
+    /// What keeps it in order.
+    pub upkeep: Upkeep,
+}
 
 /// Answers what comes through it.
-pub async fn serve(listener: UnixListener, storage: Storage) {
+pub async fn serve(listener: UnixListener, context: Context) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) if is_root(&stream) => stream,
@@ -32,11 +48,11 @@ pub async fn serve(listener: UnixListener, storage: Storage) {
                 continue;
             }
         };
-        let storage = storage.clone();
+        let context = context.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let storage = storage.clone();
-                async move { Ok::<_, std::convert::Infallible>(answer(&storage, &request).await) }
+                let context = context.clone();
+                async move { Ok::<_, std::convert::Infallible>(answer(&context, &request).await) }
             });
             let connection = hyper::server::conn::http1::Builder::new();
             let served = connection.serve_connection(TokioIo::new(stream), service);
@@ -52,56 +68,72 @@ fn is_root(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == 0)
 }
 
-async fn answer(storage: &Storage, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let path = request.uri().path();
-    let (status, document) = if request.method() == Method::POST && path == "/collect-garbage" {
-        collect(storage, request.uri().query()).await
-    } else if path == "/health" {
-        (StatusCode::OK, json!({"status": "ok"}))
-    } else {
-        let what = format!("{} {path}: no such question", request.method());
-        (StatusCode::NOT_FOUND, json!({"error": what}))
+/// A status, and a document in JSON.
+type Answer = (StatusCode, Vec<u8>);
+
+async fn answer(context: &Context, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let (path, query) = (request.uri().path(), request.uri().query());
+    let (status, document) = match (request.method(), path) {
+        (&Method::POST, "/collect-garbage") => upkeep::collect(context, query).await,
+        (&Method::POST, "/retention") => upkeep::retain(context, query).await,
+        (&Method::POST, "/scrub") => upkeep::scrub(context, query).await,
+        (&Method::POST, "/upkeep") => done(&context.upkeep.counts()),
+        (&Method::POST, "/catalog") => catalog::answer(context).await,
+        (_, "/health") => (StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
+        (method, path) => {
+            let what = format!("{method} {path}: no such question");
+            error(StatusCode::NOT_FOUND, &what)
+        }
     };
-    let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
+    let mut response = Response::new(Full::new(Bytes::from(document)));
     *response.status_mut() = status;
     response
 }
 
-async fn collect(storage: &Storage, query: Option<&str>) -> (StatusCode, Value) {
-    let query = query.unwrap_or_default();
-    let value = |name: &str| {
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.into_owned())
-    };
-    let grace = value("grace").and_then(|seconds| seconds.parse().ok());
-    let Some(grace) = grace.map(Duration::from_secs) else {
-        return (
-            StatusCode::BAD_REQUEST,
-            json!({"error": "grace is no number of seconds"}),
-        );
-    };
-    let is_trial = value("dry-run").is_some();
-    let storage = storage.clone();
-    let collected = tokio::task::spawn_blocking(move || storage.collect(grace, is_trial)).await;
-    match collected.map_err(io::Error::other).flatten() {
-        Ok(collected) => {
-            let (links, blobs, bytes) = (collected.links, collected.blobs, collected.bytes);
-            tracing::info!(links, blobs, bytes, is_trial, "collected");
-            (
-                StatusCode::OK,
-                json!({"links": links, "blobs": blobs, "bytes": bytes}),
-            )
-        }
-        Err(error) => {
-            tracing::error!(why = %error, "the collection failed");
-            (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                json!({"error": error.to_string()}),
-            )
-        }
+/// What was asked for, as a document.
+fn done(document: &impl Serialize) -> Answer {
+    match serde_json::to_vec(document) {
+        Ok(bytes) => (StatusCode::OK, bytes),
+        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
     }
+}
+
+/// What went wrong, as a document.
+fn error(status: StatusCode, what: &str) -> Answer {
+    (status, json!({ "error": what }).to_string().into_bytes())
+}
+
+/// What the disk refused, as a document.
+fn failed(why: &io::Error) -> Answer {
+    let status = match why.kind() {
+        io::ErrorKind::ResourceBusy => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    error(status, &why.to_string())
+}
+
+/// A value of a question's query.
+fn value(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let found = pairs.find(|(found, _)| found == name);
+    found.map(|(_, value)| value.into_owned())
+}
+
+/// A value in seconds.
+fn seconds(query: Option<&str>, name: &str) -> Result<Duration, Answer> {
+    let value = value(query, name).and_then(|seconds| seconds.parse().ok());
+    value.map(Duration::from_secs).ok_or_else(|| {
+        let what = format!("{name} is no number of seconds");
+        error(StatusCode::BAD_REQUEST, &what)
+    })
+}
+
+/// Does what blocks, where that does no harm.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other).flatten()
 }
 
 /// The threads of a command that asks.
@@ -119,8 +151,8 @@ pub async fn within<T>(
     answered.with_context(|| format!("no answer within {} s", limit.as_secs()))?
 }
 
-/// Asks the registry that listens on a socket.
-pub async fn ask(socket: &Path, path: &str) -> anyhow::Result<Value> {
+/// Asks the registry that listens on a socket, which answers with a document in JSON.
+pub async fn ask(socket: &Path, path: &str) -> anyhow::Result<Bytes> {
     let stream = UnixStream::connect(socket)
         .await
         .with_context(|| format!("connecting to {}", socket.display()))
@@ -143,11 +175,11 @@ pub async fn ask(socket: &Path, path: &str) -> anyhow::Result<Value> {
         .collect()
         .await
         .context("reading the registry's answer")?;
-    let document: Value =
-        serde_json::from_slice(&body.to_bytes()).context("reading the registry's answer")?;
+    let body = body.to_bytes();
     if status.is_success() {
-        return Ok(document);
+        return Ok(body);
     }
+    let document: Value = serde_json::from_slice(&body).context("reading the registry's answer")?;
     Err(anyhow!(
         "{}",
         document["error"].as_str().unwrap_or_default()

@@ -8,6 +8,7 @@ use bosh_job::{Advise as _, ExitCode};
 use serde::Deserialize;
 
 use crate::access::{Grant, User};
+use crate::upkeep::Settings;
 
 /// All of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +28,25 @@ pub struct Config {
     /// What may be done without a login.
     #[serde(default)]
     pub anonymous: Vec<Grant>,
+    /// The images that releases bring to this VM; none are served without it.
+    pub frozen: Option<FrozenImages>,
+    /// Rules of which tags stay.
+    #[serde(default)]
+    retention: serde_json::Value,
+    /// When the disk is freed.
+    #[serde(default)]
+    collect: serde_json::Value,
+    /// When all blobs are read again, and how fast.
+    #[serde(default)]
+    scrub: serde_json::Value,
+}
+
+/// Where frozen images are found.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrozenImages {
+    /// The directory of all jobs (`/var/vcap/jobs`), whose lists name them.
+    pub jobs: PathBuf,
 }
 
 /// Files of a certificate.
@@ -44,6 +64,11 @@ pub struct Tls {
 }
 
 impl Config {
+    /// How the store is kept in order.
+    pub fn upkeep(&self) -> Result<Settings, bosh_job::Problems> {
+        Settings::parse(&self.retention, &self.collect, &self.scrub)
+    }
+
     /// Reads it.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
@@ -65,6 +90,11 @@ impl Config {
             twice.is_none(),
             "property `users`: {} is there twice",
             twice.map_or("", |pair| pair[0])
+        );
+        let jobs = config.frozen.as_ref().map(|frozen| &frozen.jobs);
+        ensure!(
+            jobs.is_none_or(|jobs| jobs.is_absolute() && jobs.ends_with("jobs")),
+            "property `frozen.jobs`: it is no absolute path of a directory `jobs`"
         );
         Ok(config)
     }

@@ -3,37 +3,33 @@
 mod access;
 mod admin;
 mod api;
+mod commands;
 mod config;
 mod digest;
 mod document;
+mod frozen;
+mod health;
 mod images;
+mod inventory;
+mod metrics;
 mod names;
+mod page;
 mod process;
+mod retention;
+mod serve;
 mod server;
 mod storage;
+mod upkeep;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use bosh_job::{Advise as _, ExitCode, LogLevel, exit_code_of, logging, report_error};
+use bosh_job::{LogLevel, exit_code_of, logging, report_error};
 use clap::{Parser, Subcommand};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
 
-use access::Access;
-use api::Registry;
 use config::Config;
-use images::Images;
-use process::{GRACE, Job, Sockets};
+use process::{Job, Sockets};
 use server::Acceptor;
-use storage::Storage;
-
-/// An upload to which nothing comes for so long has been given up.
-const ABANDONED: Duration = Duration::from_hours(24);
-/// How often such uploads are looked for.
-const LOOK: Duration = Duration::from_hours(1);
 
 /// Keep container images in a registry of one's own
 #[derive(Parser)]
@@ -83,29 +79,19 @@ enum Command {
     /// The registry may serve meanwhile. Exits with 0 if nothing is wrong, and with 4 if anything is damaged or missing.
     Verify,
     /// Free the disk of what no repository has any more, while the registry serves
-    CollectGarbage {
-        /// Leave what was pushed or asked for within this time: a push may be about to refer to it
-        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-        grace: u64,
-        /// Only say how much it would be
-        #[arg(long)]
-        dry_run: bool,
-    },
+    CollectGarbage(commands::Collect),
+    /// Remove the tags and manifests that no rule of property `retention` keeps, and free the disk
+    Retention(commands::Retention),
+    /// Read all blobs again, and set aside those that are damaged, so that they can be pushed again
+    ///
+    /// Exits with 0 if nothing is wrong, and with 4 if anything is damaged or cannot be read.
+    Scrub(commands::Scrub),
+    /// Say, as JSON, what collections, retention and scrubs did since the registry started
+    Upkeep,
+    /// List what was pushed: repositories, tags, digests, platforms, sizes, last pulls
+    Catalog(commands::Catalog),
     /// Say what is wrong with the configuration, and change nothing
     CheckConfig,
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "what was collected is the command's output"
-)]
-fn tell_collected(collected: &serde_json::Value, is_trial: bool) {
-    let verb = if is_trial { "would free" } else { "freed" };
-    let (blobs, links) = (&collected["blobs"], &collected["links"]);
-    println!(
-        "{verb} {} bytes: {blobs} blobs that no repository has, after {links} links that no manifest needs",
-        collected["bytes"]
-    );
 }
 
 #[expect(
@@ -114,29 +100,6 @@ fn tell_collected(collected: &serde_json::Value, is_trial: bool) {
 )]
 fn tell_number(pid: u32) {
     println!("{pid}");
-}
-
-#[expect(clippy::print_stdout, reason = "what `verify` found is its output")]
-fn verify(config: &Config) -> anyhow::Result<()> {
-    let storage = Storage::at(&config.store);
-    let verified = storage.verify().context("reading the store")?;
-    for fault in &verified.faults {
-        println!("{fault}");
-    }
-    println!(
-        "{} blobs ({} bytes), {} manifests, {} tags, {} faults",
-        verified.blobs,
-        verified.bytes,
-        verified.manifests,
-        verified.tags,
-        verified.faults.len()
-    );
-    if verified.faults.is_empty() {
-        return Ok(());
-    }
-    Err(anyhow::anyhow!("the store is damaged"))
-        .hint("remove the files of damaged blobs below `blobs`, and push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
-        .exits(ExitCode::VerificationFailed)
 }
 
 fn main() -> std::process::ExitCode {
@@ -153,10 +116,12 @@ fn main() -> std::process::ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
+    let settings = config.upkeep()?;
     let runtime = || {
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         threads.enable_all().build().context("starting the threads")
     };
+    let ask = |question: &str| runtime()?.block_on(admin::ask(&config.admin_socket, question));
     let job = Job::new(&arguments.config, &config);
     match &arguments.command {
         Command::CheckConfig => process::check(&config),
@@ -165,14 +130,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Launch(AsUser { user }) => job.launch_and_leave(user).map(tell_number),
         Command::Stop => job.stop(),
         Command::PostStart => runtime()?.block_on(process::answers(&config)),
-        Command::Verify => verify(&config),
-        Command::CollectGarbage { grace, dry_run } => {
-            let flag = if *dry_run { "&dry-run" } else { "" };
-            let path = format!("/collect-garbage?grace={grace}{flag}");
-            let collected = runtime()?.block_on(admin::ask(&config.admin_socket, &path))?;
-            tell_collected(&collected, *dry_run);
-            Ok(())
-        }
+        Command::Verify => commands::verify(&config),
+        Command::CollectGarbage(collect) => collect.tell(&ask(&collect.question())?),
+        Command::Retention(retention) => retention.tell(&ask(&retention.question())?),
+        Command::Scrub(scrub) => commands::Scrub::tell(&ask(&scrub.question())?),
+        Command::Upkeep => commands::tell_upkeep(&ask("/upkeep")?),
+        Command::Catalog(catalog) => catalog.tell(&ask(commands::Catalog::QUESTION)?),
         Command::Serve { user } => {
             let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
             let sockets = Sockets::bind(&config)?;
@@ -180,43 +143,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             if let Some(user) = user {
                 process::become_user(user)?;
             }
-            runtime()?.block_on(serve(config, acceptor, sockets))
+            runtime()?.block_on(serve::serve(config, acceptor, sockets, settings))
         }
     }
-}
-
-/// Forgets uploads that were given up, at the start and every hour.
-async fn forget_abandoned(storage: Storage) {
-    loop {
-        let storage = storage.clone();
-        let forgotten = tokio::task::spawn_blocking(move || storage.forget_abandoned(ABANDONED));
-        match forgotten.await.map_err(std::io::Error::other).flatten() {
-            Ok(0) => {}
-            Ok(uploads) => tracing::info!(uploads, "uploads that were given up are forgotten"),
-            Err(error) => tracing::warn!(why = %error, "uploads that were given up stay"),
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-async fn serve(config: Config, acceptor: Option<Acceptor>, sockets: Sockets) -> anyhow::Result<()> {
-    let storage = Storage::open(&config.store).context("opening the store")?;
-    let access = Access::new(config.users, config.anonymous);
-    tokio::spawn(forget_abandoned(storage.clone()));
-    let socket = UnixListener::from_std(sockets.admin).context("taking the admin socket")?;
-    tokio::spawn(admin::serve(socket, storage.clone()));
-    let registry = Arc::new(Registry::new(Images::new(storage), access));
-    let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
-    let listener = TcpListener::from_std(sockets.public).context("taking the port")?;
-    let address = listener.local_addr().context("asking for the address")?;
-    tracing::info!(%address, tls = acceptor.is_some(), "serving");
-    let end = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("ending");
-    };
-    server::serve(listener, acceptor, registry, end, GRACE).await
 }

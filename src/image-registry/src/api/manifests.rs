@@ -90,8 +90,13 @@ fn schema_1() -> ApiError {
     )
 }
 
-/// Gives a manifest out.
-pub async fn get(registry: &Registry, name: &Name, reference: &ManifestReference) -> Outcome {
+/// Gives a manifest out. `is_pull` is whether its bytes go to the client.
+pub async fn get(
+    registry: &Registry,
+    name: &Name,
+    reference: &ManifestReference,
+    is_pull: bool,
+) -> Outcome {
     let found = registry.images.manifest(name, reference).await?;
     let Some(StoredManifest {
         digest,
@@ -101,6 +106,9 @@ pub async fn get(registry: &Registry, name: &Name, reference: &ManifestReference
     else {
         return Err(unknown());
     };
+    if is_pull {
+        registry.images.note_pulled(name, &digest);
+    }
     let mut answer = Answer::new(StatusCode::OK)
         .header(CONTENT_TYPE, &media_type)
         .header(CONTENT_LENGTH, &bytes.len().to_string());
@@ -122,7 +130,8 @@ pub async fn put(
     let header = header.as_ref().and_then(|value| value.to_str().ok());
     let media_type = media_type(&document, header)?;
     let subject = subject(&document)?;
-    let blobs: Vec<Digest> = document.blobs().collect();
+    let children = document.children().map(|(digest, _)| digest);
+    let named: Vec<Digest> = document.blobs().chain(children).collect();
     let mut tags = asked_tags(&query)?;
     let digest = match reference {
         ManifestReference::Digest(digest) => {
@@ -157,7 +166,7 @@ pub async fn put(
             media_type: &media_type,
             tags: &tags,
             subject: subject.as_ref(),
-            blobs: &blobs,
+            named: &named,
         };
         storage.put_manifest(&repository, &manifest)
     })

@@ -41,7 +41,7 @@ impl User {
             return Ok(());
         }
         own_below(store, &own)?;
-        // the last one: whoever is interrupted begins again
+        // at last: who is interrupted before begins again
         own(store)
     }
 }

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -55,11 +55,11 @@ impl Acceptor {
     }
 
     /// Takes a connection, and says which login its certificate stands for, if any.
-    pub async fn accept(
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
+        stream: S,
         access: &Access,
-    ) -> std::io::Result<(TlsStream<TcpStream>, Option<Identity>)> {
+    ) -> std::io::Result<(TlsStream<S>, Option<Identity>)> {
         let stream = self.0.accept(stream).await?;
         let shown = stream.get_ref().1.peer_certificates();
         let identity = shown.and_then(|chain| identity(chain.first()?, access));

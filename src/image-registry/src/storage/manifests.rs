@@ -26,8 +26,8 @@ pub struct NewManifest<'a> {
     pub tags: &'a [Tag],
     /// The manifest that it is about.
     pub subject: Option<&'a Digest>,
-    /// The blobs that it names.
-    pub blobs: &'a [Digest],
+    /// The content that it names: blobs and manifests.
+    pub named: &'a [Digest],
 }
 
 /// A manifest of a repository.
@@ -44,7 +44,7 @@ pub struct StoredManifest {
 impl Storage {
     /// Puts a manifest into a repository: its content first, then that it is there, then its tags.
     pub fn put_manifest(&self, repository: &Repository, manifest: &NewManifest) -> io::Result<()> {
-        let named = manifest.blobs.iter();
+        let named = manifest.named.iter().chain(manifest.subject);
         let _linking = self.pushes.linking(named.chain([manifest.digest]));
         let temporary = self.temporary();
         let mut file = durable::Temporary::new(&temporary)?;
@@ -117,10 +117,10 @@ impl Storage {
                 durable::remove(&self.tag_file(repository, &tag))?;
             }
         }
-        for subject in self.subjects(repository)? {
-            durable::remove(&self.referrer(repository, &subject, digest))?;
-        }
-        durable::remove(&link)
+        let was_there = durable::remove(&link)?;
+        self.forget_subjects(repository, digest)?;
+        self.forget_pulled(repository, digest)?;
+        Ok(was_there)
     }
 
     /// What a tag stands for.
@@ -155,7 +155,12 @@ impl Storage {
         digests(&directory)
     }
 
-    fn subjects(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+    /// Where it is said that a repository has a manifest.
+    pub(super) fn manifest_link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.link(repository, LINKS, digest)
+    }
+
+    pub(super) fn subjects(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
         digests(&self.repository(repository).join(REFERRERS))
     }
 
@@ -163,17 +168,22 @@ impl Storage {
         by_digest(&self.repository(repository).join(REFERRERS), subject)
     }
 
-    fn referrer(&self, repository: &Repository, subject: &Digest, referrer: &Digest) -> PathBuf {
+    pub(super) fn referrer(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrer: &Digest,
+    ) -> PathBuf {
         by_digest(&self.referrers_dir(repository, subject), referrer)
     }
 
-    fn tag_file(&self, repository: &Repository, tag: &Tag) -> PathBuf {
+    pub(super) fn tag_file(&self, repository: &Repository, tag: &Tag) -> PathBuf {
         self.repository(repository).join(TAGS).join(tag.as_str())
     }
 }
 
 /// A small file's text, if it is there.
-fn read(path: &std::path::Path) -> io::Result<Option<String>> {
+pub(super) fn read(path: &std::path::Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if durable::is_missing(&error) => Ok(None),
