@@ -3,9 +3,7 @@
 mod catalog;
 mod upkeep;
 
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::inventory::Inventory;
+use crate::inventory::{FrozenInventory, Inventory};
 use crate::upkeep::Upkeep;
 
 /// What answers come from.
@@ -29,23 +27,21 @@ use crate::upkeep::Upkeep;
 pub struct Context {
     /// What was pushed.
     pub inventory: Inventory,
+    /// What releases brought to this VM.
+    pub frozen: FrozenInventory,
     /// What keeps it in order.
     pub upkeep: Upkeep,
-}
-
-/// Listens on a socket that nobody but its owner may connect to.
-pub fn listen(path: &Path) -> io::Result<UnixListener> {
-    bosh_job::remove_if_there(path)?;
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    Ok(listener)
 }
 
 /// Answers what comes through it.
 pub async fn serve(listener: UnixListener, context: Context) {
     loop {
         let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) if is_root(&stream) => stream,
+            Ok(_) => {
+                tracing::warn!("somebody else than root asked through the admin socket");
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(why = %error, "the admin socket takes no connection");
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -67,6 +63,11 @@ pub async fn serve(listener: UnixListener, context: Context) {
     }
 }
 
+/// Whether root is at the other end, whatever became of the socket's own mode.
+fn is_root(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0)
+}
+
 /// A status, and a document in JSON.
 type Answer = (StatusCode, Vec<u8>);
 
@@ -78,6 +79,7 @@ async fn answer(context: &Context, request: &Request<Incoming>) -> Response<Full
         (&Method::POST, "/scrub") => upkeep::scrub(context, query).await,
         (&Method::POST, "/upkeep") => done(&context.upkeep.counts()),
         (&Method::POST, "/catalog") => catalog::answer(context).await,
+        (_, "/health") => (StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
         (method, path) => {
             let what = format!("{method} {path}: no such question");
             error(StatusCode::NOT_FOUND, &what)
@@ -132,6 +134,21 @@ async fn blocking<T: Send + 'static>(
 ) -> io::Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(io::Error::other).flatten()
+}
+
+/// The threads of a command that asks.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut threads = tokio::runtime::Builder::new_current_thread();
+    threads.enable_all().build().context("starting the threads")
+}
+
+/// Waits no longer than this.
+pub async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let answered = tokio::time::timeout(limit, asked).await;
+    answered.with_context(|| format!("no answer within {} s", limit.as_secs()))?
 }
 
 /// Asks the registry that listens on a socket, which answers with a document in JSON.

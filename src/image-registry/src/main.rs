@@ -7,40 +7,29 @@ mod commands;
 mod config;
 mod digest;
 mod document;
+mod frozen;
+mod health;
 mod images;
 mod inventory;
+mod metrics;
 mod names;
+mod page;
+mod process;
 mod retention;
+mod serve;
 mod server;
 mod storage;
 mod upkeep;
 
 use std::path::PathBuf;
-use std::process;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use bosh_job::{Advise as _, ExitCode, LogLevel, exit_code_of, logging, report_error};
+use bosh_job::{LogLevel, exit_code_of, logging, report_error};
 use clap::{Parser, Subcommand};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
-use access::Access;
-use api::Registry;
 use config::Config;
-use images::Images;
-use inventory::Inventory;
+use process::{Job, Sockets};
 use server::Acceptor;
-use storage::Storage;
-use upkeep::{Settings, Upkeep};
-
-/// An upload to which nothing comes for so long has been given up.
-const ABANDONED: Duration = Duration::from_hours(24);
-/// How often such uploads are looked for.
-const LOOK: Duration = Duration::from_hours(1);
-/// How long those who are being answered at a stop have for it.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// Keep container images in a registry of one's own
 #[derive(Parser)]
@@ -58,10 +47,33 @@ struct Arguments {
     command: Command,
 }
 
+/// Who serves.
+#[derive(clap::Args)]
+struct AsUser {
+    /// The user that the registry runs as
+    #[arg(long, value_name = "NAME", default_value = "vcap")]
+    user: String,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM
-    Serve,
+    Serve {
+        /// Give up root's rights for this user's, once the ports are open
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// Check the properties, and give the store's directory to the user that serves
+    PreStart(AsUser),
+    /// Serve in the background, and end when the registry answers
+    Start(AsUser),
+    /// Start the registry, say its number, and leave it
+    #[command(hide = true)]
+    Launch(AsUser),
+    /// End the registry: who is being answered has some seconds for it
+    Stop,
+    /// End when clients are answered through the port, with a certificate of `tls.ca`
+    PostStart,
     /// Read the whole store, and name every blob, manifest and tag that is not what it should be
     ///
     /// The registry may serve meanwhile. Exits with 0 if nothing is wrong, and with 4 if anything is damaged or missing.
@@ -82,34 +94,19 @@ enum Command {
     CheckConfig,
 }
 
-#[expect(clippy::print_stdout, reason = "what `verify` found is its output")]
-fn verify(config: &Config) -> anyhow::Result<()> {
-    let storage = Storage::at(&config.store);
-    let verified = storage.verify().context("reading the store")?;
-    for fault in &verified.faults {
-        println!("{fault}");
-    }
-    println!(
-        "{} blobs ({} bytes), {} manifests, {} tags, {} faults",
-        verified.blobs,
-        verified.bytes,
-        verified.manifests,
-        verified.tags,
-        verified.faults.len()
-    );
-    if verified.faults.is_empty() {
-        return Ok(());
-    }
-    Err(anyhow::anyhow!("the store is damaged"))
-        .hint("`image-registry scrub` sets damaged blobs aside; then push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
-        .exits(ExitCode::VerificationFailed)
+#[expect(
+    clippy::print_stdout,
+    reason = "the number is what the launcher is for"
+)]
+fn tell_number(pid: u32) {
+    println!("{pid}");
 }
 
-fn main() -> process::ExitCode {
+fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     logging::init("image-registry", LogLevel::Info);
     match run(&arguments) {
-        Ok(()) => process::ExitCode::SUCCESS,
+        Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             report_error(&error);
             exit_code_of(&error).into()
@@ -119,67 +116,34 @@ fn main() -> process::ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
-    let upkeep = config.upkeep()?;
-    let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
+    let settings = config.upkeep()?;
     let runtime = || {
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         threads.enable_all().build().context("starting the threads")
     };
     let ask = |question: &str| runtime()?.block_on(admin::ask(&config.admin_socket, question));
-    match arguments.command {
-        Command::CheckConfig => Ok(()),
-        Command::Verify => verify(&config),
-        Command::CollectGarbage(ref collect) => collect.tell(&ask(&collect.question())?),
-        Command::Retention(ref retention) => retention.tell(&ask(&retention.question())?),
-        Command::Scrub(ref scrub) => commands::Scrub::tell(&ask(&scrub.question())?),
+    let job = Job::new(&arguments.config, &config);
+    match &arguments.command {
+        Command::CheckConfig => process::check(&config),
+        Command::PreStart(AsUser { user }) => job.prepare(user),
+        Command::Start(AsUser { user }) => job.start(user),
+        Command::Launch(AsUser { user }) => job.launch_and_leave(user).map(tell_number),
+        Command::Stop => job.stop(),
+        Command::PostStart => runtime()?.block_on(process::answers(&config)),
+        Command::Verify => commands::verify(&config),
+        Command::CollectGarbage(collect) => collect.tell(&ask(&collect.question())?),
+        Command::Retention(retention) => retention.tell(&ask(&retention.question())?),
+        Command::Scrub(scrub) => commands::Scrub::tell(&ask(&scrub.question())?),
         Command::Upkeep => commands::tell_upkeep(&ask("/upkeep")?),
-        Command::Catalog(ref catalog) => catalog.tell(&ask(commands::Catalog::QUESTION)?),
-        Command::Serve => runtime()?.block_on(serve(config, acceptor, upkeep)),
-    }
-}
-
-/// Forgets uploads that were given up, at the start and every hour.
-async fn forget_abandoned(storage: Storage) {
-    loop {
-        let storage = storage.clone();
-        let forgotten = tokio::task::spawn_blocking(move || storage.forget_abandoned(ABANDONED));
-        match forgotten.await.map_err(std::io::Error::other).flatten() {
-            Ok(0) => {}
-            Ok(uploads) => tracing::info!(uploads, "uploads that were given up are forgotten"),
-            Err(error) => tracing::warn!(why = %error, "uploads that were given up stay"),
+        Command::Catalog(catalog) => catalog.tell(&ask(commands::Catalog::QUESTION)?),
+        Command::Serve { user } => {
+            let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
+            let sockets = Sockets::bind(&config)?;
+            process::raise_file_limit()?;
+            if let Some(user) = user {
+                process::become_user(user)?;
+            }
+            runtime()?.block_on(serve::serve(config, acceptor, sockets, settings))
         }
-        tokio::time::sleep(LOOK).await;
     }
-}
-
-async fn serve(
-    config: Config,
-    acceptor: Option<Acceptor>,
-    settings: Settings,
-) -> anyhow::Result<()> {
-    let storage = Storage::open(&config.store).context("opening the store")?;
-    let access = Access::new(config.users, config.anonymous);
-    tokio::spawn(forget_abandoned(storage.clone()));
-    let socket = admin::listen(&config.admin_socket)
-        .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
-    let inventory = Inventory::new(storage.clone());
-    let upkeep = Upkeep::new(storage.clone(), inventory.clone(), settings);
-    upkeep.start().context("starting upkeep")?;
-    tokio::spawn(admin::serve(socket, admin::Context { inventory, upkeep }));
-    let registry = Arc::new(Registry::new(Images::new(storage), access));
-    let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listening on {}", config.listen))?;
-    let address = listener.local_addr().context("asking for the address")?;
-    tracing::info!(%address, tls = acceptor.is_some(), "serving");
-    let end = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("ending");
-    };
-    server::serve(listener, acceptor, registry, end, GRACE).await
 }

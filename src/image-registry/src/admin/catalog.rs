@@ -1,4 +1,4 @@
-//! `catalog`: what was pushed, as rows.
+//! `catalog`: what was pushed, and what releases brought to this VM, as rows.
 
 use serde::Serialize;
 
@@ -13,9 +13,9 @@ struct Catalog<'a> {
 
 /// Lists it.
 pub async fn answer(context: &Context) -> Answer {
-    let inventory = context.inventory.clone();
+    let (inventory, frozen) = (context.inventory.clone(), context.frozen.clone());
     let listed = blocking(move || {
-        let contents = inventory.all()?;
+        let contents = frozen.add_to(inventory.all()?)?;
         Ok(done(&Catalog {
             repositories: contents.iter().map(Content::summary).collect(),
             images: contents.iter().flat_map(Content::rows).collect(),

@@ -6,7 +6,9 @@ mod body;
 mod error;
 mod lists;
 mod manifests;
+mod mirrored;
 mod open_uploads;
+mod operations;
 mod query;
 mod range;
 mod request_body;
@@ -21,15 +23,19 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response};
 
-pub use body::Body;
-use error::{ApiError, Outcome};
+pub use answer::Answer;
+pub use body::{Body, empty, full, while_answered};
+pub use error::{ApiError, Outcome};
 use open_uploads::OpenUploads;
 use query::Query;
 use route::{Resource, Route};
 
 use crate::access::{Access, Identity, Login, Refusal, Right};
+use crate::health::Health;
 use crate::images::{Images, Name};
+use crate::metrics::Metrics;
 use crate::names::Repository;
+use crate::page;
 use crate::storage::Storage;
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -41,6 +47,9 @@ pub struct Registry {
     images: Images,
     access: Access,
     uploads: OpenUploads,
+    health: Health,
+    metrics: Metrics,
+    page: page::Sources,
 }
 
 /// Who asks.
@@ -54,13 +63,21 @@ pub struct Client {
 
 impl Registry {
     /// With these images and these logins.
-    pub fn new(images: Images, access: Access) -> Self {
+    pub fn new(images: Images, access: Access, metrics: Metrics, page: page::Sources) -> Self {
         Self {
             storage: images.storage().clone(),
-            images,
             access,
             uploads: OpenUploads::default(),
+            health: Health::new(images.storage().clone()),
+            metrics,
+            page,
+            images,
         }
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The logins.
@@ -72,6 +89,8 @@ impl Registry {
     pub async fn handle(&self, client: &Client, request: Request<Incoming>) -> Response<Body> {
         let began = Instant::now();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let started = self.metrics.start(&method, &path);
+        let is_watched = operations::is_watched(&path);
         let mut user = None;
         let outcome = self.answer(client, request, &mut user).await;
         let user = user.as_deref().unwrap_or("-");
@@ -79,19 +98,28 @@ impl Registry {
         let mut response = match outcome {
             Ok(response) => {
                 let status = response.status().as_u16();
-                tracing::info!(%method, %path, status, user, client = %client.address, elapsed_ms, "answered");
+                // what monit and Prometheus ask at every turn would drown everything else
+                if !is_watched {
+                    tracing::info!(%method, %path, status, user, client = %client.address, elapsed_ms, "answered");
+                }
                 response
             }
             Err(error) => {
                 let status = error.status().as_u16();
                 let why = error.message();
                 tracing::info!(%method, %path, status, user, client = %client.address, elapsed_ms, why, "refused");
-                error.into_response()
+                let why = why.to_owned();
+                let refused = error.into_response();
+                if page::is_here(&path) {
+                    page::refusal(refused, &why, &method)
+                } else {
+                    refused
+                }
             }
         };
         let headers = response.headers_mut();
         headers.insert(VERSION, HeaderValue::from_static("registry/2.0"));
-        response
+        started.answered(response)
     }
 
     async fn answer(
@@ -100,8 +128,18 @@ impl Registry {
         request: Request<Incoming>,
         user: &mut Option<String>,
     ) -> Outcome {
+        if request.uri().path() == operations::HEALTH {
+            return operations::health(self, &request).await;
+        }
         let identity = self.identity(client, &request).await?;
         *user = identity.name().map(str::to_owned);
+        if request.uri().path() == operations::METRICS {
+            return operations::metrics(self, &identity, &request).await;
+        }
+        if page::is_here(request.uri().path()) {
+            let is_open = self.access.lets_anybody_pull();
+            return page::answer(&self.page, &identity, is_open, &request).await;
+        }
         let route = Route::parse(request.uri().path())?;
         let right = route.right(request.method())?;
         if right.is_none() && identity.name().is_none() && !self.access.lets_anybody_pull() {
@@ -116,14 +154,23 @@ impl Registry {
             Route::In(repository, resource) => (repository, resource),
         };
         let query = Query::of(request.uri());
-        let name = Name::of(repository, query.get("ns"));
-        let name = name.ok_or_else(|| {
+        let images = &self.images;
+        let name = images.name(repository, query.get("ns"), right, &identity);
+        let name = name.await?.ok_or_else(|| {
             ApiError::name_unknown("the registry that ns names is none whose images are here")
         })?;
+        let name = self.granted(name, right, &identity);
         if let Some(right) = right
             && !identity.may(right, name.repository())
         {
             return Err(refused(&identity, right));
+        }
+        let is_write = right.is_some_and(|right| right != Right::Pull);
+        if let Some(source) = self.frozen_source(&name).filter(|_| is_write) {
+            return Err(ApiError::denied(format!(
+                "images of this repository are frozen: {} on the registry's VM brings them, and only a release with others changes them",
+                source.display()
+            )));
         }
         match (resource, request.method()) {
             (Resource::Manifest(reference), &Method::GET) => {
@@ -137,10 +184,34 @@ impl Registry {
                 blobs::get(self, &name, digest, &request).await
             }
             (resource, _) => {
-                let Name::Own(repository) = name;
+                let frozen = self.images.frozen_repository(&name);
+                let repository = match (name, frozen) {
+                    (Name::Own(repository), _) | (Name::Mirrored(_), Some(repository)) => {
+                        repository
+                    }
+                    (name, None) => {
+                        return mirrored::answer(&name, &resource, request.method());
+                    }
+                };
                 self.own(repository, resource, &identity, request).await
             }
         }
+    }
+
+    /// The name by which a login may pull: a right to a frozen image's whole name holds for those who leave the registry out.
+    fn granted(&self, name: Name, right: Option<Right>, identity: &Identity) -> Name {
+        if right != Some(Right::Pull) || identity.may(Right::Pull, name.repository()) {
+            return name;
+        }
+        let whole = self.images.frozen_repository(&name);
+        let granted = whole.filter(|whole| identity.may(Right::Pull, whole));
+        granted.map_or(name, Name::Own)
+    }
+
+    /// The package that brought images of a repository.
+    fn frozen_source(&self, name: &Name) -> Option<std::path::PathBuf> {
+        let repository = self.images.frozen_repository(name)?;
+        self.images.frozen().source(&repository)
     }
 
     /// Answers what is asked of a repository that is this registry's own.
@@ -182,10 +253,15 @@ impl Registry {
             .ok_or_else(|| challenge("the Authorization is none of HTTP's scheme Basic"))?;
         match self.access.check(client.address, login).await {
             Ok(identity) => Ok(identity),
-            Err(Refusal::Wrong) => Err(challenge("the name or the password is wrong")),
-            Err(Refusal::TooMany) => Err(ApiError::too_many_requests(
-                "too many logins from this address failed; wait a minute",
-            )),
+            Err(refusal) => {
+                self.metrics.login_failed(refusal == Refusal::TooMany);
+                Err(match refusal {
+                    Refusal::Wrong => challenge("the name or the password is wrong"),
+                    Refusal::TooMany => ApiError::too_many_requests(
+                        "too many logins from this address failed; wait a minute",
+                    ),
+                })
+            }
         }
     }
 }
@@ -197,12 +273,13 @@ fn refused(identity: &Identity, right: Right) -> ApiError {
     ApiError::denied(format!("{name} may not {} here", right.as_str()))
 }
 
-fn challenge(what: &str) -> ApiError {
+/// Asks for a login.
+pub fn challenge(what: &str) -> ApiError {
     ApiError::unauthorized(what).with_header(WWW_AUTHENTICATE, CHALLENGE)
 }
 
 /// Does what blocks, where that does no harm.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {

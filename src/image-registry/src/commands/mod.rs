@@ -3,6 +3,7 @@
 mod catalog;
 mod retention;
 mod upkeep;
+mod verify;
 
 use std::io::Write as _;
 
@@ -11,6 +12,7 @@ use anyhow::Context as _;
 pub use catalog::Catalog;
 pub use retention::Retention;
 pub use upkeep::{Collect, Scrub, tell_upkeep};
+pub use verify::verify;
 
 /// Prints a command's output.
 fn print(text: &[u8]) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 //! as the times of its directories stay: so a look at 20,000 tags reads hardly a file.
 
 mod facts;
+mod frozen;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,7 +15,8 @@ use std::thread;
 use std::time::SystemTime;
 
 pub use facts::{Facts, Kind};
-pub use rows::{RepositoryRow, Row};
+pub use frozen::FrozenInventory;
+pub use rows::{RepositoryRow, Row, Time};
 
 use crate::digest::Digest;
 use crate::names::{Repository, Tag};

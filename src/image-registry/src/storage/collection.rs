@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::pulls::changed;
@@ -41,6 +41,7 @@ impl Storage {
             grace,
             is_trial,
             needed: BTreeSet::new(),
+            taken_from: BTreeSet::new(),
             collected: Collected::default(),
         }
         .run()
@@ -62,6 +63,8 @@ struct Collection {
     is_trial: bool,
     /// The content that a repository has.
     needed: BTreeSet<Digest>,
+    /// Directories that files were taken from, and that were not synced since.
+    taken_from: BTreeSet<PathBuf>,
     collected: Collected,
 }
 
@@ -85,6 +88,7 @@ impl Collection {
                 self.collected.bytes += size;
             }
         }
+        self.sync()?;
         Ok(self.collected)
     }
 
@@ -113,7 +117,7 @@ impl Collection {
                 self.collected.links += 1;
             }
         }
-        Ok(())
+        self.sync()
     }
 
     /// Forgets what a registry that was killed left of manifests that it had removed.
@@ -138,10 +142,38 @@ impl Collection {
         Ok(())
     }
 
-    /// Takes a file away, unless it was linked since the collection began, or asked for just now.
-    fn take(&self, digest: &Digest, path: &Path) -> io::Result<bool> {
-        let take = || Ok(is_older(path, self.grace)? && durable::remove(path)?);
-        self.taking.take(digest, take)
+    /// Takes a file away, unless it was linked since the collection began, or asked for just now. Its directory is synced at the end.
+    fn take(&mut self, digest: &Digest, path: &Path) -> io::Result<bool> {
+        let away = self
+            .taking
+            .storage
+            .temporary()
+            .join(durable::random_name()?);
+        // a rename takes a moment, and to remove what is long takes a while
+        let rename = || {
+            if !is_older(path, self.grace)? {
+                return Ok(false);
+            }
+            match fs::rename(path, &away) {
+                Err(error) if durable::is_missing(&error) => Ok(false),
+                renamed => renamed
+                    .map(|()| true)
+                    .map_err(|error| durable::named(&error, "taking away", path)),
+            }
+        };
+        if !self.taking.take(digest, rename)? {
+            return Ok(false);
+        }
+        fs::remove_file(&away).map_err(|error| durable::named(&error, "removing", &away))?;
+        self.taken_from.extend(path.parent().map(Path::to_owned));
+        Ok(true)
+    }
+
+    /// Puts on the disk what was taken from directories: a link that came back after a loss of power would be one to content that
+    /// is gone.
+    fn sync(&mut self) -> io::Result<()> {
+        let directories = std::mem::take(&mut self.taken_from);
+        directories.iter().try_for_each(|it| durable::sync_dir(it))
     }
 }
 

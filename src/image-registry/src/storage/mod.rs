@@ -21,9 +21,11 @@
 
 mod blobs;
 mod collection;
-mod durable;
+pub mod durable;
+mod health;
 mod listing;
 mod manifests;
+mod open_by_login;
 mod pulls;
 mod removal;
 mod repositories;
@@ -38,13 +40,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use collection::Collected;
+pub use health::Space;
 pub use listing::{ListedManifest, ListedTag, Stamp};
 pub use manifests::{NewManifest, StoredManifest};
+pub use open_by_login::MOST as MOST_UPLOADS;
 pub use runs::{LastRun, Work};
 pub use scrub::Reread;
 pub use taking::Taking;
 pub use uploads::Upload;
 
+use open_by_login::OpenByLogin;
 use taking::Pushes;
 
 use crate::digest::Digest;
@@ -55,6 +60,7 @@ use crate::names::Repository;
 pub struct Storage {
     root: PathBuf,
     pushes: Pushes,
+    open_uploads: OpenByLogin,
 }
 
 impl Storage {
@@ -63,6 +69,7 @@ impl Storage {
         Self {
             root: root.to_owned(),
             pushes: Pushes::default(),
+            open_uploads: OpenByLogin::default(),
         }
     }
 
@@ -73,13 +80,17 @@ impl Storage {
             durable::make_dir(&root.join(directory))?;
         }
         let temporary = storage.temporary();
-        match fs::remove_dir_all(&temporary) {
-            Err(error) if !durable::is_missing(&error) => {
-                return Err(durable::named(&error, "clearing", &temporary));
-            }
-            _ => {}
-        }
+        // the directory itself stays: a full disk may not give it back
         durable::make_dir(&temporary)?;
+        for name in repositories::entries(&temporary)? {
+            let path = temporary.join(name);
+            if path.is_dir() {
+                fs::remove_dir_all(&path)
+                    .map_err(|error| durable::named(&error, "clearing", &path))?;
+            } else {
+                durable::remove(&path)?;
+            }
+        }
         Ok(storage)
     }
 

@@ -91,12 +91,12 @@ impl Storage {
         }))
     }
 
-    /// Moves a damaged blob away, unless it was pushed again meanwhile. Whether it did.
+    /// Moves a damaged blob away, unless it was pushed again meanwhile, or is being pushed. Whether it did.
     fn set_aside(&self, digest: &Digest, damaged: &File) -> io::Result<bool> {
         let (content, aside) = (self.content(digest), self.aside(digest));
         aside.parent().map_or(Ok(()), durable::make_dir)?;
         let damaged = damaged.metadata()?.ino();
-        self.pushes.alone(|| {
+        self.pushes.unless_linking(digest, || {
             match fs::metadata(&content) {
                 Ok(there) if there.ino() == damaged => {}
                 Ok(_) => return Ok(false),

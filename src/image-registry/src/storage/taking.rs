@@ -1,47 +1,75 @@
 //! What pushes and those who take content away tell each other, so that nothing goes that a push is about to refer to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Storage;
 use crate::digest::Digest;
 
 #[derive(Debug, Default)]
-struct Inner {
-    /// Held by anyone who links, and alone by anyone who takes away.
-    linking: RwLock<()>,
-    /// What was linked since the running collection began; nothing if none runs.
-    linked: Mutex<Option<HashSet<Digest>>>,
+struct State {
+    /// What is being linked, and by how many.
+    linking: HashMap<Digest, usize>,
+    /// What was linked since the running collection or retention began; nothing if none runs.
+    linked: Option<HashSet<Digest>>,
 }
 
-/// The same, shared.
+/// The same, shared. It is locked for moments: no push waits for the disk of another one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pushes(Arc<Inner>);
+pub(super) struct Pushes(Arc<Mutex<State>>);
 
 impl Pushes {
     /// To be held from before content is looked for until it is linked.
-    pub(super) fn linking<'a>(
-        &self,
-        digests: impl IntoIterator<Item = &'a Digest>,
-    ) -> RwLockReadGuard<'_, ()> {
-        let linking = &self.0.linking;
-        let guard = linking.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(linked) = self.linked().as_mut() {
-            linked.extend(digests.into_iter().cloned());
+    pub(super) fn linking<'a>(&self, digests: impl IntoIterator<Item = &'a Digest>) -> Linking {
+        let digests: Vec<Digest> = digests.into_iter().cloned().collect();
+        let mut state = self.state();
+        for digest in &digests {
+            *state.linking.entry(digest.clone()).or_default() += 1;
         }
-        guard
+        if let Some(linked) = &mut state.linked {
+            linked.extend(digests.iter().cloned());
+        }
+        drop(state);
+        Linking {
+            pushes: self.clone(),
+            digests,
+        }
     }
 
-    /// Does what must not happen while anybody links.
-    pub(super) fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
-        let linking = &self.0.linking;
-        let _alone = linking.write().unwrap_or_else(PoisonError::into_inner);
-        work()
+    /// Does what must not happen while this content is being linked, unless it is. Whether it was done.
+    pub(super) fn unless_linking(
+        &self,
+        digest: &Digest,
+        work: impl FnOnce() -> io::Result<bool>,
+    ) -> io::Result<bool> {
+        let state = self.state();
+        let is_linking = state.linking.contains_key(digest);
+        if is_linking { Ok(false) } else { work() }
     }
 
-    fn linked(&self) -> MutexGuard<'_, Option<HashSet<Digest>>> {
-        self.0.linked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Content that is being linked until this is dropped.
+pub(super) struct Linking {
+    pushes: Pushes,
+    digests: Vec<Digest>,
+}
+
+impl Drop for Linking {
+    fn drop(&mut self) {
+        let mut state = self.pushes.state();
+        for digest in &self.digests {
+            if let Some(count) = state.linking.get_mut(digest) {
+                *count -= 1;
+                if *count == 0 {
+                    state.linking.remove(digest);
+                }
+            }
+        }
     }
 }
 
@@ -54,45 +82,41 @@ pub struct Taking {
 }
 
 impl Storage {
-    /// Begins to take away.
+    /// Begins to take away: what is being linked is noted.
     ///
     /// # Errors
     /// A collection or retention runs already.
     pub fn begin_taking(&self) -> io::Result<Taking> {
-        // anyone who is linking now has linked when this is got; anyone who comes later is noted
-        self.pushes.alone(|| {
-            let mut linked = self.pushes.linked();
-            if linked.is_some() {
-                let what = "a collection or retention runs already: try again when it has ended";
-                return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
-            }
-            *linked = Some(HashSet::new());
-            Ok(Taking {
-                pushes: self.pushes.clone(),
-                storage: self.clone(),
-            })
+        let mut state = self.pushes.state();
+        if state.linked.is_some() {
+            let what = "a collection or retention runs already: try again when it has ended";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
+        }
+        state.linked = Some(state.linking.keys().cloned().collect());
+        drop(state);
+        Ok(Taking {
+            pushes: self.pushes.clone(),
+            storage: self.clone(),
         })
     }
 }
 
 impl Taking {
-    /// Takes something away while nobody links, unless it was linked or named since this began. Whether it was taken.
+    /// Takes something away, unless it was linked or named since this began. Nobody begins to link meanwhile, so it has to be a
+    /// moment's work. Whether it was taken.
     pub(super) fn take(
         &self,
         digest: &Digest,
         work: impl FnOnce() -> io::Result<bool>,
     ) -> io::Result<bool> {
-        self.pushes.alone(|| {
-            let linked = self.pushes.linked();
-            let is_linked = linked.as_ref().is_some_and(|it| it.contains(digest));
-            drop(linked);
-            if is_linked { Ok(false) } else { work() }
-        })
+        let state = self.pushes.state();
+        let is_linked = state.linked.as_ref().is_some_and(|it| it.contains(digest));
+        if is_linked { Ok(false) } else { work() }
     }
 }
 
 impl Drop for Taking {
     fn drop(&mut self) {
-        *self.pushes.linked() = None;
+        self.pushes.state().linked = None;
     }
 }

@@ -1,0 +1,19 @@
+//! What the registry shows to people and to those who watch over it, asked of the program itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod browser;
+#[path = "../api/client.rs"]
+#[allow(
+    dead_code,
+    reason = "the tests of the API need more of their client than these"
+)]
+mod client;
+mod devtools;
+mod health;
+mod images;
+mod metrics;
