@@ -172,6 +172,8 @@ class ReleaseTest < Minitest::Test
   def test_a_release_that_is_ended_by_a_signal_leaves_the_tree_as_it_was
     File.write("#{@work}/bin/bosh", BOSH.sub('[ ! -e "$0.fails" ] ||', 'touch "$0.waits"; sleep 60; [ ! -e "$0.fails" ] ||'))
     %w[INT TERM].each do |signal|
+      # a shell's background jobs ignore SIGINT, and so would what is started here
+      Signal.trap(signal, 'DEFAULT')
       before = files
       pid = spawn(environment, "#{@copy}/ci/release", '7.1.0', pgroup: true, %i[out err] => File::NULL)
       sleep 0.05 until File.exist?("#{@work}/bin/bosh.waits")

@@ -178,7 +178,7 @@ fn whatever_the_properties_are_each_problem_names_one() {
         properties
     };
     let maps = [properties(&map), properties(&string)];
-    let instance = job_fixture::rendered()["instance"].take();
+    let mut rendered = job_fixture::rendered();
     let mut read = 0;
     for round in 0..ROUNDS {
         let mut changed = maps[round % 2].clone();
@@ -190,9 +190,8 @@ fn whatever_the_properties_are_each_problem_names_one() {
         } else {
             mutate(&mut changed, &mut random);
         }
-        let Ok(config) =
-            JobConfig::from_value(json!({"instance": instance, "properties": changed}))
-        else {
+        rendered["properties"] = changed;
+        let Ok(config) = JobConfig::from_value(rendered.clone()) else {
             continue;
         };
         let problems = match Recipe::parse(&config.recipe) {

@@ -39,6 +39,7 @@ mod project;
 mod recreate_required;
 mod refusals;
 mod registry_authorities;
+mod registry_hosts;
 mod resolvers;
 mod settings;
 mod smoke_test;

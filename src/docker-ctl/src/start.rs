@@ -18,7 +18,8 @@ use crate::launch::{self, Failure};
 use crate::refusals::{self, Refusals};
 use crate::{
     cgroups, cleanup, cli_config, directories, foreign_containers, image_store, kernel,
-    live_restore, lock, recreate_required, registry_authorities, settings, stop, usual_socket,
+    live_restore, lock, recreate_required, registry_authorities, registry_hosts, settings, stop,
+    usual_socket,
 };
 
 /// monit gives a start 100 s; past that a deploy fails without a word of why.
@@ -223,6 +224,7 @@ fn begin(
         Ok((daemon, json)) => {
             // before dockerd is there: compose-runner may pull as soon as it answers
             registry_authorities::update(paths, &daemon.registries)?;
+            registry_hosts::update(paths, &daemon.registries)?;
             cli_config::update(paths, &daemon)?;
             if let Some(old) = &last_good {
                 recreate_required::stop_containers_if_needed(paths, old, &json, deadline)?;

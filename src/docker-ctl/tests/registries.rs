@@ -8,18 +8,19 @@
 
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/pulls.rs"]
+mod pulls;
 #[path = "support/registry.rs"]
 mod registry;
 mod support;
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use image_fixture::{Files, TestImage};
 use job_properties::JobConfig;
 use proxy::Proxy;
-use registry::{CA, Certificate, HOST, PASSWORD, Registry, USER};
+use pulls::{docker, load, prepare, push_and_pull, refuses};
+use registry::{CA, Certificate, PASSWORD, Registry, USER};
 use serde_json::{Value, json};
 use support::{Run, Vm, inside, run};
 
@@ -28,55 +29,6 @@ const PASSWORD_IN_BASE64: &str = "cHVsbGVyOmh1bnRlcjItJHg=";
 const PROXY_PASSWORD: &str = "hunter3";
 /// `u:hunter3`
 const PROXY_LOGIN: &str = "dTpodW50ZXIz";
-
-fn ok(command: &mut Command) {
-    assert!(command.status().unwrap().success(), "{command:?}");
-}
-
-/// The registries' address, and an `/etc/docker` that is the VM's: dockerd reads authorities there and nowhere else.
-fn prepare(vm: &Vm) {
-    let root = vm.paths().root().to_owned();
-    if !Path::new("/sys/class/net/registries").exists() {
-        ok(Command::new("ip").args(["link", "add", "registries", "type", "bridge"]));
-        ok(Command::new("ip").args(["address", "add", &format!("{HOST}/24"), "dev", "registries"]));
-        ok(Command::new("ip").args(["link", "set", "registries", "up"]));
-        let over = root.join("over");
-        std::fs::create_dir(&over).unwrap();
-        ok(Command::new("mount")
-            .args(["-t", "tmpfs", "tmpfs"])
-            .arg(&over));
-        for dir in ["upper", "work"] {
-            std::fs::create_dir(over.join(dir)).unwrap();
-        }
-        let options = format!(
-            "lowerdir=/etc,upperdir={0}/upper,workdir={0}/work",
-            over.display()
-        );
-        ok(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &options, "/etc"]));
-        std::fs::create_dir_all("/etc/docker").unwrap();
-    }
-    let etc = root.join("etc/docker");
-    std::fs::create_dir_all(&etc).unwrap();
-    ok(Command::new("mount")
-        .arg("--bind")
-        .arg(etc)
-        .arg("/etc/docker"));
-}
-
-/// The Docker client as an operator has it after sourcing `envrc`.
-fn docker(vm: &Vm, arguments: &[&str]) -> Run {
-    let paths = vm.paths();
-    let mut command = Command::new(paths.docker_bin("docker"));
-    command
-        .env_clear()
-        .env(
-            "DOCKER_HOST",
-            format!("unix://{}", paths.socket().display()),
-        )
-        .env("DOCKER_CONFIG", paths.cli_dir())
-        .args(arguments);
-    run(&mut command)
-}
 
 /// Compose in the environment that compose-runner gives it, on a recipe of one service.
 fn compose(vm: &Vm, image: &str, arguments: &[&str]) -> Run {
@@ -94,29 +46,6 @@ fn compose(vm: &Vm, image: &str, arguments: &[&str]) -> Run {
         .arg(file)
         .args(arguments);
     run(&mut command)
-}
-
-fn load(vm: &Vm) {
-    // in full, as the containerd store wants it
-    let name = ["docker.io/library/fixture:1"];
-    let archive = Files::new_archive(&TestImage::small(1), &name).tarball();
-    vm.engine().load(Cursor::new(archive)).unwrap();
-}
-
-/// Pushes an image and pulls it again.
-fn push_and_pull(vm: &Vm, image: &str) {
-    docker(vm, &["tag", "fixture:1", image]).ok();
-    docker(vm, &["push", image]).ok();
-    docker(vm, &["rmi", image]).ok();
-    docker(vm, &["pull", image]).ok();
-    docker(vm, &["rmi", image]).ok();
-}
-
-#[track_caller]
-fn refuses(vm: &Vm, image: &str, why: &[&str]) {
-    let pull = docker(vm, &["pull", image]);
-    assert_ne!(pull.code, 0, "{image} was pulled");
-    assert!(why.iter().any(|why| pull.stderr.contains(why)), "{pull:?}");
 }
 
 /// Every file below a directory whose content holds the text.

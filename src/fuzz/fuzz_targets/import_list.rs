@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use bosh_job::Paths;
 use fuzz::{check_message, place};
-use image_importer::lists::Lists;
+use import_lists::Lists;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

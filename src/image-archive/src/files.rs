@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::compression::{self, Compression, MAGIC_LENGTH};
 use crate::digest::{Digest, abridge};
 use crate::error::{Error, Result};
+use crate::place::Place;
 
 /// Calls back with a file's name and bytes.
 pub(crate) type Visitor<'a> = dyn FnMut(&str, &mut (dyn Read + Send)) -> Result<()> + 'a;
@@ -42,6 +43,9 @@ pub(crate) trait Files: Send + Sync {
     /// Calls `visit` once for each of `names`, in the order in which the source is cheapest to read. A visitor need not
     /// read to the end.
     fn visit(&self, names: &[String], visit: &mut Visitor<'_>) -> Result<()>;
+
+    /// Where the bytes of the file `name` lie in the file system, if it is there and they lie there as they are.
+    fn place(&self, name: &str) -> Result<Option<Place>>;
 
     /// The error to give for a blob that [`Files::size`] does not find.
     fn missing(&self, name: &str) -> Error {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::digest::{Digest, abridge};
 use crate::error::{Error, Result};
 use crate::files::{Files, Visitor};
+use crate::place::Place;
 
 /// The layouts that may lend each other blobs: all that the lists of a VM name.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +114,15 @@ impl Files for Layout {
             visit(name, &mut *self.open(name)?)?;
         }
         Ok(())
+    }
+
+    fn place(&self, name: &str) -> Result<Option<Place>> {
+        let whole = |(path, size)| Place {
+            path,
+            offset: 0,
+            size,
+        };
+        Ok(self.find(name)?.map(whole))
     }
 
     fn missing(&self, name: &str) -> Error {

@@ -46,13 +46,8 @@ pub(crate) fn images_of_layout<F: Files + 'static>(
     images(files, &mut documents, platform, limits)
 }
 
-/// The images that `index.json` lists. The names of those without one are left empty.
-pub(crate) fn images<F: Files + 'static>(
-    files: &Arc<F>,
-    documents: &mut Documents<'_>,
-    platform: &Platform,
-    limits: Limits,
-) -> Result<Vec<Result<Image>>> {
+/// The entries of `index.json`, of a layout whose version is known.
+pub(crate) fn index(files: &dyn Files, documents: &mut Documents<'_>) -> Result<Vec<Entry>> {
     let bytes = documents.read(LAYOUT)?;
     let version: LayoutVersion = documents.parse(LAYOUT, &bytes)?;
     if version.image_layout_version != "1.0.0" {
@@ -67,10 +62,18 @@ pub(crate) fn images<F: Files + 'static>(
     }
     let bytes = documents.read(INDEX)?;
     let index: Entries = documents.parse(INDEX, &bytes)?;
-    let (entries, others): (Vec<Entry>, Vec<Entry>) = index
-        .into_list()
-        .into_iter()
-        .partition(|entry| entry.may_be_image);
+    Ok(index.into_list())
+}
+
+/// The images that `index.json` lists. The names of those without one are left empty.
+pub(crate) fn images<F: Files + 'static>(
+    files: &Arc<F>,
+    documents: &mut Documents<'_>,
+    platform: &Platform,
+    limits: Limits,
+) -> Result<Vec<Result<Image>>> {
+    let index = index(files.as_ref(), documents)?.into_iter();
+    let (entries, others): (Vec<Entry>, Vec<Entry>) = index.partition(|entry| entry.may_be_image);
     // Beside images, what is none is passed over; alone, it is a mistake to name it.
     if let (true, Some(other)) = (entries.is_empty(), others.first()) {
         let refused = Refused::NoImage(abridge(other.shown()));
@@ -126,7 +129,7 @@ pub(crate) fn images<F: Files + 'static>(
 }
 
 /// One entry an image, with all the names it has; without those for which the same name stands for a better one.
-fn group(entries: Vec<(Descriptor, Option<u32>)>) -> Vec<(Descriptor, Vec<String>)> {
+pub(crate) fn group(entries: Vec<(Descriptor, Option<u32>)>) -> Vec<(Descriptor, Vec<String>)> {
     let mut best: HashMap<Option<String>, u32> = HashMap::new();
     for (descriptor, rank) in &entries {
         if let Some(rank) = *rank {
@@ -303,27 +306,35 @@ fn layer(files: &dyn Files, descriptor: &Descriptor) -> Result<Layer> {
     }
 }
 
-/// A name, whose digest, if it has one, must be of one of the image's documents.
-fn reference(files: &dyn Files, name: &str, chain: &[Document]) -> Result<Reference> {
-    let unnamed = |why: String| Error::Unnamed {
-        path: files.path().to_owned(),
-        text: abridge(name),
-        why,
-    };
-    if !name.contains([':', '/', '@']) {
-        return Err(unnamed("that may be a tag alone".into()));
+/// A name as an annotation has it.
+pub(crate) fn name(files: &dyn Files, text: &str) -> Result<Reference> {
+    if !text.contains([':', '/', '@']) {
+        return Err(unnamed(files, text, "that may be a tag alone"));
     }
-    let reference: Reference = name.parse().map_err(|error: Error| match error {
-        Error::Reference { why, .. } => unnamed(why.into()),
+    text.parse().map_err(|error: Error| match error {
+        Error::Reference { why, .. } => unnamed(files, text, why),
         other => other,
-    })?;
+    })
+}
+
+fn unnamed(files: &dyn Files, text: &str, why: &str) -> Error {
+    Error::Unnamed {
+        path: files.path().to_owned(),
+        text: abridge(text),
+        why: why.into(),
+    }
+}
+
+/// A name, whose digest, if it has one, must be of one of the image's documents.
+fn reference(files: &dyn Files, text: &str, chain: &[Document]) -> Result<Reference> {
+    let reference = name(files, text)?;
     match reference.digest() {
         Some(digest)
             if chain
                 .iter()
                 .all(|document| document.descriptor.digest != digest) =>
         {
-            Err(unnamed("its digest is of another image".into()))
+            Err(unnamed(files, text, "its digest is of another image"))
         }
         _ => Ok(reference),
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files::{Files, Visitor};
+use crate::place::Place;
 
 /// One file of a layout.
 #[derive(Clone, Debug)]
@@ -48,6 +49,18 @@ impl Files for Pieces {
             Some(Piece::Bytes(bytes)) => Ok(Box::new(bytes.as_slice())),
             Some(Piece::File(path)) => Ok(Box::new(File::open(path).map_err(Error::read(path))?)),
         }
+    }
+
+    fn place(&self, name: &str) -> Result<Option<Place>> {
+        let Some(Piece::File(path)) = self.files.get(name) else {
+            return Ok(None);
+        };
+        let metadata = path.metadata().map_err(Error::read(path))?;
+        Ok(Some(Place {
+            path: path.clone(),
+            offset: 0,
+            size: metadata.len(),
+        }))
     }
 
     fn visit(&self, names: &[String], visit: &mut Visitor<'_>) -> Result<()> {

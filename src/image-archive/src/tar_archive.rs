@@ -13,6 +13,7 @@ use crate::digest::abridge;
 use crate::error::{Error, Result};
 use crate::files::{Files, Visitor, damaged, read_start};
 use crate::limits::Limits;
+use crate::place::Place;
 use crate::tar_entries::{Entries, Entry, Kind, Skip, TarError};
 use crate::tar_stream::Stream;
 
@@ -215,6 +216,20 @@ impl Files for TarArchive {
             return Ok(bytes[..bytes.len().min(MAGIC_LENGTH)].to_vec());
         }
         read_start(self, name)
+    }
+
+    fn place(&self, name: &str) -> Result<Option<Place>> {
+        let is_plain = self.compression == Compression::None;
+        let Some(entry) = self.resolve(name)?.filter(|_| is_plain) else {
+            return Ok(None);
+        };
+        // a package is a link, which may lead to another version later
+        let path = self.path.canonicalize().map_err(Error::read(&self.path))?;
+        Ok(Some(Place {
+            path,
+            offset: entry.offset,
+            size: entry.size,
+        }))
     }
 
     fn is_one_stream(&self) -> bool {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use docker_engine::ImageStore;
 use image_archive::{Image, Layouts, Limits, Platform, Reference, Result, Source};
 
-use image_importer::lists::{Entry, Lists};
+use import_lists::{Entry, Lists};
 
 /// What was found at a line of a list.
 pub struct Found<'a> {

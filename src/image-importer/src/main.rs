@@ -41,7 +41,7 @@ use crate::import::Importer;
 use crate::interruption::Patience;
 use crate::item::Item;
 use crate::report::Report;
-use image_importer::lists::Lists;
+use import_lists::Lists;
 
 /// Import the images that the VM's jobs list into the engine
 ///

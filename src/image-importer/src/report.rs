@@ -11,7 +11,7 @@ use image_archive::Reference;
 use state_files::{ImportAction, ImportReport, ImportedImage};
 
 use crate::item::Item;
-use image_importer::lists::Problem;
+use import_lists::Problem;
 
 /// What became of an image.
 pub fn of_image(item: Item) -> ImportedImage {

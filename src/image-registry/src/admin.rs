@@ -1,11 +1,9 @@
 //! What only root may ask of a registry that runs, through a UNIX socket: HTTP with a document for an answer.
 
 mod catalog;
-mod collection;
+mod upkeep;
 
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,34 +19,29 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::inventory::Inventory;
-use crate::metrics::Metrics;
-use crate::storage::Storage;
+use crate::inventory::{FrozenInventory, Inventory};
+use crate::upkeep::Upkeep;
 
 /// What answers come from.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The store.
-    pub storage: Storage,
-    /// What it holds.
+    /// What was pushed.
     pub inventory: Inventory,
-    /// What is counted.
-    pub metrics: Metrics,
-}
-
-/// Listens on a socket that nobody but its owner may connect to.
-pub fn listen(path: &Path) -> io::Result<UnixListener> {
-    bosh_job::remove_if_there(path)?;
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    Ok(listener)
+    /// What releases brought to this VM.
+    pub frozen: FrozenInventory,
+    /// What keeps it in order.
+    pub upkeep: Upkeep,
 }
 
 /// Answers what comes through it.
 pub async fn serve(listener: UnixListener, context: Context) {
     loop {
         let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+            Ok((stream, _)) if is_root(&stream) => stream,
+            Ok(_) => {
+                tracing::warn!("somebody else than root asked through the admin socket");
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(why = %error, "the admin socket takes no connection");
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -70,14 +63,23 @@ pub async fn serve(listener: UnixListener, context: Context) {
     }
 }
 
+/// Whether root is at the other end, whatever became of the socket's own mode.
+fn is_root(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0)
+}
+
 /// A status, and a document in JSON.
 type Answer = (StatusCode, Vec<u8>);
 
 async fn answer(context: &Context, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let (path, query) = (request.uri().path(), request.uri().query());
     let (status, document) = match (request.method(), path) {
-        (&Method::POST, "/collect-garbage") => collection::answer(context, query).await,
+        (&Method::POST, "/collect-garbage") => upkeep::collect(context, query).await,
+        (&Method::POST, "/retention") => upkeep::retain(context, query).await,
+        (&Method::POST, "/scrub") => upkeep::scrub(context, query).await,
+        (&Method::POST, "/upkeep") => done(&context.upkeep.counts()),
         (&Method::POST, "/catalog") => catalog::answer(context).await,
+        (_, "/health") => (StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
         (method, path) => {
             let what = format!("{method} {path}: no such question");
             error(StatusCode::NOT_FOUND, &what)
@@ -101,10 +103,13 @@ fn error(status: StatusCode, what: &str) -> Answer {
     (status, json!({ "error": what }).to_string().into_bytes())
 }
 
-/// What went wrong with something that the log names, too.
-fn failed(what: &str, why: &io::Error) -> Answer {
-    tracing::error!(%why, "{what} failed");
-    error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string())
+/// What the disk refused, as a document.
+fn failed(why: &io::Error) -> Answer {
+    let status = match why.kind() {
+        io::ErrorKind::ResourceBusy => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    error(status, &why.to_string())
 }
 
 /// A value of a question's query.
@@ -129,6 +134,21 @@ async fn blocking<T: Send + 'static>(
 ) -> io::Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(io::Error::other).flatten()
+}
+
+/// The threads of a command that asks.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut threads = tokio::runtime::Builder::new_current_thread();
+    threads.enable_all().build().context("starting the threads")
+}
+
+/// Waits no longer than this.
+pub async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let answered = tokio::time::timeout(limit, asked).await;
+    answered.with_context(|| format!("no answer within {} s", limit.as_secs()))?
 }
 
 /// Asks the registry that listens on a socket, which answers with a document in JSON.

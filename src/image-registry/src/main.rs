@@ -7,41 +7,29 @@ mod commands;
 mod config;
 mod digest;
 mod document;
+mod frozen;
 mod health;
 mod images;
 mod inventory;
 mod metrics;
 mod names;
 mod page;
+mod process;
+mod retention;
+mod serve;
 mod server;
 mod storage;
+mod upkeep;
 
 use std::path::PathBuf;
-use std::process;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use bosh_job::{Advise as _, ExitCode, LogLevel, exit_code_of, logging, report_error};
+use bosh_job::{LogLevel, exit_code_of, logging, report_error};
 use clap::{Parser, Subcommand};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
-use access::Access;
-use api::Registry;
 use config::Config;
-use images::Images;
-use inventory::Inventory;
-use metrics::Metrics;
+use process::{Job, Sockets};
 use server::Acceptor;
-use storage::Storage;
-
-/// An upload to which nothing comes for so long has been given up.
-const ABANDONED: Duration = Duration::from_hours(24);
-/// How often such uploads are looked for.
-const LOOK: Duration = Duration::from_hours(1);
-/// How long those who are being answered at a stop have for it.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// Keep container images in a registry of one's own
 #[derive(Parser)]
@@ -59,23 +47,47 @@ struct Arguments {
     command: Command,
 }
 
+/// Who serves.
+#[derive(clap::Args)]
+struct AsUser {
+    /// The user that the registry runs as
+    #[arg(long, value_name = "NAME", default_value = "vcap")]
+    user: String,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Serve until SIGTERM
-    Serve,
+    Serve {
+        /// Give up root's rights for this user's, once the ports are open
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// Check the properties, and give the store's directory to the user that serves
+    PreStart(AsUser),
+    /// Serve in the background, and end when the registry answers
+    Start(AsUser),
+    /// Start the registry, say its number, and leave it
+    #[command(hide = true)]
+    Launch(AsUser),
+    /// End the registry: who is being answered has some seconds for it
+    Stop,
+    /// End when clients are answered through the port, with a certificate of `tls.ca`
+    PostStart,
     /// Read the whole store, and name every blob, manifest and tag that is not what it should be
     ///
     /// The registry may serve meanwhile. Exits with 0 if nothing is wrong, and with 4 if anything is damaged or missing.
     Verify,
     /// Free the disk of what no repository has any more, while the registry serves
-    CollectGarbage {
-        /// Leave what was pushed or asked for within this time: a push may be about to refer to it
-        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-        grace: u64,
-        /// Only say how much it would be
-        #[arg(long)]
-        dry_run: bool,
-    },
+    CollectGarbage(commands::Collect),
+    /// Remove the tags and manifests that no rule of property `retention` keeps, and free the disk
+    Retention(commands::Retention),
+    /// Read all blobs again, and set aside those that are damaged, so that they can be pushed again
+    ///
+    /// Exits with 0 if nothing is wrong, and with 4 if anything is damaged or cannot be read.
+    Scrub(commands::Scrub),
+    /// Say, as JSON, what collections, retention and scrubs did since the registry started
+    Upkeep,
     /// List what was pushed: repositories, tags, digests, platforms, sizes, last pulls
     Catalog(commands::Catalog),
     /// Say what is wrong with the configuration, and change nothing
@@ -84,45 +96,17 @@ enum Command {
 
 #[expect(
     clippy::print_stdout,
-    reason = "what was collected is the command's output"
+    reason = "the number is what the launcher is for"
 )]
-fn tell_collected(collected: &serde_json::Value, is_trial: bool) {
-    let verb = if is_trial { "would free" } else { "freed" };
-    let (blobs, links) = (&collected["blobs"], &collected["links"]);
-    println!(
-        "{verb} {} bytes: {blobs} blobs that no repository has, after {links} links that no manifest needs",
-        collected["bytes"]
-    );
+fn tell_number(pid: u32) {
+    println!("{pid}");
 }
 
-#[expect(clippy::print_stdout, reason = "what `verify` found is its output")]
-fn verify(config: &Config) -> anyhow::Result<()> {
-    let storage = Storage::at(&config.store);
-    let verified = storage.verify().context("reading the store")?;
-    for fault in &verified.faults {
-        println!("{fault}");
-    }
-    println!(
-        "{} blobs ({} bytes), {} manifests, {} tags, {} faults",
-        verified.blobs,
-        verified.bytes,
-        verified.manifests,
-        verified.tags,
-        verified.faults.len()
-    );
-    if verified.faults.is_empty() {
-        return Ok(());
-    }
-    Err(anyhow::anyhow!("the store is damaged"))
-        .hint("remove the files of damaged blobs below `blobs`, and push the images again that need what is named above: a client pushes only what is not there; or restore the store from a backup")
-        .exits(ExitCode::VerificationFailed)
-}
-
-fn main() -> process::ExitCode {
+fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     logging::init("image-registry", LogLevel::Info);
     match run(&arguments) {
-        Ok(()) => process::ExitCode::SUCCESS,
+        Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             report_error(&error);
             exit_code_of(&error).into()
@@ -132,75 +116,34 @@ fn main() -> process::ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
-    let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
+    let settings = config.upkeep()?;
     let runtime = || {
         let mut threads = tokio::runtime::Builder::new_multi_thread();
         threads.enable_all().build().context("starting the threads")
     };
-    match arguments.command {
-        Command::CheckConfig => Ok(()),
-        Command::Verify => verify(&config),
-        Command::CollectGarbage { grace, dry_run } => {
-            let flag = if dry_run { "&dry-run" } else { "" };
-            let path = format!("/collect-garbage?grace={grace}{flag}");
-            let collected = runtime()?.block_on(admin::ask(&config.admin_socket, &path))?;
-            let collected = serde_json::from_slice(&collected).context("reading the answer")?;
-            tell_collected(&collected, dry_run);
-            Ok(())
+    let ask = |question: &str| runtime()?.block_on(admin::ask(&config.admin_socket, question));
+    let job = Job::new(&arguments.config, &config);
+    match &arguments.command {
+        Command::CheckConfig => process::check(&config),
+        Command::PreStart(AsUser { user }) => job.prepare(user),
+        Command::Start(AsUser { user }) => job.start(user),
+        Command::Launch(AsUser { user }) => job.launch_and_leave(user).map(tell_number),
+        Command::Stop => job.stop(),
+        Command::PostStart => runtime()?.block_on(process::answers(&config)),
+        Command::Verify => commands::verify(&config),
+        Command::CollectGarbage(collect) => collect.tell(&ask(&collect.question())?),
+        Command::Retention(retention) => retention.tell(&ask(&retention.question())?),
+        Command::Scrub(scrub) => commands::Scrub::tell(&ask(&scrub.question())?),
+        Command::Upkeep => commands::tell_upkeep(&ask("/upkeep")?),
+        Command::Catalog(catalog) => catalog.tell(&ask(commands::Catalog::QUESTION)?),
+        Command::Serve { user } => {
+            let acceptor = config.tls.as_ref().map(Acceptor::new).transpose()?;
+            let sockets = Sockets::bind(&config)?;
+            process::raise_file_limit()?;
+            if let Some(user) = user {
+                process::become_user(user)?;
+            }
+            runtime()?.block_on(serve::serve(config, acceptor, sockets, settings))
         }
-        Command::Catalog(ref catalog) => {
-            let asked = admin::ask(&config.admin_socket, commands::Catalog::QUESTION);
-            catalog.tell(&runtime()?.block_on(asked)?)
-        }
-        Command::Serve => runtime()?.block_on(serve(config, acceptor)),
     }
-}
-
-/// Forgets uploads that were given up, at the start and every hour.
-async fn forget_abandoned(storage: Storage) {
-    loop {
-        let storage = storage.clone();
-        let forgotten = tokio::task::spawn_blocking(move || storage.forget_abandoned(ABANDONED));
-        match forgotten.await.map_err(std::io::Error::other).flatten() {
-            Ok(0) => {}
-            Ok(uploads) => tracing::info!(uploads, "uploads that were given up are forgotten"),
-            Err(error) => tracing::warn!(why = %error, "uploads that were given up stay"),
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-async fn serve(config: Config, acceptor: Option<Acceptor>) -> anyhow::Result<()> {
-    let storage = Storage::open(&config.store).context("opening the store")?;
-    let access = Access::new(config.users, config.anonymous);
-    tokio::spawn(forget_abandoned(storage.clone()));
-    let socket = admin::listen(&config.admin_socket)
-        .with_context(|| format!("listening on {}", config.admin_socket.display()))?;
-    let (inventory, metrics) = (
-        Inventory::new(storage.clone()),
-        Metrics::new(storage.clone()),
-    );
-    let context = admin::Context {
-        storage: storage.clone(),
-        inventory: inventory.clone(),
-        metrics: metrics.clone(),
-    };
-    tokio::spawn(admin::serve(socket, context));
-    let page = page::Sources::new(inventory, storage.clone());
-    let registry = Arc::new(Registry::new(Images::new(storage), access, metrics, page));
-    let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("listening on {}", config.listen))?;
-    let address = listener.local_addr().context("asking for the address")?;
-    tracing::info!(%address, tls = acceptor.is_some(), "serving");
-    let end = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("ending");
-    };
-    server::serve(listener, acceptor, registry, end, GRACE).await
 }

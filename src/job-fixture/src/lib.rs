@@ -24,7 +24,7 @@ pub fn defaults() -> Map<String, Value> {
     defaults
 }
 
-/// The whole configuration, as `config.json` has it when a manifest sets no property.
+/// The whole configuration, as `config.json` has it when a manifest sets no property, and no job provides a link.
 #[must_use]
 pub fn rendered() -> Value {
     json!({
@@ -33,6 +33,7 @@ pub fn rendered() -> Value {
             "deployment": "containers", "bootstrap": true, "persistent_disk": 0
         },
         "properties": defaults(),
+        "links": {"registry": null},
     })
 }
 

@@ -35,6 +35,16 @@ impl RegistryAddress {
         &self.0
     }
 
+    /// The IP address in it, if its host is one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        let host = match self.0.strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?.0,
+            None => self.0.split_once(':').map_or(&*self.0, |(host, _)| host),
+        };
+        host.parse().ok()
+    }
+
     /// Whether it is Docker Hub.
     #[must_use]
     pub fn is_hub(&self) -> bool {

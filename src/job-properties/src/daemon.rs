@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::links::Links;
 use super::properties::Properties;
 use super::proxies::{self, Proxies};
 use super::registries::{self, Registries};
+use super::registry_link::LinkedRegistry;
 use super::setting_value::SettingValue;
 use super::values::{boolean, kind};
 use super::{Listen, LogLevel, Networks, bind, engine_options, level, network, tls};
@@ -17,7 +19,7 @@ use bosh_job::{Problem, Problems};
 pub struct Daemon {
     /// `bind`: a TCP socket beside the UNIX socket.
     pub listen: Option<Listen>,
-    /// `registries`, `insecure-registries`, `registry_mirrors`: how registries are reached.
+    /// `registries`, `insecure-registries`, `registry_mirrors`, link `registry`: how registries are reached.
     pub registries: Registries,
     /// `env.*_proxy`: how the internet is reached.
     pub proxies: Proxies,
@@ -42,7 +44,11 @@ pub enum ImageStore {
     Graphdriver,
 }
 
-pub(super) fn parse(properties: &Properties, ip: Option<&str>) -> Result<Daemon, Problems> {
+pub(super) fn parse(
+    properties: &Properties,
+    links: &Links,
+    ip: Option<&str>,
+) -> Result<Daemon, Problems> {
     let mut problems = Problems::default();
     let address = problems.note(bind::address(&properties.bind));
     let waived = problems.note(boolean("bind_without_tls", &properties.bind_without_tls));
@@ -58,8 +64,10 @@ pub(super) fn parse(properties: &Properties, ip: Option<&str>) -> Result<Daemon,
         // nothing to listen on, or what is wrong has been noted
         _ => None,
     };
-    let registries = problems.note_all(registries::parse(properties));
-    let proxies = problems.note_all(proxies::parse(properties, ip));
+    let registries = problems.note_all(registries::parse(properties, links));
+    let linked = registries.as_ref().and_then(Registries::linked);
+    let linked = linked.into_iter().flat_map(LinkedRegistry::hosts);
+    let proxies = problems.note_all(proxies::parse(properties, ip.into_iter().chain(linked)));
     let image_store = problems.note(image_store(&properties.image_store));
     let networks = problems.note_all(network::parse(properties));
     let log_level = problems.note(level::parse(&properties.log_level));

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::address::{RegistryAddress, is_host_and_port, is_network};
 use super::values::kind;
 use bosh_job::Problem;
+use vm_networks::Cidr;
 
 /// A registry that is reached without TLS, or whose certificate is not checked: host, host:port, or a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,14 @@ impl InsecureRegistry {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether dockerd does not hold a registry to TLS because of it. A name's addresses, which dockerd looks up for networks,
+    /// are not known here.
+    pub(super) fn covers(&self, registry: &RegistryAddress) -> bool {
+        let network: Option<Cidr> = self.0.parse().ok();
+        let in_network = || Some(network?.contains(&Cidr::host(registry.ip()?)));
+        self.0 == registry.as_str() || in_network().unwrap_or_default()
     }
 
     pub(super) fn parse(place: &str, value: &Value) -> Result<Self, Problem> {

@@ -1,6 +1,7 @@
 //! The job's configuration, as its template rendered it.
 //!
-//! `config.json` is `{"instance": {…}, "properties": {…}}` and has every property of the job spec, null when unset.
+//! `config.json` is `{"instance": {…}, "properties": {…}, "links": {…}}` and has every property and every link of the job spec, null
+//! when unset.
 //! It is read in two steps. The first is strict on the shape: an unknown or a missing property means that template
 //! and program are of different releases. The second parses values, one section at a time, and says all that is
 //! wrong with a section at once. Sections are apart because a bad recipe must not keep dockerd from starting, nor a
@@ -20,11 +21,13 @@ mod engine_options;
 mod import;
 mod insecure_registry;
 mod level;
+mod links;
 mod log_driver;
 mod network;
 mod properties;
 mod proxies;
 mod registries;
+mod registry_link;
 mod resolvers;
 mod service_logs;
 mod setting_value;
@@ -46,7 +49,8 @@ pub use daemon_settings::{
 pub use insecure_registry::InsecureRegistry;
 pub use network::Networks;
 pub use proxies::Proxies;
-pub use registries::{Login, Registries};
+pub use registries::{Login, Mirror, Registries};
+pub use registry_link::{ClientCertificate, LinkedRegistry};
 pub use service_logs::ServiceLogs;
 pub use setting_value::{SettingValue, Ulimit};
 pub use shape::ConfigError;
@@ -56,6 +60,7 @@ pub use values::kind;
 pub use volumes::VolumePolicy;
 
 use bosh_job::Problems;
+use links::Links;
 use properties::Properties;
 
 /// The whole configuration of the job `docker`.
@@ -68,6 +73,7 @@ pub struct JobConfig {
     /// SHA-256 of the whole, in hexadecimal: another one is another deploy's.
     pub digest: String,
     properties: Properties,
+    links: Links,
 }
 
 /// What BOSH says about the instance (`spec` in a job template).
@@ -145,7 +151,7 @@ impl JobConfig {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn daemon(&self) -> Result<Daemon, Problems> {
-        daemon::parse(&self.properties, self.instance.ip.as_deref())
+        daemon::parse(&self.properties, &self.links, self.instance.ip.as_deref())
     }
 
     /// How dockerd makes networks for containers; it is a part of [`Self::daemon`], too.

@@ -37,6 +37,8 @@ pub(super) struct Properties {
     pub registries: Value,
     pub registry_ca_cert: Value,
     pub registry_mirrors: Value,
+    #[serde(deserialize_with = "RegistryClient::read")]
+    pub registry_client: RegistryClient,
     #[serde(deserialize_with = "Env::read")]
     pub env: Env,
     pub container_proxies: Value,
@@ -73,6 +75,13 @@ pub(super) struct Env {
     pub http: Value,
     pub https: Value,
     pub no_proxy: Value,
+}
+
+/// `registry_client.certificate`, `registry_client.private_key`, `registry_client.host`.
+pub(super) struct RegistryClient {
+    pub certificate: Value,
+    pub private_key: Value,
+    pub host: Value,
 }
 
 /// `vm.max_map_count`.
@@ -126,6 +135,18 @@ impl Env {
             http,
             https,
             no_proxy,
+        })
+    }
+}
+
+impl RegistryClient {
+    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let names = ["certificate", "private_key", "host"];
+        let [certificate, private_key, host] = nested("registry_client", from, names)?;
+        Ok(Self {
+            certificate,
+            private_key,
+            host,
         })
     }
 }

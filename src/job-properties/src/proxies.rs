@@ -24,7 +24,11 @@ pub struct Proxies {
     pub for_containers: bool,
 }
 
-pub(super) fn parse(properties: &Properties, ip: Option<&str>) -> Result<Proxies, Problems> {
+/// `known` are hosts that are never asked for through a proxy either: the instance's own address, and the site's own registry.
+pub(super) fn parse<'a>(
+    properties: &Properties,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Result<Proxies, Problems> {
     let mut problems = Problems::default();
     let mut proxy = |property: &str, value: &Value| {
         if is_unset(value) {
@@ -48,7 +52,7 @@ pub(super) fn parse(properties: &Properties, ip: Option<&str>) -> Result<Proxies
             http,
             https,
             direct: if is_set {
-                all_direct(&direct, ip)
+                all_direct(&direct, known)
             } else {
                 String::new()
             },
@@ -86,9 +90,9 @@ fn no_proxy(value: &Value) -> Result<Vec<&str>, Problem> {
     Ok(hosts)
 }
 
-fn all_direct(hosts: &[&str], ip: Option<&str>) -> String {
-    let mut all = hosts.to_vec();
-    for host in ALWAYS_DIRECT.into_iter().chain(ip) {
+fn all_direct<'a>(hosts: &[&str], known: impl IntoIterator<Item = &'a str>) -> String {
+    let mut all: Vec<&str> = hosts.to_vec();
+    for host in ALWAYS_DIRECT.into_iter().chain(known) {
         if !all.contains(&host) {
             all.push(host);
         }

@@ -1,16 +1,21 @@
-//! Properties `registries`, `registry_ca_cert`, `insecure-registries` and `registry_mirrors`: how dockerd reaches registries,
-//! and who it says it is.
+//! Properties `registries`, `registry_ca_cert`, `insecure-registries` and `registry_mirrors`, and link `registry`: how dockerd
+//! reaches registries, and who it says it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::address::RegistryAddress;
 use super::insecure_registry::InsecureRegistry;
+use super::links::Links;
 use super::properties::Properties;
-use super::values::{boolean, elements, is_unset, kind};
-use super::{tls, url};
+use super::registry_link::{self, ClientCertificate, LinkedRegistry};
+use super::url;
+use super::values::{boolean, elements};
 use bosh_job::{Problem, Problems, Secret};
+use fields::{address, certificate, login, map};
+
+mod fields;
 
 const FIELDS: [&str; 5] = ["address", "username", "password", "ca_cert", "insecure"];
 /// The containerd image store looks for the authority of Docker Hub's mirrors under the name of Docker Hub
@@ -24,6 +29,7 @@ pub struct Registries {
     authorities: BTreeMap<RegistryAddress, BTreeSet<String>>,
     insecure: Vec<InsecureRegistry>,
     mirrors: Vec<Mirror>,
+    linked: Option<LinkedRegistry>,
 }
 
 /// Who the engine's users are to a registry.
@@ -35,11 +41,13 @@ pub struct Login {
     pub password: Secret,
 }
 
-/// A mirror of Docker Hub.
+/// A registry that is asked for images of another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mirror {
-    url: String,
-    address: RegistryAddress,
+pub struct Mirror {
+    /// Where, perhaps with a path.
+    pub url: String,
+    /// The host of that.
+    pub address: RegistryAddress,
 }
 
 impl Registries {
@@ -60,10 +68,38 @@ impl Registries {
                 by_name.entry(name).or_default().extend(certificates);
             }
         }
+        if let Some(linked) = &self.linked
+            && let Some(authority) = linked.authority()
+        {
+            for address in linked.addresses() {
+                let name = address.as_str().to_owned();
+                by_name.entry(name).or_default().insert(authority);
+            }
+        }
         by_name
             .into_iter()
             .map(|(name, certificates)| (name, certificates.into_iter().collect()))
             .collect()
+    }
+
+    /// What this VM shows registries, by the name under which dockerd looks for it.
+    #[must_use]
+    pub fn client_certificates(&self) -> BTreeMap<String, &ClientCertificate> {
+        let client = self
+            .linked
+            .as_ref()
+            .and_then(|linked| Some((linked, linked.client()?)));
+        let named = client.into_iter().flat_map(|(linked, client)| {
+            let addresses = linked.addresses().into_iter();
+            addresses.map(move |address| (address.as_str().to_owned(), client))
+        });
+        named.collect()
+    }
+
+    /// The site's own registry.
+    #[must_use]
+    pub fn linked(&self) -> Option<&LinkedRegistry> {
+        self.linked.as_ref()
     }
 
     /// What dockerd takes as insecure.
@@ -72,17 +108,51 @@ impl Registries {
         &self.insecure
     }
 
+    /// Whether dockerd does not hold it to TLS.
+    #[must_use]
+    pub fn is_insecure(&self, address: &RegistryAddress) -> bool {
+        self.insecure.iter().any(|entry| entry.covers(address))
+    }
+
+    /// Registries whose images others are asked for first, with those in their order. Without a link that is Docker Hub alone.
+    #[must_use]
+    pub fn mirrored(&self) -> BTreeMap<RegistryAddress, Vec<Mirror>> {
+        let mut mirrored: BTreeMap<_, Vec<Mirror>> = BTreeMap::new();
+        if let Some(linked) = &self.linked
+            && let Some(address) = linked.addresses().into_iter().next()
+        {
+            for host in linked.mirrored() {
+                let mirror = Mirror {
+                    url: linked.url(),
+                    address: address.clone(),
+                };
+                mirrored.entry(host.clone()).or_default().push(mirror);
+            }
+        }
+        for mirror in &self.mirrors {
+            if let Some(hub) = RegistryAddress::parse(NAME_OF_MIRRORS) {
+                let of_hub = mirrored.entry(hub).or_default();
+                if of_hub.iter().all(|other| other.url != mirror.url) {
+                    of_hub.push(mirror.clone());
+                }
+            }
+        }
+        mirrored
+    }
+
     /// URLs of the mirrors of Docker Hub.
     #[must_use]
-    pub fn mirrors(&self) -> Vec<&str> {
-        self.mirrors
-            .iter()
-            .map(|mirror| mirror.url.as_str())
-            .collect()
+    pub fn mirrors(&self) -> Vec<String> {
+        let of_hub = self
+            .mirrored()
+            .into_iter()
+            .find(|(address, _)| address.is_hub());
+        let of_hub = of_hub.into_iter().flat_map(|(_, mirrors)| mirrors);
+        of_hub.map(|mirror| mirror.url).collect()
     }
 }
 
-pub(super) fn parse(properties: &Properties) -> Result<Registries, Problems> {
+pub(super) fn parse(properties: &Properties, links: &Links) -> Result<Registries, Problems> {
     let mut problems = Problems::default();
     let mut found = Registries::default();
     for (property, value) in [
@@ -106,6 +176,19 @@ pub(super) fn parse(properties: &Properties) -> Result<Registries, Problems> {
     let mirrors = problems.note(elements("registry_mirrors", &properties.registry_mirrors));
     for (place, entry) in mirrors.unwrap_or_default() {
         found.mirrors.extend(problems.note(mirror(&place, entry)));
+    }
+    let linked = registry_link::parse(links.registry.as_ref(), &properties.registry_client);
+    found.linked = problems.note_all(linked).flatten();
+    if let Some(linked) = &found.linked {
+        let insecure = linked.addresses().into_iter();
+        for address in insecure.filter(|address| found.is_insecure(address)) {
+            let what = format!(
+                "{} is the registry of link `registry`, and insecure, so that it would be shown no client certificate",
+                address.as_str()
+            );
+            let problem = Problem::new("insecure-registries", what);
+            problems.push(problem.hint("take it away; the link brings the registry's authority"));
+        }
     }
     for address in found.authorities.keys() {
         if found.insecure.contains(&InsecureRegistry::from(address)) {
@@ -182,97 +265,6 @@ impl Registries {
             None => {}
         }
         problems.into_result(Some(()))
-    }
-}
-
-fn map<'a>(
-    place: &str,
-    entry: &'a Value,
-    known: &[&str],
-) -> Result<&'a Map<String, Value>, Problems> {
-    let Value::Object(fields) = entry else {
-        let what = format!("must be a map with {}, and is {}", list(known), kind(entry));
-        return Err(Problem::new(place, what).into());
-    };
-    let mut problems = Problems::default();
-    for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-        let what = format!("is unknown; an entry has {}", list(known));
-        problems.push(Problem::new(format!("{place}.{name}"), what));
-    }
-    problems.into_result(Some(fields))
-}
-
-fn list(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn address(
-    place: &str,
-    name: &str,
-    fields: &Map<String, Value>,
-) -> Result<RegistryAddress, Problem> {
-    let value = fields.get(name).unwrap_or(&Value::Null);
-    let wrong = |what: String| {
-        // it may hold a password where somebody wrote a whole URL
-        Problem::new(format!("{place}.{name}"), what)
-            .hint("write it as references have it: registry.example:5000, or docker.io")
-    };
-    let text = value
-        .as_str()
-        .ok_or_else(|| wrong(format!("must be host or host:port, and is {}", kind(value))))?;
-    RegistryAddress::parse(text.trim())
-        .ok_or_else(|| wrong("must be host or host:port, without scheme, user or path".to_owned()))
-}
-
-fn login(place: &str, fields: &Map<String, Value>) -> Result<Option<Login>, Problems> {
-    let mut problems = Problems::default();
-    let mut text = |name: &str| match fields.get(name) {
-        None | Some(Value::Null) => Some(None),
-        Some(Value::String(text)) if text.is_empty() => Some(None),
-        Some(Value::String(text)) => Some(Some(text.clone())),
-        Some(other) => {
-            let what = format!("must be a string, and is {}; quote a number", kind(other));
-            problems.push(Problem::new(format!("{place}.{name}"), what));
-            None
-        }
-    };
-    let (username, password) = (text("username"), text("password"));
-    let login = match (username, password) {
-        (Some(Some(username)), Some(Some(password))) => {
-            if username.contains(':') {
-                let what = "holds a colon, which ends the name in a login of HTTP";
-                problems.push(Problem::new(format!("{place}.username"), what));
-            }
-            Some(Some(Login {
-                username,
-                password: Secret::new(password),
-            }))
-        }
-        (Some(None), Some(None)) => Some(None),
-        (Some(None), Some(Some(_))) => {
-            let what = "is missing, while `password` is set";
-            problems.push(Problem::new(format!("{place}.username"), what));
-            None
-        }
-        (Some(Some(_)), Some(None)) => {
-            let what = "is missing, while `username` is set";
-            problems.push(Problem::new(format!("{place}.password"), what));
-            None
-        }
-        _ => None,
-    };
-    problems.into_result(login)
-}
-
-fn certificate(place: &str, fields: &Map<String, Value>) -> Result<Option<String>, Problem> {
-    match fields.get("ca_cert") {
-        None => Ok(None),
-        Some(value) if is_unset(value) => Ok(None),
-        Some(value) => tls::certificate(&format!("{place}.ca_cert"), value).map(Some),
     }
 }
 

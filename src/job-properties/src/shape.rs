@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use vm_networks::own_address;
 
 use super::JobConfig;
+use super::links::Links;
 use super::properties::Properties;
 
 /// Why `config.json` could not be read at all.
@@ -83,6 +84,8 @@ impl JobConfig {
             .map_err(|error| format!("`instance`: {error}"))?;
         let mut properties = Properties::from_value(section("properties")?)
             .map_err(|error| format!("`properties`: {error}"))?;
+        let links =
+            Links::from_value(section("links")?).map_err(|error| format!("`links`: {error}"))?;
         if let Some(unknown) = sections.keys().next() {
             return Err(format!("`{unknown}` is unknown"));
         }
@@ -91,6 +94,7 @@ impl JobConfig {
             digest,
             recipe: properties.take_recipe(),
             properties,
+            links,
         })
     }
 }

@@ -16,6 +16,7 @@ pub struct TlsMaterial {
     pub key: Secret,
 }
 
+const KEY: &str = "a private key without passphrase";
 const NAMES: [&str; 3] = ["tls_cacert", "tls_cert", "tls_key"];
 
 /// The material, or none when no property is set.
@@ -60,12 +61,7 @@ pub(super) fn parse(
     };
     let cacert = material("tls_cacert", cacert, is_certificate, "a certificate");
     let cert = material("tls_cert", cert, is_certificate, "a certificate");
-    let key = material(
-        "tls_key",
-        key,
-        is_private_key,
-        "a private key without passphrase",
-    );
+    let key = material("tls_key", key, is_private_key, KEY);
     let all = (|| {
         Some(TlsMaterial {
             cacert: cacert?,
@@ -87,6 +83,11 @@ fn is_private_key(label: &str) -> bool {
 /// Certificates in PEM.
 pub(super) fn certificate(name: &str, value: &Value) -> Result<String, Problem> {
     pem(name, value, is_certificate, "a certificate").map(|pem| pem.reveal().to_owned())
+}
+
+/// A private key in PEM.
+pub(super) fn private_key(name: &str, value: &Value) -> Result<Secret, Problem> {
+    pem(name, value, is_private_key, KEY)
 }
 
 /// A PEM text with at least one block of the right label, every block whole (RFC 7468).

@@ -36,6 +36,21 @@ pub struct Registry {
 
 impl Registry {
     pub fn start(port: u16, certificate: Certificate, with_account: bool) -> Self {
+        Self::start_for(port, certificate, with_account, None)
+    }
+
+    /// One that lets in those alone who show this certificate.
+    #[allow(dead_code, reason = "not every test has such a registry")]
+    pub fn start_for_client(port: u16, client: &str) -> Self {
+        Self::start_for(port, Certificate::Signed, false, Some(client))
+    }
+
+    fn start_for(
+        port: u16,
+        certificate: Certificate,
+        with_account: bool,
+        client: Option<&str>,
+    ) -> Self {
         let Some(program) = std::env::var_os("CONTAINERS_TEST_REGISTRY").map(PathBuf::from) else {
             panic!(
                 "CONTAINERS_TEST_REGISTRY is not set: it must name the program docker-registry to test with"
@@ -64,6 +79,11 @@ impl Registry {
             let (cert, key) = (path("cert.pem"), path("key.pem"));
             let (cert, key) = (cert.display(), key.display());
             write!(text, "  tls:\n    certificate: {cert}\n    key: {key}\n").unwrap();
+            if let Some(client) = client {
+                std::fs::write(path("client.pem"), client).unwrap();
+                let file = path("client.pem");
+                write!(text, "    clientcas:\n      - {}\n", file.display()).unwrap();
+            }
         }
         if with_account {
             std::fs::write(path("htpasswd"), ACCOUNT).unwrap();

@@ -79,6 +79,7 @@ pub struct Access {
 impl Access {
     /// With these logins; anyone who has none may do what `anonymous` grants.
     pub fn new(users: Vec<User>, anonymous: Vec<Grant>) -> Self {
+        let passwords = Passwords::of(users.iter().filter_map(|user| user.password.as_ref()));
         let users = users.into_iter().map(|user| {
             let identity = Identity {
                 name: Some(user.name.clone()),
@@ -92,7 +93,7 @@ impl Access {
                 name: None,
                 grants: anonymous.into(),
             },
-            passwords: Passwords::default(),
+            passwords,
             guessing: Guessing::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! `catalog`: what was pushed, as rows.
+//! `catalog`: what was pushed, and what releases brought to this VM, as rows.
 
 use serde::Serialize;
 
@@ -13,15 +13,16 @@ struct Catalog<'a> {
 
 /// Lists it.
 pub async fn answer(context: &Context) -> Answer {
-    let inventory = context.inventory.clone();
+    let (inventory, frozen) = (context.inventory.clone(), context.frozen.clone());
     let listed = blocking(move || {
-        let contents = inventory.all()?;
+        let contents = frozen.add_to(inventory.all()?)?;
         Ok(done(&Catalog {
             repositories: contents.iter().map(Content::summary).collect(),
             images: contents.iter().flat_map(Content::rows).collect(),
         }))
     });
-    listed
-        .await
-        .unwrap_or_else(|error| failed("the catalog", &error))
+    listed.await.unwrap_or_else(|error| {
+        tracing::error!(why = %error, "the catalog failed");
+        failed(&error)
+    })
 }

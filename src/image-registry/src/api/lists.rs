@@ -1,5 +1,7 @@
 //! Lists: the tags of a repository, the repositories, and the manifests that name another one.
 
+use std::collections::BTreeSet;
+
 use hyper::header::{HeaderName, LINK};
 use hyper::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
@@ -12,8 +14,9 @@ use super::{Registry, blocking};
 use crate::access::{Identity, Right};
 use crate::digest::Digest;
 use crate::document::Document;
-use crate::names::{ManifestReference, Repository};
-use crate::storage::Storage;
+use crate::images::Name;
+use crate::names::{ManifestReference, Repository, Tag};
+use crate::storage::StoredManifest;
 
 /// Entries of one answer; more are behind its `Link`.
 const MOST: usize = 10_000;
@@ -32,9 +35,17 @@ pub async fn tags(registry: &Registry, repository: Repository, uri: &Uri) -> Out
         let is_there = storage.has_repository(&asked);
         is_there.then(|| storage.tags(&asked)).transpose()
     });
-    let tags = found.await?.ok_or_else(|| {
-        ApiError::name_unknown("there is no such repository: nothing was ever pushed to it")
-    })?;
+    let found = found.await?;
+    let frozen = registry.images.frozen();
+    let frozen = frozen
+        .resolve(&repository)
+        .and_then(|name| frozen.tags(&name));
+    if found.is_none() && frozen.is_none() {
+        return Err(ApiError::name_unknown(
+            "there is no such repository: nothing was ever pushed to it",
+        ));
+    }
+    let tags: BTreeSet<Tag> = found.into_iter().chain(frozen).flatten().collect();
     let all = tags.iter().map(|tag| tag.as_str().to_owned()).collect();
     let (listed, has_more) = page.of(all);
     let path = format!("/v2/{repository}/tags/list?n={}", page.count);
@@ -54,7 +65,13 @@ pub async fn catalog(registry: &Registry, identity: &Identity, uri: &Uri) -> Out
     let query = Query::of(uri);
     let page = query.page(MOST)?;
     let storage = registry.storage.clone();
-    let all = blocking(move || storage.repositories()).await?;
+    let mut all: BTreeSet<Repository> = registry
+        .images
+        .frozen()
+        .repositories()
+        .into_iter()
+        .collect();
+    all.extend(blocking(move || storage.repositories()).await?);
     let mut names: Vec<String> = Vec::new();
     for repository in &all {
         if identity.may(Right::Pull, repository) {
@@ -83,7 +100,11 @@ pub async fn referrers(
     let page = query.page(MOST_REFERRERS)?;
     let storage = registry.storage.clone();
     let (asked, about) = (repository.clone(), subject.clone());
-    let all = blocking(move || storage.referrers(&asked, &about)).await?;
+    let frozen = registry.images.frozen();
+    let mut all = frozen
+        .resolve(&repository)
+        .map_or_else(BTreeSet::new, |name| frozen.referrers(&name, &subject));
+    all.extend(blocking(move || storage.referrers(&asked, &about)).await?);
     let all = all.iter().map(ToString::to_string).collect();
     let (listed, has_more) = page.of(all);
     let mut path = format!("/v2/{repository}/referrers/{subject}?n={}", page.count);
@@ -94,36 +115,24 @@ pub async fn referrers(
         path = format!("{path}&artifactType={encoded}");
     }
     let answer = linked(answer, &path, listed.last().filter(|_| has_more));
-    let storage = registry.storage.clone();
-    let manifests = blocking(move || {
-        let entries = listed.iter().filter_map(|name| {
-            let digest = name.parse().ok()?;
-            descriptor(&storage, &repository, digest, wanted.as_deref()).transpose()
-        });
-        entries.collect::<std::io::Result<Vec<Value>>>()
-    });
-    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests.await?});
+    let name = Name::Own(repository);
+    let mut manifests = Vec::new();
+    for digest in listed.iter().filter_map(|digest| digest.parse().ok()) {
+        let reference = ManifestReference::Digest(digest);
+        let found = registry.images.manifest(&name, &reference).await?;
+        manifests.extend(found.and_then(|manifest| descriptor(&manifest, wanted.as_deref())));
+    }
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
     Ok(answer.json(INDEX, &index))
 }
 
-/// How a list of referrers has a manifest, if it is there and of the wanted type.
-fn descriptor(
-    storage: &Storage,
-    repository: &Repository,
-    digest: Digest,
-    wanted: Option<&str>,
-) -> std::io::Result<Option<Value>> {
-    let found = storage.manifest(repository, &ManifestReference::Digest(digest))?;
-    let Some(manifest) = found else {
-        return Ok(None);
-    };
+/// How a list of referrers has a manifest, if it is of the wanted type.
+fn descriptor(manifest: &StoredManifest, wanted: Option<&str>) -> Option<Value> {
     // it was read when it was pushed
-    let Ok(document) = serde_json::from_slice::<Document>(&manifest.bytes) else {
-        return Ok(None);
-    };
+    let document: Document = serde_json::from_slice(&manifest.bytes).ok()?;
     let artifact_type = document.artifact_type();
     if wanted.is_some_and(|wanted| artifact_type != Some(wanted)) {
-        return Ok(None);
+        return None;
     }
     let mut entry = Map::new();
     entry.insert("mediaType".to_owned(), json!(manifest.media_type));
@@ -135,7 +144,7 @@ fn descriptor(
     if let Some(annotations) = &document.annotations {
         entry.insert("annotations".to_owned(), json!(annotations));
     }
-    Ok(Some(Value::Object(entry)))
+    Some(Value::Object(entry))
 }
 
 fn linked(answer: Answer, path: &str, last: Option<&String>) -> Answer {

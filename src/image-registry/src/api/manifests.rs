@@ -130,7 +130,8 @@ pub async fn put(
     let header = header.as_ref().and_then(|value| value.to_str().ok());
     let media_type = media_type(&document, header)?;
     let subject = subject(&document)?;
-    let blobs: Vec<Digest> = document.blobs().collect();
+    let children = document.children().map(|(digest, _)| digest);
+    let named: Vec<Digest> = document.blobs().chain(children).collect();
     let mut tags = asked_tags(&query)?;
     let digest = match reference {
         ManifestReference::Digest(digest) => {
@@ -165,7 +166,7 @@ pub async fn put(
             media_type: &media_type,
             tags: &tags,
             subject: subject.as_ref(),
-            blobs: &blobs,
+            named: &named,
         };
         storage.put_manifest(&repository, &manifest)
     })

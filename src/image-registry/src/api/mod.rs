@@ -6,6 +6,7 @@ mod body;
 mod error;
 mod lists;
 mod manifests;
+mod mirrored;
 mod open_uploads;
 mod operations;
 mod query;
@@ -23,7 +24,7 @@ use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response};
 
 pub use answer::Answer;
-pub use body::{Body, empty, full};
+pub use body::{Body, empty, full, while_answered};
 pub use error::{ApiError, Outcome};
 use open_uploads::OpenUploads;
 use query::Query;
@@ -153,14 +154,23 @@ impl Registry {
             Route::In(repository, resource) => (repository, resource),
         };
         let query = Query::of(request.uri());
-        let name = Name::of(repository, query.get("ns"));
-        let name = name.ok_or_else(|| {
+        let images = &self.images;
+        let name = images.name(repository, query.get("ns"), right, &identity);
+        let name = name.await?.ok_or_else(|| {
             ApiError::name_unknown("the registry that ns names is none whose images are here")
         })?;
+        let name = self.granted(name, right, &identity);
         if let Some(right) = right
             && !identity.may(right, name.repository())
         {
             return Err(refused(&identity, right));
+        }
+        let is_write = right.is_some_and(|right| right != Right::Pull);
+        if let Some(source) = self.frozen_source(&name).filter(|_| is_write) {
+            return Err(ApiError::denied(format!(
+                "images of this repository are frozen: {} on the registry's VM brings them, and only a release with others changes them",
+                source.display()
+            )));
         }
         match (resource, request.method()) {
             (Resource::Manifest(reference), &Method::GET) => {
@@ -174,10 +184,34 @@ impl Registry {
                 blobs::get(self, &name, digest, &request).await
             }
             (resource, _) => {
-                let Name::Own(repository) = name;
+                let frozen = self.images.frozen_repository(&name);
+                let repository = match (name, frozen) {
+                    (Name::Own(repository), _) | (Name::Mirrored(_), Some(repository)) => {
+                        repository
+                    }
+                    (name, None) => {
+                        return mirrored::answer(&name, &resource, request.method());
+                    }
+                };
                 self.own(repository, resource, &identity, request).await
             }
         }
+    }
+
+    /// The name by which a login may pull: a right to a frozen image's whole name holds for those who leave the registry out.
+    fn granted(&self, name: Name, right: Option<Right>, identity: &Identity) -> Name {
+        if right != Some(Right::Pull) || identity.may(Right::Pull, name.repository()) {
+            return name;
+        }
+        let whole = self.images.frozen_repository(&name);
+        let granted = whole.filter(|whole| identity.may(Right::Pull, whole));
+        granted.map_or(name, Name::Own)
+    }
+
+    /// The package that brought images of a repository.
+    fn frozen_source(&self, name: &Name) -> Option<std::path::PathBuf> {
+        let repository = self.images.frozen_repository(name)?;
+        self.images.frozen().source(&repository)
     }
 
     /// Answers what is asked of a repository that is this registry's own.

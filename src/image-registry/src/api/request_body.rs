@@ -1,17 +1,23 @@
 //! Bodies of requests, which come at the client's pace.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
+use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
 
 /// Bytes of a request that are written to the store at a time.
-const WRITTEN: usize = 1 << 20;
-/// How long a client may send nothing.
-const SILENCE: Duration = Duration::from_mins(1);
+const WRITTEN: usize = 128 << 10;
+/// Bytes that come at a time at most.
+const FRAME: usize = 64 << 10;
+/// A client has to send so much …
+const LEAST: usize = 64 << 10;
+/// … or all that is left within this time, or it is given up.
+const WITHIN: Duration = Duration::from_mins(1);
 
 /// The whole body of a request, if it is no longer than this.
 pub async fn read_short(body: Incoming, longest: usize) -> Result<Bytes, ApiError> {
@@ -29,24 +35,27 @@ pub async fn read_short(body: Incoming, longest: usize) -> Result<Bytes, ApiErro
 }
 
 /// The body of a request in pieces that are worth writing.
-pub struct Pieces {
-    body: Incoming,
+pub struct Pieces<B = Incoming> {
+    body: B,
     ended: bool,
 }
 
-impl Pieces {
+impl<B: Body<Data = Bytes, Error: fmt::Display> + Unpin> Pieces<B> {
     /// From its start.
-    pub fn new(body: Incoming) -> Self {
+    pub fn new(body: B) -> Self {
         Self { body, ended: false }
     }
 
     /// The next piece; nothing at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        let mut piece = BytesMut::new();
+        let left = usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut piece = BytesMut::with_capacity(left.min(WRITTEN + FRAME));
+        let (mut deadline, mut wanted) = (Instant::now() + WITHIN, LEAST);
         while !self.ended && piece.len() < WRITTEN {
-            let frame = tokio::time::timeout(SILENCE, self.body.frame());
+            let frame = timeout_at(deadline, self.body.frame());
             let frame = frame.await.map_err(|_| {
-                ApiError::too_slow(format!("nothing came for {} s", SILENCE.as_secs()))
+                let within = WITHIN.as_secs();
+                ApiError::too_slow(format!("less than {LEAST} bytes came within {within} s"))
             })?;
             match frame {
                 None => self.ended = true,
@@ -61,7 +70,73 @@ impl Pieces {
                     }
                 }
             }
+            if piece.len() >= wanted {
+                (deadline, wanted) = (Instant::now() + WITHIN, piece.len() + LEAST);
+            }
         }
         Ok((!piece.is_empty()).then(|| piece.freeze()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::body::Frame;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use tokio::time::{Interval, interval};
+
+    /// So many bytes at a time, one time after the other.
+    struct Slow {
+        bytes: usize,
+        left: usize,
+        pace: Interval,
+    }
+
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if self.left == 0 {
+                return Poll::Ready(None);
+            }
+            if self.pace.poll_tick(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.left -= 1;
+            Poll::Ready(Some(Ok(Frame::data(vec![7; self.bytes].into()))))
+        }
+    }
+
+    async fn came(bytes: usize, every: u64, left: usize) -> (usize, Option<ApiError>) {
+        let pace = interval(Duration::from_secs(every));
+        let mut pieces = Pieces::new(Slow { bytes, left, pace });
+        let mut came = 0;
+        loop {
+            match pieces.next().await {
+                Ok(Some(piece)) => came += piece.len(),
+                Ok(None) => return (came, None),
+                Err(error) => return (came, Some(error)),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_trickles_is_given_up_and_a_slow_line_is_not() {
+        let (bytes, error) = came(40 << 10, 25, 100).await;
+        assert_eq!((bytes, error.is_none()), (4000 << 10, true));
+        let (bytes, error) = came(100, 50, 1).await;
+        assert_eq!((bytes, error.is_none()), (100, true), "all that there was");
+        for (bytes, every) in [(1, 1), (10 << 10, 20), (1 << 20, 90)] {
+            let began = Instant::now();
+            let (_, error) = came(bytes, every, 100).await;
+            assert_eq!(error.unwrap().status(), 408, "{bytes} bytes");
+            assert!(began.elapsed() < 2 * WITHIN, "{:?}", began.elapsed());
+        }
     }
 }

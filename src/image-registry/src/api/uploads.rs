@@ -3,6 +3,7 @@
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, RANGE};
 use hyper::{HeaderMap, Method, Request, StatusCode};
+use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, DIGEST};
 use super::error::{ApiError, Outcome};
@@ -14,7 +15,7 @@ use super::{Registry, blocking};
 use crate::access::{Identity, Right};
 use crate::digest::Digest;
 use crate::names::Repository;
-use crate::storage::Storage;
+use crate::storage::{MOST_UPLOADS, Storage};
 
 const UPLOAD: HeaderName = HeaderName::from_static("docker-upload-uuid");
 
@@ -39,22 +40,43 @@ pub async fn begin(
     let whole = query.get("digest").map(parse).transpose()?;
     let storage = registry.storage.clone();
     let (into, user) = (repository.clone(), identity.name().map(str::to_owned));
-    let upload = blocking(move || storage.begin_upload(&into, user.as_deref())).await?;
+    let begun = blocking(move || {
+        let begun = storage.begin_upload(&into, user.as_deref())?;
+        Ok(begun.map(|upload| {
+            let id = Some(upload.id().to_owned());
+            (upload, Unknown { id, storage })
+        }))
+    });
+    let (upload, mut unknown) = begun.await?.ok_or_else(|| {
+        ApiError::too_many_requests(format!(
+            "this login has {MOST_UPLOADS} uploads open, which is the most: end some, or wait a day, after which what was given up is forgotten"
+        ))
+    })?;
     let held = registry.uploads.hold_new(upload);
-    match whole {
-        Some(digest) => {
-            let received = receive(held, request.into_body()).await;
-            let held = match received {
-                Ok(held) => held,
-                Err((held, error)) => {
-                    // nobody knows of it
-                    cancel(registry, held).await?;
-                    return Err(error);
-                }
-            };
-            finish(registry, held, repository, digest).await
+    let Some(digest) = whole else {
+        unknown.id = None;
+        return Ok(accepted(&repository, &held));
+    };
+    match receive(held, request.into_body()).await {
+        Ok(held) => finish(registry, held, repository, digest).await,
+        Err((_, error)) => Err(error),
+    }
+}
+
+/// An upload that no client knows of yet: dropped, it is gone, also when the request that it came with breaks off.
+struct Unknown {
+    id: Option<String>,
+    storage: Storage,
+}
+
+impl Drop for Unknown {
+    fn drop(&mut self) {
+        let Some(id) = &self.id else {
+            return;
+        };
+        if let Err(error) = self.storage.cancel_upload(id) {
+            tracing::warn!(why = %error, "an upload that broke off stays for a day");
         }
-        None => Ok(accepted(&repository, &held)),
     }
 }
 
@@ -80,10 +102,7 @@ pub async fn answer(
                     held.release(registry);
                     Ok(answer)
                 }
-                Err((held, error)) => {
-                    held.release(registry);
-                    Err(error)
-                }
+                Err((held, error)) => Err(broke_off(registry, held, error).await),
             }
         }
         Method::PUT => {
@@ -95,10 +114,7 @@ pub async fn answer(
             check_piece(request.headers(), &repository, &held)?;
             match receive(held, request.into_body()).await {
                 Ok(held) => finish(registry, held, repository, digest).await,
-                Err((held, error)) => {
-                    held.release(registry);
-                    Err(error)
-                }
+                Err((held, error)) => Err(broke_off(registry, held, error).await),
             }
         }
         _ => Ok(Answer::new(StatusCode::NO_CONTENT)
@@ -170,25 +186,41 @@ fn check_piece(headers: &HeaderMap, repository: &Repository, held: &Held) -> Res
     Ok(())
 }
 
-/// Writes what comes. What came stays when it breaks off, so that the client can go on from there.
-async fn receive(mut held: Held, body: Incoming) -> Result<Held, (Held, ApiError)> {
+/// Writes what comes, a piece while the next one is on its way. What came stays when it breaks off, so that the client can go
+/// on from there.
+async fn receive(held: Held, body: Incoming) -> Result<Held, (Held, ApiError)> {
     let mut pieces = Pieces::new(body);
+    let mut writing = spawn_blocking(move || (held, Ok(())));
     loop {
-        let piece = match pieces.next().await {
-            Ok(Some(piece)) => piece,
-            Ok(None) => return Ok(held),
-            Err(error) => return Err((held, error)),
-        };
-        let written = tokio::task::spawn_blocking(move || {
-            let appended = held.upload.append(&piece);
-            (held, appended)
-        });
-        match written.await {
-            Ok((back, Ok(()))) => held = back,
-            Ok((back, Err(error))) => return Err((back, ApiError::store(&error))),
+        let piece = pieces.next().await;
+        let mut held = match writing.await {
+            Ok((held, Ok(()))) => held,
+            Ok((held, Err(error))) => return Err((held, ApiError::store(&error))),
             // the task panicked, which aborts the program
             Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        match piece {
+            Ok(None) => return Ok(held),
+            Err(error) => return Err((held, error)),
+            Ok(Some(piece)) => {
+                writing = spawn_blocking(move || {
+                    let appended = held.upload.append(&piece);
+                    (held, appended)
+                });
+            }
         }
+    }
+}
+
+/// What came of an upload stays for the client to go on from, unless the disk is full: then it would be in the way.
+async fn broke_off(registry: &Registry, held: Held, error: ApiError) -> ApiError {
+    if error.status() != StatusCode::INSUFFICIENT_STORAGE {
+        held.release(registry);
+        return error;
+    }
+    match cancel(registry, held).await {
+        Ok(()) => error,
+        Err(worse) => worse,
     }
 }
 
@@ -201,7 +233,16 @@ async fn finish(
     let storage = registry.storage.clone();
     let (into, wanted) = (repository.clone(), digest.clone());
     let (upload, claim) = held.into_parts();
-    let is_right = blocking(move || storage.finish_upload(upload, &into, &wanted)).await?;
+    let is_right = blocking(move || {
+        let id = upload.id().to_owned();
+        let finished = storage.finish_upload(upload, &into, &wanted);
+        if finished.is_err() {
+            // the client has to begin another, and on a full disk this one would be in the way
+            storage.cancel_upload(&id)?;
+        }
+        finished
+    })
+    .await?;
     drop(claim);
     if is_right {
         Ok(created(&repository, &digest))

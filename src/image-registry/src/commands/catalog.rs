@@ -1,11 +1,11 @@
 //! `catalog`: a table of what was pushed, or the same as JSON.
 
-use std::io::Write as _;
-
 use anyhow::Context as _;
 use bosh_job::one_line;
 use clap::Args;
 use serde::Deserialize;
+
+use super::{print, print_document};
 
 /// Characters of a digest that tell it from others.
 const SHORT: usize = "sha256:".len() + 12;
@@ -41,18 +41,12 @@ impl Catalog {
 
     /// Prints the registry's answer.
     pub fn tell(&self, answer: &[u8]) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
         if self.json {
-            out.write_all(answer)
-                .and_then(|()| out.write_all(b"\n"))
-                .context("printing the catalog")?;
-            return Ok(());
+            return print_document(answer);
         }
         let answer: Answer =
             serde_json::from_slice(answer).context("reading the registry's answer")?;
-        let text = table(&answer.images);
-        out.write_all(text.as_bytes())
-            .context("printing the catalog")
+        print(table(&answer.images).as_bytes())
     }
 }
 
@@ -96,7 +90,7 @@ fn row(image: &Image) -> [String; 6] {
     clippy::cast_precision_loss,
     reason = "one digit after the point is shown"
 )]
-pub fn human(bytes: u64) -> String {
+fn human(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = "B";

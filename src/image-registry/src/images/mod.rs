@@ -7,10 +7,12 @@ mod name;
 use std::fs::File;
 use std::io;
 
-pub use name::Name;
+pub use name::{Hosts, Mirrored, Name};
 
+use crate::access::{Identity, Right};
 use crate::digest::Digest;
-use crate::names::ManifestReference;
+use crate::frozen::Frozen;
+use crate::names::{ManifestReference, Repository};
 use crate::storage::{Storage, StoredManifest};
 
 /// A blob to be given out.
@@ -40,12 +42,69 @@ impl Blob {
 #[derive(Clone, Debug)]
 pub struct Images {
     storage: Storage,
+    frozen: Frozen,
+    hosts: Hosts,
 }
 
 impl Images {
     /// Those of a store.
     pub fn new(storage: Storage) -> Self {
-        Self { storage }
+        Self {
+            storage,
+            hosts: Hosts::default(),
+            frozen: Frozen::default(),
+        }
+    }
+
+    /// The same with what releases brought to this VM.
+    pub fn with_frozen(self, frozen: Frozen) -> Self {
+        Self { frozen, ..self }
+    }
+
+    /// What releases brought to this VM.
+    pub fn frozen(&self) -> &Frozen {
+        &self.frozen
+    }
+
+    /// The whole name of a repository, if images of it are frozen.
+    pub fn frozen_repository(&self, name: &Name) -> Option<Repository> {
+        let frozen = &self.frozen;
+        match name {
+            Name::Own(repository) => frozen.resolve(repository),
+            Name::Mirrored(mirrored) => (frozen.at(&mirrored.host, &mirrored.path))
+                .and_then(|repository| frozen.resolve(&repository)),
+        }
+    }
+
+    /// What a request's repository stands for; `registry` is the host in whose place a client asks (its `ns`). None if no images
+    /// of it are here.
+    ///
+    /// dockerd asks a mirror of Docker Hub without `ns`: what was never pushed here is Docker Hub's for those who read. Those who
+    /// may push there mean the registry's own, and what they are about to push is nobody else's to know.
+    pub async fn name(
+        &self,
+        repository: Repository,
+        registry: Option<&str>,
+        right: Option<Right>,
+        identity: &Identity,
+    ) -> io::Result<Option<Name>> {
+        if let Some(host) = registry {
+            let mirrored = self.hosts.at(host, &repository).map(Name::Mirrored);
+            return Ok(mirrored.or_else(|| self.frozen.at(host, &repository).map(Name::Own)));
+        }
+        if let Some(mirrored) = self.hosts.of(&repository) {
+            return Ok(Some(Name::Mirrored(mirrored)));
+        }
+        let is_read = right == Some(Right::Pull) && !identity.may(Right::Push, &repository);
+        let at_hub = self.hosts.at_docker_hub(&repository);
+        let at_hub = at_hub.filter(|hub| is_read && identity.may(Right::Pull, &hub.repository));
+        if let Some(hub) = at_hub {
+            let (storage, repository) = (self.storage.clone(), repository.clone());
+            if !blocking(move || Ok(storage.has_repository(&repository))).await? {
+                return Ok(Some(Name::Mirrored(hub)));
+            }
+        }
+        Ok(Some(Name::Own(repository)))
     }
 
     /// The store of what is pushed.
@@ -59,20 +118,33 @@ impl Images {
         name: &Name,
         reference: &ManifestReference,
     ) -> io::Result<Option<StoredManifest>> {
+        if let Some(repository) = self.frozen_repository(name) {
+            let (frozen, reference) = (self.frozen.clone(), reference.clone());
+            let found = blocking(move || frozen.manifest(&repository, &reference)).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
         match name {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());
                 let reference = reference.clone();
                 blocking(move || storage.manifest(&repository, &reference)).await
             }
+            Name::Mirrored(_) => Ok(None),
         }
     }
 
     /// Notes that a manifest was pulled; nobody waits for it.
     pub fn note_pulled(&self, name: &Name, digest: &Digest) {
-        let Name::Own(repository) = name;
-        let (storage, repository) = (self.storage.clone(), repository.clone());
-        let digest = digest.clone();
+        let frozen = self.frozen_repository(name);
+        let frozen = frozen.filter(|repository| self.frozen.has_manifest(repository, digest));
+        let repository = match (frozen, name) {
+            (Some(repository), _) => repository,
+            (None, Name::Own(repository)) => repository.clone(),
+            (None, Name::Mirrored(_)) => return,
+        };
+        let (storage, digest) = (self.storage.clone(), digest.clone());
         tokio::task::spawn_blocking(move || storage.note_pulled(&repository, &digest));
     }
 
@@ -83,13 +155,20 @@ impl Images {
         digest: &Digest,
         is_asked: bool,
     ) -> io::Result<Option<Blob>> {
+        if let Some(repository) = self.frozen_repository(name) {
+            let (frozen, digest) = (self.frozen.clone(), digest.clone());
+            let found = blocking(move || frozen.blob(&repository, &digest)).await?;
+            if let Some((file, offset, size)) = found {
+                return Ok(Some(Blob::InFile { file, offset, size }));
+            }
+        }
         match name {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());
                 let digest = digest.clone();
                 let found = blocking(move || {
                     if is_asked {
-                        storage.note_asked(&repository, &digest)?;
+                        storage.note_asked(&repository, &digest);
                     }
                     storage.blob(&repository, &digest)
                 });
@@ -100,6 +179,7 @@ impl Images {
                 };
                 Ok(found.await?.map(in_file))
             }
+            Name::Mirrored(_) => Ok(None),
         }
     }
 }

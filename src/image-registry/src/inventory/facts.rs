@@ -56,7 +56,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    fn broken() -> Self {
+    pub(super) fn broken() -> Self {
         Self {
             kind: Kind::Broken,
             artifact_type: None,
@@ -140,20 +140,34 @@ fn read(
     listed: &ListedManifest,
 ) -> io::Result<(Facts, bool)> {
     let reference = ManifestReference::Digest(listed.digest.clone());
-    let Some(manifest) = storage.manifest(repository, &reference)? else {
+    let manifest = storage.manifest(repository, &reference)?;
+    let bytes = manifest.map(|manifest| manifest.bytes);
+    facts_of(listed, bytes, |config| {
+        let found = storage.blob(repository, config)?;
+        Ok(found.map(|(file, _)| Box::new(file) as Box<dyn io::Read>))
+    })
+}
+
+/// What a manifest of these bytes says, and whether that is all that it will ever say. Its config may be asked for.
+pub(super) fn facts_of(
+    listed: &ListedManifest,
+    bytes: Option<Vec<u8>>,
+    config_of: impl FnOnce(&Digest) -> io::Result<Option<Box<dyn io::Read>>>,
+) -> io::Result<(Facts, bool)> {
+    let Some(manifest) = bytes else {
         return Ok((Facts::broken(), false));
     };
-    let is_whole = Digest::of(listed.digest.algorithm(), &manifest.bytes) == listed.digest;
-    let document = serde_json::from_slice::<Document>(&manifest.bytes).ok();
+    let is_whole = Digest::of(listed.digest.algorithm(), &manifest) == listed.digest;
+    let document = serde_json::from_slice::<Document>(&manifest).ok();
     let Some(document) = document.filter(|_| is_whole) else {
         return Ok((Facts::broken(), false));
     };
-    let mut facts = Facts::of(&document, &listed.media_type, manifest.bytes.len());
+    let mut facts = Facts::of(&document, &listed.media_type, manifest.len());
     let config = document.config().filter(|_| facts.kind == Kind::Image);
     let Some((config, _)) = config else {
         return Ok((facts, true));
     };
-    let Some((file, _)) = storage.blob(repository, &config)? else {
+    let Some(file) = config_of(&config)? else {
         return Ok((facts, false));
     };
     let mut bytes = Vec::new();

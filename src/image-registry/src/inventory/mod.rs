@@ -4,6 +4,7 @@
 //! as the times of its directories stay: so a look at 20,000 tags reads hardly a file.
 
 mod facts;
+mod frozen;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 pub use facts::{Facts, Kind};
+pub use frozen::FrozenInventory;
 pub use rows::{RepositoryRow, Row, Time};
 
 use crate::digest::Digest;

@@ -7,9 +7,10 @@ mod labels;
 mod measured;
 mod store;
 mod traffic;
+mod upkeep;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use hyper::{Method, Response, StatusCode};
 use prometheus_client::metrics::counter::Counter;
@@ -22,10 +23,12 @@ pub use exposition::Format;
 pub use traffic::Connection;
 
 use crate::api::Body;
-use crate::storage::{Collected, Storage};
+use crate::storage::Storage;
+use crate::upkeep::Upkeep;
 use labels::{Answered, OfKind, Outcome};
 use measured::Measured;
 use store::StoreCollector;
+use upkeep::UpkeepCollector;
 
 /// Seconds: of a manifest out of the page cache up to a layer over a slow line.
 const DURATIONS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
@@ -47,10 +50,6 @@ struct Inner {
     accepted: Counter,
     failed_handshakes: Counter,
     failed_logins: Family<Outcome, Counter>,
-    collections: Family<Outcome, Counter>,
-    collected_blobs: Counter,
-    collected_bytes: Counter,
-    last_collection: Gauge,
     registry: Registry,
 }
 
@@ -63,17 +62,15 @@ pub struct Started {
 }
 
 impl Metrics {
-    /// With nothing counted yet; `storage` is asked at each scrape.
-    pub fn new(storage: Storage) -> Self {
+    /// With nothing counted yet; `storage` and `upkeep` are asked at each scrape.
+    pub fn new(storage: Storage, upkeep: Upkeep) -> Self {
         let mut registry = Registry::with_prefix("image_registry");
         let (requests, answered_bytes) = (Family::default(), Family::default());
         let durations: Durations = Family::new_with_constructor(|| Histogram::new(DURATIONS));
         let (received, sent) = (Counter::default(), Counter::default());
         let (connections, accepted) = (Gauge::default(), Counter::default());
         let failed_handshakes = Counter::default();
-        let (failed_logins, collections) = (Family::default(), Family::default());
-        let (collected_blobs, collected_bytes) = (Counter::default(), Counter::default());
-        let last_collection = Gauge::default();
+        let failed_logins = Family::default();
         registry.register(
             "requests",
             "Requests that were answered",
@@ -115,29 +112,8 @@ impl Metrics {
             "Logins that were not taken: wrong, or refused because too many of the same address were",
             Family::clone(&failed_logins),
         );
-        registry.register(
-            "collections",
-            "Collections of what no repository has any more",
-            Family::clone(&collections),
-        );
-        registry.register(
-            "collected_blobs",
-            "Blobs that collections took away",
-            collected_blobs.clone(),
-        );
-        registry.register_with_unit(
-            "collected",
-            "Disk that collections freed",
-            Unit::Bytes,
-            collected_bytes.clone(),
-        );
-        registry.register_with_unit(
-            "last_collection_timestamp",
-            "When a collection last came to its end, since 1970; 0 for none since the start",
-            Unit::Seconds,
-            last_collection.clone(),
-        );
         registry.register_collector(Box::new(StoreCollector::new(storage)));
+        registry.register_collector(Box::new(UpkeepCollector::new(upkeep)));
         Self(Arc::new(Inner {
             requests,
             durations,
@@ -148,10 +124,6 @@ impl Metrics {
             accepted,
             failed_handshakes,
             failed_logins,
-            collections,
-            collected_blobs,
-            collected_bytes,
-            last_collection,
             registry,
         }))
     }
@@ -185,24 +157,6 @@ impl Metrics {
             .failed_logins
             .get_or_create(&Outcome { outcome })
             .inc();
-    }
-
-    /// Notes what a collection came to, dry runs left out.
-    pub fn collected(&self, collected: Option<&Collected>) {
-        let outcome = if collected.is_some() {
-            "done"
-        } else {
-            "failed"
-        };
-        self.0.collections.get_or_create(&Outcome { outcome }).inc();
-        let Some(collected) = collected else { return };
-        self.0.collected_blobs.inc_by(collected.blobs);
-        self.0.collected_bytes.inc_by(collected.bytes);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let seconds = now.as_ref().map_or(0, Duration::as_secs);
-        self.0
-            .last_collection
-            .set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 }
 

@@ -1,28 +1,38 @@
 //! Connections: taken, encrypted, answered, and bounded in number and time.
 
+mod open_files;
+mod stalled;
 mod tls;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-pub use tls::Acceptor;
+pub use tls::{Acceptor, certificates};
 
-use crate::api::{Client, Registry};
+use crate::api::{Client, Registry, while_answered};
+use stalled::Stalled;
+use waiting::{Connection, Waiting};
 
-/// Connections at a time; further ones wait in the kernel's queue.
+/// Connections at a time. A further one takes the place of one that waits for its client, or waits in the kernel's queue.
 const CONNECTIONS: usize = 2048;
-/// How long a handshake, and the head of a request, may take.
+/// Files that may be open: a connection and two files of the store for each, and some more.
+const OPEN_FILES: u64 = 4 * CONNECTIONS as u64;
+/// How long a handshake, and the head of a request, may take; and how long a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long a connection that makes room for another may take for it.
+const ROOM: Duration = Duration::from_millis(10);
+/// How long a client may take nothing of what it is sent.
+const STALLED: Duration = Duration::from_mins(1);
 
 /// Serves until it is told to end; then those who are being answered are answered to the end, for so long.
 pub async fn serve(
@@ -32,15 +42,12 @@ pub async fn serve(
     end: impl Future<Output = ()>,
     grace: Duration,
 ) -> anyhow::Result<()> {
+    open_files::raise_limit(OPEN_FILES);
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     let (ending, _) = tokio::sync::watch::channel(false);
+    let waiting = Waiting::default();
     let mut end = std::pin::pin!(end);
     loop {
-        let permit = free
-            .clone()
-            .acquire_owned()
-            .await
-            .context("counting connections")?;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = &mut end => break,
@@ -54,9 +61,19 @@ pub async fn serve(
                 continue;
             }
         };
+        let permit = tokio::select! {
+            permit = place(&free, &waiting) => permit,
+            () = &mut end => break,
+        };
         let (registry, acceptor, ending) = (registry.clone(), acceptor.clone(), ending.subscribe());
+        let waits = Arc::new(waiting.connection());
         tokio::spawn(async move {
-            connection(stream, address, acceptor, registry, ending).await;
+            tokio::select! {
+                () = connection(stream, address, acceptor, registry, ending, waits.clone()) => {}
+                () = waits.ended() => {
+                    tracing::debug!(client = %address.ip(), "a connection that waited made room for another");
+                }
+            }
             drop(permit);
         });
     }
@@ -69,12 +86,24 @@ pub async fn serve(
     Ok(())
 }
 
+/// A place for one more connection, as soon as there is one.
+async fn place(free: &Arc<Semaphore>, waiting: &Waiting) -> OwnedSemaphorePermit {
+    loop {
+        if let Ok(permit) = free.clone().try_acquire_owned() {
+            return permit;
+        }
+        waiting.end_longest();
+        tokio::time::sleep(ROOM).await;
+    }
+}
+
 async fn connection(
     stream: TcpStream,
     address: SocketAddr,
     acceptor: Option<Acceptor>,
     registry: Arc<Registry>,
     ending: tokio::sync::watch::Receiver<bool>,
+    waits: Arc<Connection>,
 ) {
     let _ = stream.set_nodelay(true);
     let counted = registry.metrics().connected();
@@ -82,13 +111,14 @@ async fn connection(
         address: address.ip().to_canonical(),
         certificate: None,
     };
+    let stream = Stalled::new(stream, STALLED);
     let Some(acceptor) = acceptor else {
-        return answer(counted.count(stream), client, registry, ending).await;
+        return answer(counted.count(stream), client, registry, ending, waits).await;
     };
     match timeout(HEAD, acceptor.accept(stream, registry.access())).await {
         Ok(Ok((stream, certificate))) => {
             client.certificate = certificate;
-            answer(counted.count(stream), client, registry, ending).await;
+            answer(counted.count(stream), client, registry, ending, waits).await;
         }
         Ok(Err(error)) => {
             registry.metrics().handshake_failed();
@@ -106,12 +136,16 @@ async fn answer(
     client: Client,
     registry: Arc<Registry>,
     mut ending: tokio::sync::watch::Receiver<bool>,
+    waits: Arc<Connection>,
 ) {
     let client = Arc::new(client);
     let address = client.address;
     let service = service_fn(move |request| {
-        let (registry, client) = (registry.clone(), client.clone());
-        async move { Ok::<_, std::convert::Infallible>(registry.handle(&client, request).await) }
+        let (registry, client, answering) = (registry.clone(), client.clone(), waits.request());
+        async move {
+            let response = registry.handle(&client, request).await;
+            Ok::<_, std::convert::Infallible>(while_answered(response, answering))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -23,9 +23,10 @@ impl Acceptor {
     /// With the certificate and key of the configuration.
     pub fn new(tls: &Tls) -> anyhow::Result<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let chain = certificates(&tls.certificate, "tls_cert")?;
-        let key = PrivateKeyDer::from_pem_file(&tls.key)
-            .map_err(|error| anyhow!("property `tls_key`: it is no private key in PEM: {error}"))?;
+        let chain = certificates(&tls.certificate, "tls.certificate")?;
+        let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| {
+            anyhow!("property `tls.private_key`: it is no private key in PEM: {error}")
+        })?;
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .context("choosing the versions of TLS")?;
@@ -33,8 +34,8 @@ impl Acceptor {
             None => builder.with_no_client_auth(),
             Some(path) => {
                 let mut roots = RootCertStore::empty();
-                for authority in certificates(path, "client_ca_cert")? {
-                    roots.add(authority).context("property `client_ca_cert`")?;
+                for authority in certificates(path, "tls.client_ca")? {
+                    roots.add(authority).context("property `tls.client_ca`")?;
                 }
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
@@ -42,23 +43,23 @@ impl Acceptor {
                     verifier
                         .allow_unauthenticated()
                         .build()
-                        .context("property `client_ca_cert`")?,
+                        .context("property `tls.client_ca`")?,
                 )
             }
         };
         let mut config = builder
             .with_single_cert(chain, key)
-            .context("property `tls_key`: it is not the key of `tls_cert`")?;
+            .context("property `tls.private_key`: it is not the key of `tls.certificate`")?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 
     /// Takes a connection, and says which login its certificate stands for, if any.
-    pub async fn accept(
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
+        stream: S,
         access: &Access,
-    ) -> std::io::Result<(TlsStream<TcpStream>, Option<Identity>)> {
+    ) -> std::io::Result<(TlsStream<S>, Option<Identity>)> {
         let stream = self.0.accept(stream).await?;
         let shown = stream.get_ref().1.peer_certificates();
         let identity = shown.and_then(|chain| identity(chain.first()?, access));
@@ -77,7 +78,8 @@ fn identity(certificate: &CertificateDer<'_>, access: &Access) -> Option<Identit
     Some(identity.clone())
 }
 
-fn certificates(path: &Path, property: &str) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+/// The certificates in a file, of which there is one at least. The error names the property.
+pub fn certificates(path: &Path, property: &str) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     let found: Vec<_> = read
         .map_err(|error| anyhow!("property `{property}`: it is no certificate in PEM: {error}"))?;

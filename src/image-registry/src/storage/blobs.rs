@@ -46,15 +46,22 @@ impl Storage {
         self.link(repository, LINKS, digest)
     }
 
-    /// Notes that somebody asked whether a repository has a blob, and may refer to it soon.
-    pub fn note_asked(&self, repository: &Repository, digest: &Digest) -> io::Result<()> {
+    /// Notes that somebody asked whether a repository has a blob, and may refer to it soon. On a disk that takes nothing this is
+    /// logged, and the answer stays the same.
+    pub fn note_asked(&self, repository: &Repository, digest: &Digest) {
+        if let Err(error) = self.touch_link(repository, digest) {
+            tracing::warn!(%repository, %digest, why = %error, "not noted that this was asked for");
+        }
+    }
+
+    fn touch_link(&self, repository: &Repository, digest: &Digest) -> io::Result<()> {
         let link = self.blob_link(repository, digest);
-        match File::options().write(true).open(&link) {
-            Ok(file) => file
-                .set_modified(SystemTime::now())
-                .map_err(|error| durable::named(&error, "touching", &link)),
-            Err(error) if durable::is_missing(&error) => Ok(()),
-            Err(error) => Err(durable::named(&error, "touching", &link)),
+        let opened = File::options().write(true).open(&link);
+        match opened.and_then(|file| file.set_modified(SystemTime::now())) {
+            Err(error) if !durable::is_missing(&error) => {
+                Err(durable::named(&error, "touching", &link))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -91,7 +98,7 @@ impl Storage {
     /// The same with content that is known to be there, and kept there meanwhile.
     pub(super) fn link_content(&self, repository: &Repository, digest: &Digest) -> io::Result<()> {
         if self.has_blob(repository, digest)? {
-            return self.note_asked(repository, digest);
+            return self.touch_link(repository, digest);
         }
         durable::write(&self.blob_link(repository, digest), b"", &self.temporary())
     }
@@ -101,11 +108,8 @@ impl Storage {
         durable::remove(&self.blob_link(repository, digest))
     }
 
-    /// Puts content in place that lies in a temporary file and has been verified.
+    /// Puts content in place that lies in a temporary file and has been verified. What lies there already may be damaged.
     pub(super) fn keep_content(&self, digest: &Digest, file: durable::Temporary) -> io::Result<()> {
-        if self.open_content(digest)?.is_some() {
-            return Ok(());
-        }
         file.move_to(&self.content(digest))
     }
 }

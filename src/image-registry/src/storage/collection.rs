@@ -1,55 +1,20 @@
 //! Collection: content that no repository has any more leaves the disk, while the registry serves.
 //!
 //! What a push may be about to refer to stays: nothing that was linked, asked for or written within the grace period is taken,
-//! and what is linked while a collection runs is noted and left alone.
+//! and what is linked while a collection runs is noted and left alone (`taking`).
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::pulls::changed;
 use super::repositories::digests_below;
-use super::{Storage, durable};
+use super::{Storage, Taking, durable};
 use crate::digest::Digest;
 use crate::document::Document;
 use crate::names::{ManifestReference, Repository};
-
-/// What pushes and the collection tell each other.
-#[derive(Debug, Default)]
-struct Inner {
-    /// Held by anyone who links, and by the collection while it takes content away.
-    linking: RwLock<()>,
-    /// What was linked since the running collection began; nothing if none runs.
-    linked: Mutex<Option<HashSet<Digest>>>,
-}
-
-/// The same, shared.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Pushes(Arc<Inner>);
-
-impl Pushes {
-    /// To be held from before content is looked for until it is linked.
-    pub(super) fn linking<'a>(
-        &self,
-        digests: impl IntoIterator<Item = &'a Digest>,
-    ) -> RwLockReadGuard<'_, ()> {
-        let guard = self
-            .0
-            .linking
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(linked) = self.linked().as_mut() {
-            linked.extend(digests.into_iter().cloned());
-        }
-        guard
-    }
-
-    fn linked(&self) -> MutexGuard<'_, Option<HashSet<Digest>>> {
-        self.0.linked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What a collection did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +25,8 @@ pub struct Collected {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Manifests that say nothing that can be relied on, so that all blobs of their repositories stay.
+    pub broken: Vec<(Repository, Digest)>,
 }
 
 impl Storage {
@@ -67,102 +34,154 @@ impl Storage {
     /// has, both older than `grace`. With `is_trial` it only counts them.
     ///
     /// # Errors
-    /// The disk refuses; or another collection runs.
+    /// The disk refuses; or another collection, or retention, runs.
     pub fn collect(&self, grace: Duration, is_trial: bool) -> io::Result<Collected> {
-        {
-            // anyone who is linking now has linked when this is got; anyone who comes later is noted
-            let linking = &self.pushes.0.linking;
-            let _alone = linking.write().unwrap_or_else(PoisonError::into_inner);
-            let mut linked = self.pushes.linked();
-            if linked.is_some() {
-                let what = "another collection runs";
-                return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
-            }
-            *linked = Some(HashSet::new());
+        Collection {
+            taking: self.begin_taking()?,
+            grace,
+            is_trial,
+            needed: BTreeSet::new(),
+            taken_from: BTreeSet::new(),
+            collected: Collected::default(),
         }
-        let collected = self.collect_alone(grace, is_trial);
-        *self.pushes.linked() = None;
-        collected
+        .run()
     }
 
-    fn collect_alone(&self, grace: Duration, is_trial: bool) -> io::Result<Collected> {
-        let mut collected = Collected::default();
-        let mut needed = BTreeSet::new();
-        for repository in self.repositories()? {
-            self.collect_links(&repository, grace, is_trial, &mut needed, &mut collected)?;
+    /// A manifest that can be relied on; nothing if its content is missing or damaged. One bit may have made it name another blob.
+    fn reliable(&self, repository: &Repository, digest: &Digest) -> Option<Document> {
+        let reference = ManifestReference::Digest(digest.clone());
+        let manifest = self.manifest(repository, &reference).ok()??;
+        let is_whole = Digest::of(digest.algorithm(), &manifest.bytes) == *digest;
+        let document = serde_json::from_slice(&manifest.bytes).ok();
+        document.filter(|_| is_whole)
+    }
+}
+
+struct Collection {
+    taking: Taking,
+    grace: Duration,
+    is_trial: bool,
+    /// The content that a repository has.
+    needed: BTreeSet<Digest>,
+    /// Directories that files were taken from, and that were not synced since.
+    taken_from: BTreeSet<PathBuf>,
+    collected: Collected,
+}
+
+impl Collection {
+    fn run(mut self) -> io::Result<Collected> {
+        let storage = self.taking.storage.clone();
+        for repository in storage.repositories()? {
+            self.collect_links(&repository)?;
+            if !self.is_trial {
+                self.forget_traces(&repository)?;
+            }
         }
-        for digest in digests_below(&self.root.join("blobs"))? {
-            let path = self.content(&digest);
-            if needed.contains(&digest) || !is_older(&path, grace)? {
+        for digest in digests_below(&storage.root.join("blobs"))? {
+            let path = storage.content(&digest);
+            if self.needed.contains(&digest) || !is_older(&path, self.grace)? {
                 continue;
             }
             let size = fs::metadata(&path).map_or(0, |file| file.len());
-            if is_trial || self.take(&digest, &path, grace)? {
-                collected.blobs += 1;
-                collected.bytes += size;
+            if self.is_trial || self.take(&digest, &path)? {
+                self.collected.blobs += 1;
+                self.collected.bytes += size;
             }
         }
-        Ok(collected)
+        self.sync()?;
+        Ok(self.collected)
     }
 
     /// Takes the links of a repository that nobody needs, and notes the content that its others need.
-    fn collect_links(
-        &self,
-        repository: &Repository,
-        grace: Duration,
-        is_trial: bool,
-        needed: &mut BTreeSet<Digest>,
-        collected: &mut Collected,
-    ) -> io::Result<()> {
+    fn collect_links(&mut self, repository: &Repository) -> io::Result<()> {
+        let storage = self.taking.storage.clone();
         let mut named = BTreeSet::new();
-        let mut is_readable = true;
-        for digest in self.manifests(repository)? {
-            let reference = ManifestReference::Digest(digest.clone());
-            let manifest = self.manifest(repository, &reference)?;
-            let document = manifest
-                .and_then(|manifest| serde_json::from_slice::<Document>(&manifest.bytes).ok());
-            is_readable &= document.is_some();
-            named.extend(document.iter().flat_map(Document::blobs));
-            needed.insert(digest);
-        }
-        for digest in self.blobs(repository)? {
-            let link = self.blob_link(repository, &digest);
-            // what a broken manifest names is not known: then all blobs of the repository stay
-            let stays = named.contains(&digest) || !is_readable || !is_older(&link, grace)?;
-            if stays || !(is_trial || self.take(&digest, &link, grace)?) {
-                needed.insert(digest);
-            } else {
-                collected.links += 1;
+        let mut is_reliable = true;
+        for digest in storage.manifests(repository)? {
+            if let Some(document) = storage.reliable(repository, &digest) {
+                named.extend(document.blobs());
+            } else if storage.has_manifest(repository, &digest)? {
+                is_reliable = false;
+                let broken = (repository.clone(), digest.clone());
+                self.collected.broken.push(broken);
             }
+            self.needed.insert(digest);
+        }
+        for digest in storage.blobs(repository)? {
+            let link = storage.blob_link(repository, &digest);
+            // what a broken manifest names is not known: then all blobs of the repository stay
+            let stays = named.contains(&digest) || !is_reliable || !is_older(&link, self.grace)?;
+            if stays || !(self.is_trial || self.take(&digest, &link)?) {
+                self.needed.insert(digest);
+            } else {
+                self.collected.links += 1;
+            }
+        }
+        self.sync()
+    }
+
+    /// Forgets what a registry that was killed left of manifests that it had removed.
+    fn forget_traces(&self, repository: &Repository) -> io::Result<()> {
+        let storage = &self.taking.storage;
+        let forget = |digest: &Digest, path: &Path| {
+            let is_gone = || Ok::<_, io::Error>(!storage.has_manifest(repository, digest)?);
+            if is_gone()? {
+                let remove = || Ok(is_gone()? && durable::remove(path)?);
+                self.taking.take(digest, remove)?;
+            }
+            Ok::<_, io::Error>(())
+        };
+        for subject in storage.subjects(repository)? {
+            for digest in storage.referrers(repository, &subject)? {
+                forget(&digest, &storage.referrer(repository, &subject, &digest))?;
+            }
+        }
+        for digest in storage.pulled(repository)?.keys() {
+            forget(digest, &storage.pulled_file(repository, digest))?;
         }
         Ok(())
     }
 
-    /// Takes a file away, unless it was linked since the collection began, or asked for just now.
-    fn take(&self, digest: &Digest, path: &Path, grace: Duration) -> io::Result<bool> {
-        let linking = &self.pushes.0.linking;
-        let alone = linking.write().unwrap_or_else(PoisonError::into_inner);
-        let linked = self.pushes.linked();
-        if linked
-            .as_ref()
-            .is_some_and(|linked| linked.contains(digest))
-        {
+    /// Takes a file away, unless it was linked since the collection began, or asked for just now. Its directory is synced at the end.
+    fn take(&mut self, digest: &Digest, path: &Path) -> io::Result<bool> {
+        let away = self
+            .taking
+            .storage
+            .temporary()
+            .join(durable::random_name()?);
+        // a rename takes a moment, and to remove what is long takes a while
+        let rename = || {
+            if !is_older(path, self.grace)? {
+                return Ok(false);
+            }
+            match fs::rename(path, &away) {
+                Err(error) if durable::is_missing(&error) => Ok(false),
+                renamed => renamed
+                    .map(|()| true)
+                    .map_err(|error| durable::named(&error, "taking away", path)),
+            }
+        };
+        if !self.taking.take(digest, rename)? {
             return Ok(false);
         }
-        drop(linked);
-        let removed = is_older(path, grace)? && durable::remove(path)?;
-        drop(alone);
-        Ok(removed)
+        fs::remove_file(&away).map_err(|error| durable::named(&error, "removing", &away))?;
+        self.taken_from.extend(path.parent().map(Path::to_owned));
+        Ok(true)
+    }
+
+    /// Puts on the disk what was taken from directories: a link that came back after a loss of power would be one to content that
+    /// is gone.
+    fn sync(&mut self) -> io::Result<()> {
+        let directories = std::mem::take(&mut self.taken_from);
+        directories.iter().try_for_each(|it| durable::sync_dir(it))
     }
 }
 
 /// Whether a file was not touched within this time. One that is not there any more needs no taking.
 fn is_older(path: &Path, grace: Duration) -> io::Result<bool> {
-    match fs::metadata(path).and_then(|file| file.modified()) {
-        Ok(modified) => Ok(SystemTime::now()
-            .duration_since(modified)
-            .is_ok_and(|age| age >= grace)),
-        Err(error) if durable::is_missing(&error) => Ok(false),
-        Err(error) => Err(durable::named(&error, "reading", path)),
-    }
+    let modified = changed(path)?;
+    Ok(modified.is_some_and(|modified| {
+        let age = SystemTime::now().duration_since(modified);
+        age.is_ok_and(|age| age >= grace)
+    }))
 }

@@ -26,8 +26,8 @@ pub struct NewManifest<'a> {
     pub tags: &'a [Tag],
     /// The manifest that it is about.
     pub subject: Option<&'a Digest>,
-    /// The blobs that it names.
-    pub blobs: &'a [Digest],
+    /// The content that it names: blobs and manifests.
+    pub named: &'a [Digest],
 }
 
 /// A manifest of a repository.
@@ -44,7 +44,7 @@ pub struct StoredManifest {
 impl Storage {
     /// Puts a manifest into a repository: its content first, then that it is there, then its tags.
     pub fn put_manifest(&self, repository: &Repository, manifest: &NewManifest) -> io::Result<()> {
-        let named = manifest.blobs.iter();
+        let named = manifest.named.iter().chain(manifest.subject);
         let _linking = self.pushes.linking(named.chain([manifest.digest]));
         let temporary = self.temporary();
         let mut file = durable::Temporary::new(&temporary)?;
@@ -117,10 +117,8 @@ impl Storage {
                 durable::remove(&self.tag_file(repository, &tag))?;
             }
         }
-        for subject in self.subjects(repository)? {
-            durable::remove(&self.referrer(repository, &subject, digest))?;
-        }
         let was_there = durable::remove(&link)?;
+        self.forget_subjects(repository, digest)?;
         self.forget_pulled(repository, digest)?;
         Ok(was_there)
     }
@@ -162,7 +160,7 @@ impl Storage {
         self.link(repository, LINKS, digest)
     }
 
-    fn subjects(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
+    pub(super) fn subjects(&self, repository: &Repository) -> io::Result<Vec<Digest>> {
         digests(&self.repository(repository).join(REFERRERS))
     }
 
@@ -170,7 +168,12 @@ impl Storage {
         by_digest(&self.repository(repository).join(REFERRERS), subject)
     }
 
-    fn referrer(&self, repository: &Repository, subject: &Digest, referrer: &Digest) -> PathBuf {
+    pub(super) fn referrer(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        referrer: &Digest,
+    ) -> PathBuf {
         by_digest(&self.referrers_dir(repository, subject), referrer)
     }
 

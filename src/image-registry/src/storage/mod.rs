@@ -9,6 +9,8 @@
 //! repositories/NAME/_pulled/sha256/abcd…       the file's time is that of the last pull
 //! repositories/NAME/_referrers/sha256/SUBJECT/sha256/abcd…   this manifest names that subject
 //! uploads/ID/                                  an upload on its way
+//! damaged/sha256/abcd…                        a blob that was found damaged and set aside
+//! runs/                                        how far work came that comes back
 //! tmp/                                         files without their name yet
 //! ```
 //!
@@ -19,12 +21,17 @@
 
 mod blobs;
 mod collection;
-mod durable;
+pub mod durable;
 mod health;
 mod listing;
 mod manifests;
+mod open_by_login;
 mod pulls;
+mod removal;
 mod repositories;
+mod runs;
+mod scrub;
+mod taking;
 mod uploads;
 mod verify;
 
@@ -36,9 +43,14 @@ pub use collection::Collected;
 pub use health::Space;
 pub use listing::{ListedManifest, ListedTag, Stamp};
 pub use manifests::{NewManifest, StoredManifest};
+pub use open_by_login::MOST as MOST_UPLOADS;
+pub use runs::{LastRun, Work};
+pub use scrub::Reread;
+pub use taking::Taking;
 pub use uploads::Upload;
 
-use collection::Pushes;
+use open_by_login::OpenByLogin;
+use taking::Pushes;
 
 use crate::digest::Digest;
 use crate::names::Repository;
@@ -48,6 +60,7 @@ use crate::names::Repository;
 pub struct Storage {
     root: PathBuf,
     pushes: Pushes,
+    open_uploads: OpenByLogin,
 }
 
 impl Storage {
@@ -56,6 +69,7 @@ impl Storage {
         Self {
             root: root.to_owned(),
             pushes: Pushes::default(),
+            open_uploads: OpenByLogin::default(),
         }
     }
 
@@ -66,13 +80,17 @@ impl Storage {
             durable::make_dir(&root.join(directory))?;
         }
         let temporary = storage.temporary();
-        match fs::remove_dir_all(&temporary) {
-            Err(error) if !durable::is_missing(&error) => {
-                return Err(durable::named(&error, "clearing", &temporary));
-            }
-            _ => {}
-        }
+        // the directory itself stays: a full disk may not give it back
         durable::make_dir(&temporary)?;
+        for name in repositories::entries(&temporary)? {
+            let path = temporary.join(name);
+            if path.is_dir() {
+                fs::remove_dir_all(&path)
+                    .map_err(|error| durable::named(&error, "clearing", &path))?;
+            } else {
+                durable::remove(&path)?;
+            }
+        }
         Ok(storage)
     }
 

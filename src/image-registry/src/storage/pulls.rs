@@ -41,7 +41,7 @@ impl Storage {
         durable::remove(&file).map(drop)
     }
 
-    fn pulled_file(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+    pub(super) fn pulled_file(&self, repository: &Repository, digest: &Digest) -> PathBuf {
         self.link(repository, PULLED, digest)
     }
 }

@@ -1,6 +1,7 @@
 //! Uploads: blobs that come in pieces. One lives over a restart of the registry: what came is in a file, and whose it is in
 //! another.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::PathBuf;
@@ -100,29 +101,76 @@ impl Storage {
         self.root.join("uploads").join(id)
     }
 
-    /// Begins an upload.
-    pub fn begin_upload(&self, repository: &Repository, user: Option<&str>) -> io::Result<Upload> {
+    /// Begins an upload; nothing if its login has too many open.
+    pub fn begin_upload(
+        &self,
+        repository: &Repository,
+        user: Option<&str>,
+    ) -> io::Result<Option<Upload>> {
         let id = durable::random_name()?;
-        let directory = self.upload_dir(&id);
-        durable::make_dir(&directory)?;
+        if !self.open_uploads.open(&id, user, || self.upload_owners())? {
+            return Ok(None);
+        }
         let state = UploadState {
             repository: repository.to_string(),
             user: user.map(str::to_owned),
         };
-        let text = serde_json::to_vec(&state)?;
+        match self.make_upload(&id, &state) {
+            Ok(file) => Ok(Some(Upload {
+                id,
+                state,
+                file,
+                size: 0,
+                hasher: Some(Hasher::new(Algorithm::Sha256)),
+            })),
+            Err(error) => {
+                // a full disk is given back what was half made
+                self.cancel_upload(&id)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn make_upload(&self, id: &str, state: &UploadState) -> io::Result<File> {
+        let directory = self.upload_dir(id);
+        durable::make_dir(&directory)?;
+        let data = directory.join("data");
         let file = File::options()
             .create_new(true)
             .read(true)
             .write(true)
-            .open(directory.join("data"))?;
+            .open(&data)
+            .map_err(|error| durable::named(&error, "making", &data))?;
+        let text = serde_json::to_vec(state)?;
         durable::write(&directory.join("state.json"), &text, &self.temporary())?;
-        Ok(Upload {
-            id,
-            state,
-            file,
-            size: 0,
-            hasher: Some(Hasher::new(Algorithm::Sha256)),
-        })
+        Ok(file)
+    }
+
+    /// The uploads that there are, and their logins. One whose state is not there was never acknowledged.
+    fn upload_owners(&self) -> io::Result<HashMap<String, Option<String>>> {
+        let mut owners = HashMap::new();
+        for id in entries(&self.root.join("uploads"))? {
+            match self.upload_state(&id) {
+                Ok(Some(state)) => drop(owners.insert(id, state.user)),
+                Ok(None) => {}
+                // nobody can go on with it, and it is no reason to begin none
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(owners)
+    }
+
+    fn upload_state(&self, id: &str) -> io::Result<Option<UploadState>> {
+        let file = self.upload_dir(id).join("state.json");
+        match fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                let what = format!("reading {}: {error}", file.display());
+                io::Error::new(io::ErrorKind::InvalidData, what)
+            }),
+            Err(error) if durable::is_missing(&error) => Ok(None),
+            Err(error) => Err(durable::named(&error, "reading", &file)),
+        }
     }
 
     /// An upload that was begun before this registry started.
@@ -130,13 +178,10 @@ impl Storage {
         if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(None);
         }
-        let directory = self.upload_dir(id);
-        let state = match fs::read(directory.join("state.json")) {
-            Ok(bytes) => serde_json::from_slice(&bytes)?,
-            Err(error) if durable::is_missing(&error) => return Ok(None),
-            Err(error) => return Err(durable::named(&error, "reading", &directory)),
+        let Some(state) = self.upload_state(id)? else {
+            return Ok(None);
         };
-        let data = directory.join("data");
+        let data = self.upload_dir(id).join("data");
         let opened = File::options().read(true).write(true).open(&data);
         let mut file = opened.map_err(|error| durable::named(&error, "opening", &data))?;
         let size = file.seek(io::SeekFrom::End(0))?;
@@ -163,12 +208,11 @@ impl Storage {
             let directory = content.parent().unwrap_or(&self.root);
             durable::make_dir(directory)?;
             let linking = self.pushes.linking([digest]);
-            if self.open_content(digest)?.is_none() {
-                let data = self.upload_dir(&upload.id).join("data");
-                fs::rename(&data, &content)
-                    .map_err(|error| durable::named(&error, "renaming to", &content))?;
-                durable::sync_dir(directory)?;
-            }
+            // also where there is some already: it may be damaged
+            let data = self.upload_dir(&upload.id).join("data");
+            fs::rename(&data, &content)
+                .map_err(|error| durable::named(&error, "renaming to", &content))?;
+            durable::sync_dir(directory)?;
             self.link_content(repository, digest)?;
             drop(linking);
         }
@@ -208,7 +252,10 @@ impl Storage {
             Err(error) if !durable::is_missing(&error) => {
                 Err(durable::named(&error, "removing", &directory))
             }
-            _ => Ok(()),
+            _ => {
+                self.open_uploads.end(id);
+                Ok(())
+            }
         }
     }
 }

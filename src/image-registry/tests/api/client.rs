@@ -53,9 +53,19 @@ impl Registry {
 
     /// Kills it and starts it again on the same store.
     pub fn die_and_start(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.kill();
         (self.child, self.address) = run(&self.directory, &self.config);
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.process().kill().unwrap();
+        self.process().wait().unwrap();
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Child {
+        &mut self.child
     }
 
     /// What `verify` exits with, and says.
@@ -184,6 +194,7 @@ fn run(directory: &TempDir, config: &Value) -> (Child, SocketAddr) {
             .unwrap_or_else(|| panic!("it ended: {said}"))
             .unwrap();
         said.push_str(&line);
+        writeln!(log, "{line}").unwrap();
         if let Some((_, rest)) = line.split_once("address=") {
             break rest.split(' ').next().unwrap().parse().unwrap();
         }

@@ -10,6 +10,7 @@ mod bad_input;
 mod client;
 mod collection;
 mod deaths;
+mod job;
 mod manifests;
 mod pulls;
 mod pushes;

@@ -116,17 +116,9 @@ fn a_collection_is_counted_with_what_it_freed_and_a_dry_run_is_not() {
     let trial = ["collect-garbage", "--grace", "0", "--dry-run"];
     assert_eq!(registry.command(&trial).0, 0);
     let before = scrape(&registry);
-    assert!(
-        !before
-            .keys()
-            .any(|name| name.starts_with("image_registry_collections"))
-    );
+    assert!(before["image_registry_collections_total"] < 0.5);
     assert_eq!(registry.command(&trial[..3]).0, 0);
-    assert_comes_to(
-        &registry,
-        "image_registry_collections_total{outcome=\"done\"}",
-        1.0,
-    );
+    assert_comes_to(&registry, "image_registry_collections_total", 1.0);
     let series = scrape(&registry);
     assert!((series["image_registry_collected_bytes_total"] - 5000.0).abs() < 0.5);
     assert!((series["image_registry_collected_blobs_total"] - 1.0).abs() < 0.5);

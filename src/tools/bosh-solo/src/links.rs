@@ -176,9 +176,15 @@ mod tests {
         write("jobs/server/monit", "");
         write(
             "jobs/client/spec",
-            "{name: client, consumes: [{name: upstream, type: http}]}",
+            "{name: client, consumes: [{name: upstream, type: http}, {name: store, type: store, optional: true}]}",
         );
         write("jobs/client/monit", "");
+        write(
+            "jobs/store/spec",
+            "{name: store, properties: {hosts: {default: [{host: a}]}, tls.ca: {}}, \
+             provides: [{name: store, type: store, properties: [hosts, tls.ca]}]}",
+        );
+        write("jobs/store/monit", "");
     }
 
     /// Resolves the client's links in a manifest whose groups are changed by `change`.
@@ -246,6 +252,18 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("nobody provides it"), "{error}");
+    }
+
+    #[test]
+    fn an_optional_link_is_there_with_its_provider_alone_and_hands_over_lists_and_what_is_unset() {
+        assert!(resolved(|_| ()).unwrap().get("store").is_none());
+        let links = resolved(|groups| {
+            let store = json!({"name": "store", "release": "toy"});
+            groups[0]["jobs"].as_array_mut().unwrap().push(store);
+        })
+        .unwrap();
+        let wanted = json!({"hosts": [{"host": "a"}], "tls": {"ca": null}});
+        assert_eq!(links["store"]["properties"], wanted);
     }
 
     #[test]

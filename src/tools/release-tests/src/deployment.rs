@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{Outcome, program, repository};
 
-/// A deployment of this release through bosh-solo: one instance group `docker` with the job `docker` and image jobs.
+/// A deployment of this release through bosh-solo: an instance group `docker` with the job `docker` and image jobs, and perhaps others.
 /// Dropping it deletes the deployment.
 #[derive(Debug)]
 pub struct Deployment {
@@ -13,6 +13,8 @@ pub struct Deployment {
     properties: Value,
     images: Vec<String>,
     releases: Vec<OtherRelease>,
+    others: Vec<Value>,
+    variables: Vec<Value>,
     persistent_disk: Option<u64>,
     watch_time: String,
     arguments: Vec<String>,
@@ -41,6 +43,8 @@ impl Deployment {
             properties,
             images: vec!["busybox".to_owned()],
             releases: Vec::new(),
+            others: Vec::new(),
+            variables: Vec::new(),
             persistent_disk: None,
             watch_time: "1000-90000".to_owned(),
             arguments: Vec::new(),
@@ -95,6 +99,17 @@ impl Deployment {
             directory: directory.to_owned(),
             jobs,
         });
+    }
+
+    /// The same with another instance group, of one instance, which is deployed before, and with variables of the manifest.
+    #[must_use]
+    pub fn after(mut self, name: &str, jobs: Value, variables: Vec<Value>) -> Self {
+        self.others.push(json!({
+            "name": name, "instances": 1, "azs": ["z1"], "vm_type": "default", "stemcell": "default",
+            "networks": [{"name": "default"}], "jobs": jobs,
+        }));
+        self.variables.extend(variables);
+        self
     }
 
     /// The same with a persistent disk of so many MiB.
@@ -153,6 +168,8 @@ impl Deployment {
         if let Some(size) = self.persistent_disk {
             group["persistent_disk"] = json!(size);
         }
+        let mut groups = self.others.clone();
+        groups.push(group);
         json!({
             "name": self.name,
             "stemcells": [{"alias": "default", "os": "ubuntu-jammy", "version": "latest"}],
@@ -161,7 +178,8 @@ impl Deployment {
                 "canaries": 1, "max_in_flight": 1, "serial": true,
                 "canary_watch_time": self.watch_time, "update_watch_time": self.watch_time,
             },
-            "instance_groups": [group],
+            "instance_groups": groups,
+            "variables": self.variables,
         })
     }
 

@@ -101,11 +101,11 @@ fn shims_hand_off_and_do_nothing_else() {
                 "{}",
                 path.display()
             );
+            let handed = lines.last().unwrap();
             assert!(
-                lines
-                    .last()
-                    .unwrap()
-                    .starts_with("exec /var/vcap/packages/containers/bin/"),
+                ["containers", "image-registry"].iter().any(|package| {
+                    handed.starts_with(&format!("exec /var/vcap/packages/{package}/bin/"))
+                }),
                 "{}",
                 path.display()
             );
@@ -217,6 +217,82 @@ fn the_package_of_the_programs_carries_every_crate_of_the_workspace() {
     }
 }
 
+/// The files of a package, as its spec has them.
+fn package_files(package: &str) -> Vec<String> {
+    let spec = repository().join("packages").join(package).join("spec");
+    strings(&yaml(&spec)["files"])
+}
+
+#[test]
+fn a_change_of_the_registry_moves_no_docker_vm_and_the_other_way_round() {
+    // What both are compiled with.
+    const SHARED: [&str; 1] = ["bosh-job/**/*"];
+    let (containers, registry) = (package_files("containers"), package_files("image-registry"));
+    let shared: Vec<&String> = containers
+        .iter()
+        .filter(|file| registry.contains(file))
+        .collect();
+    assert_eq!(shared, SHARED);
+    assert!(!containers.iter().any(|file| file.contains("registry")));
+    for file in &registry {
+        let is_own = ["crates/image-registry.tar.gz", "image-registry/"]
+            .iter()
+            .any(|own| file.starts_with(own));
+        assert!(is_own || SHARED.contains(&&**file), "{file}");
+    }
+    for (job, package) in [("docker", "image-registry"), ("registry", "containers")] {
+        let spec = yaml(&repository().join("jobs").join(job).join("spec"));
+        assert!(
+            !strings(&spec["packages"]).contains(&package.to_owned()),
+            "{job}"
+        );
+    }
+}
+
+#[test]
+fn the_package_of_the_registry_carries_every_crate_that_it_takes_from_beside_it() {
+    let files = package_files("image-registry");
+    let manifest = read(&repository().join("src/image-registry/Cargo.toml"));
+    let beside = manifest.split("path = \"../").skip(1);
+    let crates: Vec<&str> = beside.filter_map(|rest| rest.split('"').next()).collect();
+    assert!(crates.contains(&"bosh-job"), "{crates:?}");
+    for name in crates {
+        assert!(
+            files.contains(&format!("{name}/**/*")),
+            "packages/image-registry/spec lacks {name}"
+        );
+        // there the workspace of the docker VM's programs is not around it
+        let manifest = read(&repository().join("src").join(name).join("Cargo.toml"));
+        assert!(
+            !manifest.contains("workspace = true"),
+            "src/{name}/Cargo.toml takes from a workspace that package image-registry does not have"
+        );
+        let versions = |text: &str, section: &str| -> Vec<String> {
+            let of = text.split(&format!("[{section}]\n")).nth(1).unwrap();
+            let lines = of.lines().take_while(|line| !line.starts_with('['));
+            lines
+                .filter(|line| line.contains(" = "))
+                .map(str::to_owned)
+                .collect()
+        };
+        let workspace = read(&repository().join("Cargo.toml"));
+        let known = versions(&workspace, "workspace.dependencies");
+        for line in versions(&manifest, "dependencies") {
+            assert!(
+                known.contains(&line),
+                "src/{name}/Cargo.toml has `{line}`, src/workspace/Cargo.toml another version"
+            );
+        }
+        for section in ["rust", "clippy"] {
+            assert_eq!(
+                versions(&manifest, &format!("lints.{section}")),
+                versions(&workspace, &format!("workspace.lints.{section}")),
+                "{name}"
+            );
+        }
+    }
+}
+
 #[test]
 fn blobs_are_pinned_where_they_come_from_and_where_bosh_looks() {
     let sources = yaml(&repository().join("config/blob-sources.yml"));
@@ -236,14 +312,20 @@ fn blobs_are_pinned_where_they_come_from_and_where_bosh_looks() {
             "{path}"
         );
     }
-    let crates = repository().join("blobs/crates/crates.tar.gz");
-    let sum = Outcome::of(Command::new("sha256sum").arg(&crates)).ok();
-    let pinned = blobs["crates/crates.tar.gz"]["sha"]
-        .as_str()
-        .unwrap()
-        .trim_start_matches("sha256:")
-        .to_owned();
-    assert_eq!(sum.split(' ').next(), Some(&*pinned), "run ci/blobs");
+    for path in ["crates/crates.tar.gz", "crates/image-registry.tar.gz"] {
+        let blob = repository().join("blobs").join(path);
+        let sum = Outcome::of(Command::new("sha256sum").arg(&blob)).ok();
+        let pinned = blobs[path]["sha"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("sha256:")
+            .to_owned();
+        assert_eq!(
+            sum.split(' ').next(),
+            Some(&*pinned),
+            "{path}: run ci/blobs"
+        );
+    }
 }
 
 #[test]

@@ -87,6 +87,14 @@ const OPERATIONS: &[Operation] = &[
         &[("/registries", "[{address: r.example:5000, ca_cert: PEM}]")],
     ),
     (
+        "registry-client-certificate",
+        &[],
+        &[(
+            "/registry_client",
+            "{certificate: ((registry_client.certificate)), private_key: ((registry_client.private_key))}",
+        )],
+    ),
+    (
         "registry-login",
         &[
             "registry_address=r.example:5000",
@@ -253,6 +261,20 @@ fn the_topologies_are_those_of_upstream() {
         assert_eq!(services(&manifest, &[]), wanted);
         assert_eq!(services(&manifest, &["-o", &on_debian]), wanted);
     }
+}
+
+#[test]
+fn the_client_certificate_is_signed_by_the_registrys_authority_for_a_name_that_is_a_login() {
+    let manifest = interpolate(&[
+        "vault.yml",
+        "-o",
+        "operations/registry-client-certificate.yml",
+    ]);
+    let options = |name: &str| at(&manifest, &format!("/variables/name={name}/options"));
+    assert_eq!(options("registry_ca")["is_ca"], Value::Bool(true));
+    let client = options("registry_client");
+    let wanted = "{ca: registry_ca, common_name: docker.internal, alternative_names: [docker.internal], extended_key_usage: [client_auth]}";
+    assert_eq!(client, serde_yaml::from_str::<Value>(wanted).unwrap());
 }
 
 #[test]

@@ -34,11 +34,15 @@ fn properties(job: &str, set: &Value) -> Value {
 }
 
 fn render(job: &str, set: &Value, template: &Path) -> Result<String, String> {
+    render_with(job, set, &json!({}), template)
+}
+
+fn render_with(job: &str, set: &Value, links: &Value, template: &Path) -> Result<String, String> {
     let context = json!({
         "name": "docker", "index": 1, "id": "3f1c", "bootstrap": false, "az": "z1", "deployment": "vault",
         "address": "10.0.0.2", "ip": "10.0.0.2", "persistent_disk": 4096, "job": {"name": job},
         "networks": {"default": {"ip": "10.0.0.2", "default": ["dns", "gateway"]}},
-        "properties": properties(job, set),
+        "properties": properties(job, set), "links": links,
     });
     Renderer::new()
         .unwrap()
@@ -47,12 +51,20 @@ fn render(job: &str, set: &Value, template: &Path) -> Result<String, String> {
 }
 
 fn config(set: &Value) -> String {
-    render(
-        "docker",
-        set,
-        &repository().join("jobs/docker/templates/config/config.json.erb"),
-    )
-    .unwrap()
+    config_with(set, &json!({}))
+}
+
+fn config_with(set: &Value, links: &Value) -> String {
+    let template = repository().join("jobs/docker/templates/config/config.json.erb");
+    render_with("docker", set, links, &template).unwrap()
+}
+
+/// Link `registry`, as a Director hands it to the templates.
+fn registry_link(properties: &Value) -> Value {
+    json!({"registry": {
+        "instance_group": "registry", "address": "q-s0.registry.default.vault.bosh", "properties": properties,
+        "instances": [{"name": "registry", "index": 0, "id": "8a5d", "address": "10.0.0.9"}],
+    }})
 }
 
 /// What each program says to a configuration.
@@ -117,10 +129,61 @@ fn programs_accept_what_the_defaults_and_the_examples_render_to() {
     examples["bind_without_tls"] = json!(false);
     examples["registries"][0]["ca_cert"] = json!(certificate);
     examples["registry_ca_cert"][0]["ca_cert"] = json!(certificate);
-    for set in [json!({}), Value::Object(examples)] {
-        for (name, outcome) in check(&config(&set)) {
+    examples["registry_client.certificate"] = json!(certificate);
+    examples["registry_client.private_key"] = examples["tls_key"].clone();
+    let link = registry_link(&json!({"port": 5000, "tls": {"ca": certificate}}));
+    for (set, links) in [(json!({}), json!({})), (Value::Object(examples), link)] {
+        for (name, outcome) in check(&config_with(&set, &links)) {
             assert_eq!(outcome.code, 0, "{name}: {}", outcome.text());
         }
+    }
+}
+
+#[test]
+fn the_link_of_a_registry_brings_what_dockerd_needs_and_no_login_of_its_upstreams() {
+    let handed = |properties: &Value| -> Value {
+        let text = config_with(&json!({}), &registry_link(properties));
+        assert!(!text.contains("hunter2"), "{text}");
+        serde_json::from_str::<Value>(&text).unwrap()["links"]["registry"].take()
+    };
+    let upstreams = json!([
+        {"host": "docker.io", "username": "u", "password": "hunter2"}, {"host": "quay.io"},
+    ]);
+    let all = json!({"port": 5000, "tls": {"ca": "PEM"}, "upstreams": upstreams, "frozen": true});
+    let mut wanted = json!({
+        "address": "q-s0.registry.default.vault.bosh", "instances": ["10.0.0.9"], "port": 5000, "ca": "PEM",
+        "upstreams": ["docker.io", "quay.io"], "frozen": true,
+    });
+    assert_eq!(handed(&all), wanted);
+    for (name, unset) in [
+        ("upstreams", json!([])),
+        ("frozen", json!(null)),
+        ("ca", json!(null)),
+    ] {
+        wanted[name] = unset;
+    }
+    assert_eq!(handed(&json!({"port": 5000, "tls": {"ca": null}})), wanted);
+    let without: Value = serde_json::from_str(&config(&json!({}))).unwrap();
+    assert_eq!(without["links"], json!({"registry": null}));
+}
+
+#[test]
+fn docker_ctl_refuses_a_bad_link_by_its_name() {
+    for (properties, wanted) in [
+        (json!({"port": null}), "port of link `registry`"),
+        (
+            json!({"port": 5000, "tls": {"ca": "x"}}),
+            "tls.ca of link `registry`",
+        ),
+        (
+            json!({"port": 5000, "upstreams": [{"host": "https://docker.io"}]}),
+            "upstreams of link `registry`[0]",
+        ),
+    ] {
+        let outcomes = check(&config_with(&json!({}), &registry_link(&properties)));
+        let (_, outcome) = &outcomes[0];
+        assert_eq!(outcome.code, 2, "{}", outcome.text());
+        assert!(outcome.stderr.contains(wanted), "{}", outcome.text());
     }
 }
 

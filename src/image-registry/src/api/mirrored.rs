@@ -1,0 +1,28 @@
+//! What is asked of another registry's repository besides its manifests and blobs.
+
+use hyper::{Method, StatusCode};
+use serde_json::json;
+
+use super::answer::Answer;
+use super::error::{ApiError, Outcome};
+use super::manifests::INDEX;
+use super::route::Resource;
+use crate::images::Name;
+
+/// Answers it: there is nothing to be written.
+pub fn answer(name: &Name, resource: &Resource, method: &Method) -> Outcome {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    match resource {
+        Resource::Referrers(_) if is_read => {
+            let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []});
+            Ok(Answer::new(StatusCode::OK).json(INDEX, &index))
+        }
+        Resource::Tags if is_read => Err(ApiError::name_unknown(
+            "the tags of another registry's repository are not listed here: ask that registry",
+        )),
+        _ => Err(ApiError::denied(format!(
+            "{} is a repository of another registry, which this one only mirrors: push to a name of your own",
+            name.repository()
+        ))),
+    }
+}

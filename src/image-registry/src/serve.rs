@@ -1,0 +1,95 @@
+//! The registry while it serves: what it is made of, what it does beside answering, and its end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::access::Access;
+use crate::api::Registry;
+use crate::config::{Config, FrozenImages};
+use crate::frozen::Frozen;
+use crate::images::Images;
+use crate::inventory::{FrozenInventory, Inventory};
+use crate::metrics::Metrics;
+use crate::process::{GRACE, Sockets};
+use crate::server::{self, Acceptor};
+use crate::storage::Storage;
+use crate::upkeep::{Settings, Upkeep};
+use crate::{admin, page};
+
+/// An upload to which nothing comes for so long has been given up.
+const ABANDONED: Duration = Duration::from_hours(24);
+/// How often such uploads are looked for.
+const LOOK: Duration = Duration::from_hours(1);
+
+/// Forgets uploads that were given up, at the start and every hour.
+async fn forget_abandoned(storage: Storage) {
+    loop {
+        let storage = storage.clone();
+        let forgotten = tokio::task::spawn_blocking(move || storage.forget_abandoned(ABANDONED));
+        match forgotten.await.map_err(std::io::Error::other).flatten() {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "uploads that were given up are forgotten"),
+            Err(error) => tracing::warn!(why = %error, "uploads that were given up stay"),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Opens what releases brought to this VM. What has to be converted first is served a while later.
+fn open_frozen(config: Option<&FrozenImages>, store: &Path) -> anyhow::Result<Frozen> {
+    let Some(config) = config else {
+        return Ok(Frozen::default());
+    };
+    let (frozen, unconverted) = Frozen::open(&config.jobs, store);
+    // the process may end without it
+    std::thread::Builder::new()
+        .name("frozen".to_owned())
+        .spawn(move || unconverted.convert())
+        .context("starting the thread that converts frozen images")?;
+    Ok(frozen)
+}
+
+/// Serves until SIGTERM.
+pub async fn serve(
+    config: Config,
+    acceptor: Option<Acceptor>,
+    sockets: Sockets,
+    settings: Settings,
+) -> anyhow::Result<()> {
+    let storage = Storage::open(&config.store).context("opening the store")?;
+    let access = Access::new(config.users, config.anonymous);
+    tokio::spawn(forget_abandoned(storage.clone()));
+    let socket = UnixListener::from_std(sockets.admin).context("taking the admin socket")?;
+    let frozen = open_frozen(config.frozen.as_ref(), &config.store)?;
+    let inventory = Inventory::new(storage.clone());
+    let upkeep = Upkeep::new(storage.clone(), inventory.clone(), settings);
+    upkeep.start().context("starting upkeep")?;
+    let metrics = Metrics::new(storage.clone(), upkeep.clone());
+    let context = admin::Context {
+        inventory: inventory.clone(),
+        frozen: FrozenInventory::new(frozen.clone(), storage.clone()),
+        upkeep,
+    };
+    tokio::spawn(admin::serve(socket, context));
+    let page = page::Sources::new(inventory, frozen.clone(), storage.clone());
+    let images = Images::new(storage).with_frozen(frozen);
+    let registry = Arc::new(Registry::new(images, access, metrics, page));
+    let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
+    let listener = TcpListener::from_std(sockets.public).context("taking the port")?;
+    let address = listener.local_addr().context("asking for the address")?;
+    tracing::info!(%address, tls = acceptor.is_some(), "serving");
+    let end = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("ending");
+    };
+    server::serve(listener, acceptor, registry, end, GRACE).await
+}
