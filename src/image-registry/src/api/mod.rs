@@ -1,5 +1,6 @@
 //! The API of the OCI distribution specification 1.1, with Docker's media types.
 
+mod along;
 mod answer;
 mod blobs;
 mod body;
