@@ -55,7 +55,7 @@ pub async fn get(
     Ok(answer.body(match blob {
         Blob::InFile { file, offset, .. } => body::part_of_file(file, offset + range.start, length),
         Blob::Along(blob) => along::part(blob, range),
-        Blob::Through(download) => along::through(download),
+        Blob::Through(download) => along::through(*download),
         Blob::Size(_) => body::empty(),
     }))
 }

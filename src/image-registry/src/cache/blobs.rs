@@ -56,7 +56,7 @@ impl Cache {
                     Some(download) => download,
                     None => inner.download(&name, digest, known).await?,
                 };
-                Ok(Some(CachedBlob::Through(download)))
+                Ok(Some(CachedBlob::Through(Box::new(download))))
             }
             Err(failure) if failure.kind == Kind::Missing => Ok(None),
             Err(failure) => Err(failure),

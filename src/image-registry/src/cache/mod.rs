@@ -40,14 +40,14 @@ use crate::digest::Digest;
 use crate::images::{Hosts, Mirrored};
 use crate::names::Repository;
 use crate::storage::{StoredManifest, durable};
-use crate::upstream::{Failure, Kind, Upstream, UpstreamConfig};
+use crate::upstream::{Download, Failure, Kind, Upstream, UpstreamConfig};
 
 /// A blob to be given out.
 pub enum CachedBlob {
     /// Out of a file, which may grow meanwhile.
     Along(Along),
     /// From its registry, past the cache.
-    Through(crate::upstream::Download),
+    Through(Box<Download>),
 }
 
 /// The cache, and the registries that it asks.

@@ -31,7 +31,7 @@ pub enum Blob {
     /// A part of the cache, which may still grow.
     Along(Along),
     /// What comes from its registry and goes past the cache.
-    Through(Download),
+    Through(Box<Download>),
     /// Only so many bytes are known: nobody wants them.
     Size(u64),
 }

@@ -25,6 +25,8 @@ const REDIRECTS: usize = 5;
 const LONGEST_TOKEN: usize = 64 << 10;
 /// Seconds that a token holds whose server does not say so (distribution's token specification).
 const TOKEN_SECONDS: u64 = 60;
+/// How long it is remembered that a registry wants the login itself.
+const LOGIN: Duration = Duration::from_hours(1);
 /// Tokens that are remembered, one a repository.
 const TOKENS: usize = 1000;
 
@@ -121,7 +123,9 @@ impl Client {
         }
         let authorization = match Challenge::of(response.headers()) {
             None => None,
-            Some(Challenge::Basic) => self.basic(),
+            Some(Challenge::Basic) => self
+                .basic()
+                .inspect(|login| self.remember(question.repository, login, LOGIN)),
             Some(Challenge::Bearer {
                 realm,
                 service,
@@ -234,20 +238,24 @@ impl Client {
             .and_then(Result::ok)
             .ok_or_else(|| wrong("its token server's answer broke off"))?;
         let bad = || wrong("its token server's answer is no token");
-        let token: Token = serde_json::from_slice(&body.to_bytes()).map_err(|_| bad())?;
-        let text = token.token.or(token.access_token).ok_or_else(bad)?;
-        let token = (
-            Secret::new(format!("Bearer {text}")),
-            // a little less, for the time that asking takes
-            Instant::now()
-                + Duration::from_secs(token.expires_in.unwrap_or(TOKEN_SECONDS).min(3600) * 9 / 10),
-        );
+        let answer: Token = serde_json::from_slice(&body.to_bytes()).map_err(|_| bad())?;
+        let token_seconds = answer.expires_in.unwrap_or(TOKEN_SECONDS);
+        let text = answer.token.or(answer.access_token).ok_or_else(bad)?;
+        let token = Secret::new(format!("Bearer {text}"));
+        // a little less, for the time that asking takes
+        let seconds = token_seconds.min(3600) * 9 / 10;
+        self.remember(repository, &token, Duration::from_secs(seconds));
+        Ok(token)
+    }
+
+    /// What a repository is asked with from now on, for so long.
+    fn remember(&self, repository: &str, authorization: &Secret, time: Duration) {
         let mut tokens = self.tokens();
         if tokens.len() >= TOKENS {
             tokens.clear();
         }
-        tokens.insert(repository.to_owned(), token.clone());
-        Ok(token.0)
+        let until = Instant::now() + time;
+        tokens.insert(repository.to_owned(), (authorization.clone(), until));
     }
 }
 

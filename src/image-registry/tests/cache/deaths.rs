@@ -1,5 +1,6 @@
 //! A registry that is killed while it fetches and makes room: what is there afterwards is whole, and within the cap.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use serde_json::json;
@@ -26,7 +27,6 @@ fn kills_while_it_fetches_and_makes_room_leave_whole_blobs_within_the_cap() {
                     "GET /v2/docker.io/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {}\r\n\r\n",
                     crate::client::CI
                 );
-                use std::io::{Read as _, Write as _};
                 if stream.write_all(head.as_bytes()).is_err()
                     || stream.read_to_end(&mut Vec::new()).is_err()
                 {

@@ -7,22 +7,28 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::upstream::{Action, Upstream, mirror, noise};
+use crate::upstream::{Action, Upstream, mirror, noise, wait_for};
 
-/// What all files below a directory take on the disk.
+/// What all files below a directory take on the disk at the same time. What went while it was looked at is not counted: what
+/// came in its place is.
 fn taken(directory: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return 0;
-    };
-    let entries = entries.map_while(Result::ok);
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => taken(&entry.path()),
-            Ok(metadata) => metadata.blocks() * 512,
-            // it went meanwhile
-            Err(_) => 0,
-        })
-        .sum()
+    let mut seen = Vec::new();
+    let mut ahead = vec![directory.to_owned()];
+    while let Some(directory) = ahead.pop() {
+        for entry in std::fs::read_dir(&directory).unwrap().map_while(Result::ok) {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => ahead.push(entry.path()),
+                Ok(metadata) => seen.push((entry.path(), metadata.ino(), metadata.blocks() * 512)),
+                Err(_) => {}
+            }
+        }
+    }
+    let is_there =
+        |path: &Path, inode| std::fs::metadata(path).is_ok_and(|file| file.ino() == inode);
+    let still = seen
+        .iter()
+        .filter(|(path, inode, _)| is_there(path, *inode));
+    still.map(|(_, _, bytes)| bytes).sum()
 }
 
 #[test]
@@ -86,6 +92,7 @@ fn what_is_larger_than_the_cap_goes_past_it_and_pushed_images_stay() {
     registry.get("/v2/docker.io/a/manifests/1").assert(200);
     let get = |digest: &str| registry.get(&format!("/v2/docker.io/a/blobs/{digest}"));
     assert!(get(&layers[0]).assert(200).body == small);
+    wait_for(&registry, &layers[0]);
     for times in 1..3 {
         assert!(get(&layers[1]).assert(200).body == large);
         assert_eq!(upstream.gets(&format!("/v2/a/blobs/{}", layers[1])), times);
@@ -105,30 +112,21 @@ fn the_least_recently_used_blob_goes_first_also_after_a_start() {
     let (_, digests) = upstream.image("a", "1", &layers);
     let mut registry = mirror(&upstream.url(), json!({"max_size": "1M"}), json!({}));
     registry.get("/v2/docker.io/a/manifests/1").assert(200);
-    for digest in &digests[..3] {
+    for (hours, digest) in [(2, &digests[0]), (3, &digests[1]), (1, &digests[2])] {
         registry
             .get(&format!("/v2/docker.io/a/blobs/{digest}"))
             .assert(200);
-    }
-    let file = |digest: &str| digest.replace("sha256:", "cache/blobs/sha256/");
-    for (hours, digest) in [(2, &digests[0]), (3, &digests[1]), (1, &digests[2])] {
-        let path = registry.store(&file(digest));
+        let path = wait_for(&registry, digest);
         let ago = std::time::SystemTime::now() - Duration::from_hours(hours);
-        std::fs::File::options()
-            .write(true)
-            .open(path)
-            .unwrap()
-            .set_modified(ago)
-            .unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(ago).unwrap();
     }
     registry.die_and_start();
     registry
         .get(&format!("/v2/docker.io/a/blobs/{}", digests[3]))
         .assert(200);
-    let deadline = std::time::Instant::now() + Duration::from_secs(5);
-    while !registry.store(&file(&digests[3])).exists() && std::time::Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for(&registry, &digests[3]);
+    let file = |digest: &str| digest.replace("sha256:", "cache/blobs/sha256/");
     let held: Vec<bool> = digests
         .iter()
         .map(|digest| registry.store(&file(digest)).exists())

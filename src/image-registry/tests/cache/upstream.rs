@@ -280,18 +280,19 @@ fn head(
 /// A registry with the upstream `docker.io` at this address, and more of a configuration.
 pub fn mirror(url: &str, cache: Value, upstream: Value) -> Registry {
     let mut docker_hub = json!({"host": "docker.io", "addresses": [url], "timeout_seconds": 2});
-    docker_hub
-        .as_object_mut()
-        .unwrap()
-        .extend(upstream.as_object().unwrap().clone());
-    Registry::with(json!({
+    let Value::Object(more) = upstream else {
+        panic!("{upstream} is no map");
+    };
+    docker_hub.as_object_mut().unwrap().extend(more);
+    let mut config = json!({
         "users": [
             {"name": "ci", "password": "hunter2", "grants": [{"rights": ["pull", "push", "delete"]}]},
             {"name": "docker", "password": "hunter2", "grants": [{"rights": ["pull"]}]},
         ],
         "upstreams": [docker_hub],
-        "cache": cache,
-    }))
+    });
+    config["cache"] = cache;
+    Registry::with(config)
 }
 
 /// The login `docker`, which may only pull.
@@ -312,4 +313,19 @@ pub fn noise(length: usize, seed: u32) -> Vec<u8> {
         state.to_le_bytes()[1]
     };
     std::iter::repeat_with(next).take(length).collect()
+}
+
+/// Waits until a blob is in the cache.
+pub fn wait_for(registry: &Registry, digest: &str) -> std::path::PathBuf {
+    let path = registry.store(&digest.replace("sha256:", "cache/blobs/sha256/"));
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !path.exists() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{digest} is not kept: {}",
+            registry.log()
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    path
 }
