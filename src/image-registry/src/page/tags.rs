@@ -185,7 +185,7 @@ mod tests {
         ];
         names.sort_by(|a, b| natural(a, b));
         let expected = [
-            "1.9", "1.9-rc1", "1.09-rc", "1.10", "2", "10", "latest", "v2", "v10",
+            "1.9", "1.09-rc", "1.9-rc1", "1.10", "2", "10", "latest", "v2", "v10",
         ];
         assert_eq!(names, expected);
     }

@@ -7,6 +7,7 @@
 )]
 
 mod browser;
+mod catalog;
 #[path = "../api/client.rs"]
 #[allow(
     dead_code,
@@ -16,4 +17,5 @@ mod client;
 mod devtools;
 mod health;
 mod images;
+mod looks;
 mod metrics;
