@@ -9,21 +9,21 @@ pub fn repository() -> PathBuf {
         .map_or_else(|| here.to_owned(), Path::to_owned)
 }
 
-/// A program that `ci/test` has built: one of the VM's programs, or a tool.
+/// A program that `ci/test` has built: one of the VM's programs, the registry, or a tool.
 ///
 /// # Panics
 /// When it was not built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let target = if ["bosh-solo", "image-packager"].contains(&name) {
-        "src/tools/target/debug"
-    } else {
-        "target/debug"
+    let target = match name {
+        "bosh-solo" | "image-packager" => "src/tools/target/debug",
+        "image-registry" => "src/image-registry/target/debug",
+        _ => "target/debug",
     };
     let path = repository().join(target).join(name);
     assert!(
         path.exists(),
-        "{} is not built; `ci/test` builds it, or: cargo build (in the root, and in src/tools)",
+        "{} is not built; `ci/test` builds it, or: cargo build (in the root, in src/tools, and in src/image-registry)",
         path.display()
     );
     path

@@ -113,6 +113,25 @@ const OPERATIONS: &[Operation] = &[
     ),
 ];
 
+const REGISTRY: &str = "/instance_groups/name=registry/jobs/name=registry/properties";
+
+/// What changes the registry of registry.yml, by the same form.
+const REGISTRY_OPERATIONS: &[Operation] = &[
+    (
+        "registry-anonymous-pull",
+        &["registry_anonymous_repositories=public"],
+        &[("/anonymous", "[{repositories: public, rights: [pull]}]")],
+    ),
+    (
+        "registry-user",
+        &["registry_user=ci", "registry_user_repositories=team"],
+        &[(
+            "/users/name=ci",
+            "{name: ci, password: ((registry_user_password)), grants: [{repositories: team, rights: [pull, push]}]}",
+        )],
+    ),
+];
+
 fn files(directory: &str) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(repository().join(directory))
         .unwrap()
@@ -169,9 +188,11 @@ fn every_manifest_has_what_a_director_needs() {
                 "{name}: {key}"
             );
         }
-        assert!(
-            !at(&manifest, PROPERTIES)["recipe"].is_null(),
-            "{name}: no recipe"
+        // the docker hosts beside a registry are there to push and pull by hand
+        assert_eq!(
+            at(&manifest, PROPERTIES)["recipe"].is_null(),
+            name == "registry",
+            "{name}: recipe"
         );
     }
 }
@@ -198,7 +219,8 @@ fn the_manifests_variables_are_all_declared() {
 
 #[test]
 fn every_ops_file_does_what_it_says_to_every_manifest() {
-    let mut tested: Vec<&str> = OPERATIONS.iter().map(|(name, ..)| *name).collect();
+    let all = OPERATIONS.iter().chain(REGISTRY_OPERATIONS);
+    let mut tested: Vec<&str> = all.map(|(name, ..)| *name).collect();
     tested.sort_unstable();
     assert_eq!(
         files("manifests/operations"),
@@ -206,32 +228,59 @@ fn every_ops_file_does_what_it_says_to_every_manifest() {
         "an ops file without a test, or a test without its file"
     );
     for name in files("manifests") {
-        for (operation, variables, wanted) in OPERATIONS {
-            let mut arguments = vec![
-                format!("{name}.yml"),
-                "-o".to_owned(),
-                format!("operations/{operation}.yml"),
-            ];
-            arguments.extend(
-                variables
-                    .iter()
-                    .flat_map(|variable| ["-v".to_owned(), (*variable).to_owned()]),
-            );
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let manifest = interpolate(&arguments);
-            for (path, value) in *wanted {
-                let found = match path.strip_prefix("/../../..") {
-                    Some(path) => at(&at(&manifest, "/instance_groups/name=docker"), path),
-                    None => at(&at(&manifest, PROPERTIES), path),
-                };
-                assert_eq!(
-                    found,
-                    serde_yaml::from_str::<Value>(value).unwrap(),
-                    "{name} with {operation}: {path}"
-                );
-            }
+        for operation in OPERATIONS {
+            assert_does(&name, operation, PROPERTIES);
         }
     }
+    for operation in REGISTRY_OPERATIONS {
+        assert_does("registry", operation, REGISTRY);
+    }
+}
+
+/// An ops file does to a manifest's job with these properties what it says.
+fn assert_does(name: &str, (operation, variables, wanted): &Operation, properties: &str) {
+    let mut arguments = vec![
+        format!("{name}.yml"),
+        "-o".to_owned(),
+        format!("operations/{operation}.yml"),
+    ];
+    arguments.extend(
+        variables
+            .iter()
+            .flat_map(|variable| ["-v".to_owned(), (*variable).to_owned()]),
+    );
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let manifest = interpolate(&arguments);
+    for (path, value) in *wanted {
+        let found = match path.strip_prefix("/../../..") {
+            Some(path) => at(&at(&manifest, "/instance_groups/name=docker"), path),
+            None => at(&at(&manifest, properties), path),
+        };
+        assert_eq!(
+            found,
+            serde_yaml::from_str::<Value>(value).unwrap(),
+            "{name} with {operation}: {path}"
+        );
+    }
+}
+
+#[test]
+fn the_registry_s_certificate_is_for_the_name_by_which_docker_hosts_know_it() {
+    let manifest = interpolate(&["registry.yml"]);
+    let names = &at(&manifest, "/variables/name=registry_tls/options")["alternative_names"];
+    let names = names.as_sequence().unwrap();
+    let alias = &at(&manifest, REGISTRY.trim_end_matches("/properties"))["provides"]["registry"]["aliases"]
+        [0];
+    let host = &at(&manifest, PROPERTIES)["registry_client"]["host"];
+    assert_eq!(&alias["domain"], host);
+    assert!(names.contains(host), "{names:?}");
+    // what the link calls it where no name is given
+    let name = manifest["name"].as_str().unwrap();
+    let by_link = Value::from(format!("q-s0.registry.default.{name}.bosh"));
+    assert!(names.contains(&by_link), "{names:?}");
+    let client = at(&manifest, "/variables/name=registry_client/options");
+    let login = at(&manifest, &format!("{REGISTRY}/users/name=docker"));
+    assert_eq!(client["alternative_names"][0], login["certificate"]);
 }
 
 #[test]

@@ -196,7 +196,12 @@ fn programs_accept_every_manifest() {
             continue;
         }
         let manifest: Value = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        let properties = &manifest["instance_groups"][0]["jobs"][0]["properties"];
+        let groups = manifest["instance_groups"].as_array().unwrap();
+        let group = groups
+            .iter()
+            .find(|group| group["name"] == "docker")
+            .unwrap();
+        let properties = &group["jobs"][0]["properties"];
         for (name, outcome) in check(&config(properties)) {
             let path = path.display();
             assert_eq!(outcome.code, 0, "{path}, {name}: {}", outcome.text());
@@ -302,6 +307,89 @@ fn the_smoke_test_accepts_its_defaults_and_examples_and_refuses_each_bad_propert
             "{}",
             outcome.text()
         );
+    }
+}
+
+/// What the registry says to what its templates render of properties.
+fn check_registry(set: &Value) -> Outcome {
+    let directory = tempfile::tempdir().unwrap();
+    let job = directory.path().join("registry");
+    fs::create_dir_all(job.join("config/tls")).unwrap();
+    let templates = repository().join("jobs/registry/templates");
+    for (template, rendered) in spec("registry")["templates"].as_object().unwrap() {
+        let rendered = rendered.as_str().unwrap();
+        if rendered.starts_with("config/") {
+            let text = render("registry", set, &templates.join(template)).unwrap();
+            let here = text.replace("/var/vcap/jobs", &directory.path().to_string_lossy());
+            fs::write(job.join(rendered), here).unwrap();
+        }
+    }
+    let mut command = Command::new(program("image-registry"));
+    let config = job.join("config/config.json");
+    Outcome::of(command.arg("--config").arg(config).arg("check-config"))
+}
+
+/// The properties of the job in manifests/registry.yml, with certificates and passwords as BOSH makes them.
+fn registry_of_the_manifest() -> Value {
+    let store = tempfile::tempdir().unwrap();
+    let mut interpolate = Command::new(program("bosh-solo"));
+    interpolate
+        .arg("interpolate")
+        .arg(repository().join("manifests/registry.yml"))
+        .arg("--vars-store")
+        .arg(store.path().join("vars.yml"))
+        .args([
+            "--path",
+            "/instance_groups/name=registry/jobs/name=registry/properties",
+        ]);
+    let mut nested: Value = serde_yaml::from_str(&Outcome::of(&mut interpolate).ok()).unwrap();
+    let tls = nested.as_object_mut().unwrap().remove("tls").unwrap();
+    for (name, value) in tls.as_object().unwrap() {
+        nested[format!("tls.{name}")] = value.clone();
+    }
+    nested
+}
+
+#[test]
+fn the_registry_accepts_its_manifest_and_examples_and_refuses_each_bad_property_by_its_name() {
+    let good = registry_of_the_manifest();
+    let outcome = check_registry(&good);
+    assert_eq!(outcome.code, 0, "{}", outcome.text());
+    let mut examples = good.clone();
+    for (name, about) in spec("registry")["properties"].as_object().unwrap() {
+        if !name.starts_with("tls.") {
+            examples[name] = about["example"].clone();
+        }
+    }
+    let outcome = check_registry(&examples);
+    assert_eq!(outcome.code, 0, "{}", outcome.text());
+    for (property, value) in [
+        ("tls.certificate", Value::Null),
+        ("tls.private_key", Value::Null),
+        ("tls.private_key", json!("hunter2")),
+        ("tls.ca", Value::Null),
+        ("tls.client_ca", Value::Null),
+        ("tls.client_ca", json!("hunter2")),
+        ("users", json!([])),
+        ("users", json!({"ci": "hunter2"})),
+        ("users", json!([{"name": "ci", "pasword": "hunter2"}])),
+        (
+            "users",
+            json!([{"name": "ci", "password": "hunter2", "grants": [{"rights": ["read"]}]}]),
+        ),
+        ("anonymous", json!(["pull"])),
+        ("port", json!("https")),
+        ("bind", json!("registry.internal")),
+    ] {
+        let mut set = good.clone();
+        set[property] = value.clone();
+        let outcome = check_registry(&set);
+        assert!(
+            outcome.code == 2 && outcome.stderr.contains(&format!("`{property}")),
+            "{property} {value}: {}",
+            outcome.text()
+        );
+        assert!(!outcome.text().contains("hunter2"), "{}", outcome.text());
     }
 }
 

@@ -17,6 +17,7 @@ mod recipes;
 mod redis;
 mod refusals;
 mod registries;
+mod registry;
 mod registry_link;
 mod remote;
 mod rollback;

@@ -1,0 +1,242 @@
+//! The site's own registry by manifests/registry.yml: two docker hosts push to it and pull from it, nobody else does, and what they
+//! pushed outlives whatever happens to it.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use release_tests::{Outcome, program, repository, wait_until};
+use serde_json::Value;
+
+const NAME: &str = "registry";
+const IMAGE: &str = "registry.internal:5000/team/app:1";
+const LIMIT: Duration = Duration::from_mins(2);
+const PIDFILE: &str = "/var/vcap/sys/run/registry/registry.pid";
+
+/// The deployment of the manifest, deleted when dropped.
+struct Site {
+    store: PathBuf,
+    operations: Vec<String>,
+}
+
+impl Site {
+    /// With a small image on the docker hosts, which they bring themselves.
+    fn new() -> Self {
+        let directory = repository().join("tmp/manifests");
+        std::fs::create_dir_all(&directory).unwrap();
+        let images = directory.join("registry-images.yml");
+        let fixtures = repository().join("ci/fixtures/release");
+        let text = format!(
+            "- {{type: replace, path: /releases/-, value: {{name: fixture-images, version: latest, path: {}}}}}\n\
+             - {{type: replace, path: /instance_groups/name=docker/jobs/-, value: {{name: busybox-image, release: fixture-images}}}}\n",
+            fixtures.display()
+        );
+        std::fs::write(&images, text).unwrap();
+        let mut site = Self {
+            store: directory.join("registry-vars.yml"),
+            operations: vec!["-o".to_owned(), images.display().to_string()],
+        };
+        site.operation(
+            "registry-user",
+            &["registry_user=ci", "registry_user_repositories=team"],
+        );
+        site
+    }
+
+    fn operation(&mut self, name: &str, variables: &[&str]) {
+        let path = repository().join(format!("manifests/operations/{name}.yml"));
+        let path = path.display().to_string();
+        self.operations.extend(["-o".to_owned(), path]);
+        for variable in variables {
+            self.operations
+                .extend(["-v".to_owned(), (*variable).to_owned()]);
+        }
+    }
+
+    fn solo(&self, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(program("bosh-solo"));
+        Outcome::of(command.args(["-n", "-d", NAME]).args(arguments))
+    }
+
+    fn deploy(&self) -> String {
+        let manifest = repository().join("manifests/registry.yml");
+        let (manifest, store) = (manifest.to_string_lossy(), self.store.to_string_lossy());
+        let mut arguments = vec!["deploy", &*manifest, "--vars-store", &*store];
+        arguments.extend(self.operations.iter().map(String::as_str));
+        let outcome = self.solo(&arguments);
+        let log = "tail -n 50 /var/vcap/sys/log/registry/*";
+        assert_eq!(
+            outcome.code,
+            0,
+            "{}\n{}",
+            outcome.text(),
+            self.on("registry/0", log).text()
+        );
+        outcome.text()
+    }
+
+    fn on(&self, instance: &str, command: &str) -> Outcome {
+        self.solo(&["ssh", instance, "-c", command])
+    }
+
+    fn docker(&self, index: usize, arguments: &str) -> Outcome {
+        let command = format!(". /var/vcap/jobs/docker/envrc && docker {arguments}");
+        self.on(&format!("docker/{index}"), &command)
+    }
+
+    /// What the registry answers to a docker host that shows no certificate: with a login, or without one.
+    fn status(&self, login: &str, method: &str, path: &str) -> String {
+        let ca = "$(ls /etc/docker/certs.d/registry.internal:5000/*.crt | head -n 1)";
+        let command = format!(
+            "curl --silent --output /dev/null --write-out '%{{http_code}}' --cacert {ca} {login} --request {method} https://registry.internal:5000{path}"
+        );
+        self.on("docker/0", &command).ok()
+    }
+
+    fn secret(&self, variable: &str) -> String {
+        let text = std::fs::read_to_string(&self.store).unwrap();
+        let variables: Value = serde_yaml::from_str(&text).unwrap();
+        variables[variable].as_str().unwrap().to_owned()
+    }
+
+    /// The states that `bosh instances` shows of the registry's instance.
+    fn state(&self) -> String {
+        let text = self.solo(&["instances", "--json"]).ok();
+        let table: Value = serde_json::from_str(&text).unwrap();
+        let rows = table["Tables"][0]["Rows"].as_array().unwrap().clone();
+        let of_registry = |row: &&Value| row["instance"].as_str().unwrap().starts_with("registry/");
+        let row = rows
+            .iter()
+            .find(of_registry)
+            .unwrap_or_else(|| panic!("{text}"));
+        row["process_state"].as_str().unwrap().to_owned()
+    }
+
+    fn pid(&self) -> String {
+        self.on("registry/0", &format!("cat {PIDFILE}")).ok()
+    }
+
+    /// Pulls the image on the second host, where it was not, and runs it.
+    fn assert_pulled_and_run(&self) {
+        self.docker(1, &format!("image rm --force {IMAGE}")).ok();
+        self.docker(1, &format!("pull {IMAGE}")).ok();
+        let said = self
+            .docker(1, &format!("run --rm {IMAGE} cat /pushed"))
+            .ok();
+        assert_eq!(said, "by docker/0");
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::env::var_os("CONTAINERS_TEST_KEEP_DEPLOYMENTS").is_some() {
+            return;
+        }
+        let outcome = self.solo(&["delete-deployment"]);
+        assert!(
+            outcome.code == 0 || std::thread::panicking(),
+            "{}",
+            outcome.text()
+        );
+    }
+}
+
+#[test]
+fn docker_hosts_push_and_pull_nobody_else_does_and_a_registry_that_dies_or_hangs_loses_nothing() {
+    let mut site = Site::new();
+    site.deploy();
+    assert_eq!(site.state(), "running");
+    let owner = "stat --format '%U' /var/vcap/store/registry; ps -o user= -p $(cat /var/vcap/sys/run/registry/registry.pid)";
+    assert_eq!(site.on("registry/0", owner).ok(), "vcap\nvcap");
+
+    // a new layer, pushed by a login, and pulled by the certificate that BOSH gave the hosts
+    let make = "run --name made fixture/busybox:1 sh -c 'echo by docker/0 >/pushed'";
+    site.docker(0, make).ok();
+    site.docker(0, &format!("commit made {IMAGE}")).ok();
+    let refused = site.docker(0, &format!("push {IMAGE}"));
+    assert_ne!(refused.code, 0, "the certificate's login may pull alone");
+    let password = site.secret("registry_user_password");
+    let login = format!("login --username ci --password {password} registry.internal:5000");
+    site.docker(0, &login).ok();
+    site.docker(0, &format!("push {IMAGE}")).ok();
+    site.assert_pulled_and_run();
+
+    // nobody
+    for (login, method, path, expected) in [
+        ("", "GET", "/v2/", "401"),
+        ("", "GET", "/v2/team/app/manifests/1", "401"),
+        ("", "POST", "/v2/team/app/blobs/uploads/", "401"),
+        ("--user ci:wrong", "GET", "/v2/team/app/manifests/1", "401"),
+    ] {
+        assert_eq!(
+            site.status(login, method, path),
+            expected,
+            "{login} {method} {path}"
+        );
+    }
+    let user = format!("--user ci:{password}");
+    assert_eq!(site.status(&user, "GET", "/v2/team/app/manifests/1"), "200");
+    assert_eq!(
+        site.status(&user, "POST", "/v2/other/blobs/uploads/"),
+        "403"
+    );
+    let found = site.on(
+        "registry/0",
+        &format!("grep -rlF '{password}' /var/vcap/sys/log; ps axww | grep -F '{password}' | grep -v grep"),
+    );
+    assert_eq!(
+        found.stdout.trim(),
+        "",
+        "the password is in a log or in the process list"
+    );
+
+    // nothing changes
+    let before = site.pid();
+    let said = site.deploy();
+    assert!(!said.contains("Updating instance"), "{said}");
+    assert_eq!(site.pid(), before);
+
+    // it dies
+    site.on("registry/0", &format!("kill -9 {before}")).ok();
+    wait_until("monit starts it again", LIMIT, || {
+        // wakes monit, which looks every ten seconds
+        drop(site.on("registry/0", "monit"));
+        let now = site.on("registry/0", &format!("cat {PIDFILE}"));
+        now.code == 0 && now.stdout.trim() != before
+    });
+    wait_until("it runs", LIMIT, || site.state() == "running");
+    site.assert_pulled_and_run();
+
+    // it hangs
+    let pid = site.pid();
+    site.on("registry/0", &format!("kill -STOP {pid}")).ok();
+    wait_until("it shows", LIMIT, || site.state() == "failing");
+    site.on("registry/0", &format!("kill -CONT {pid}")).ok();
+    wait_until("it runs again", LIMIT, || site.state() == "running");
+
+    // the errand, and a reboot with the store on its disk
+    let said = site.solo(&["run-errand", "collect-garbage"]).ok();
+    assert!(
+        said.contains("freed ") && said.contains("Exit Code  0"),
+        "{said}"
+    );
+    site.solo(&["recreate", "registry/0"]).ok();
+    site.assert_pulled_and_run();
+    let verified = site.on(
+        "registry/0",
+        "/var/vcap/packages/image-registry/bin/image-registry verify",
+    );
+    assert!(verified.ok().ends_with(" 0 faults"), "{}", verified.text());
+
+    // anyone, where the manifest says so
+    site.operation(
+        "registry-anonymous-pull",
+        &["registry_anonymous_repositories=team"],
+    );
+    site.deploy();
+    assert_eq!(site.status("", "GET", "/v2/team/app/manifests/1"), "200");
+    assert_eq!(
+        site.status("", "POST", "/v2/team/app/blobs/uploads/"),
+        "401"
+    );
+}
