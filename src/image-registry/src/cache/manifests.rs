@@ -56,6 +56,11 @@ impl Manifests {
         }
     }
 
+    /// Where they lie.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     fn manifest_file(&self, repository: &Repository, digest: &Digest) -> PathBuf {
         let manifests = self.directory.join(repository.as_str()).join("_manifests");
         manifests

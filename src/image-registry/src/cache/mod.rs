@@ -14,6 +14,7 @@ mod config;
 mod counters;
 mod flight;
 mod growing;
+mod listing;
 mod manifests;
 mod room;
 mod tags;

@@ -3,6 +3,7 @@
 //! All of it is derived from the store. What manifests say is remembered by their digests, and what a repository holds for as long
 //! as the times of its directories stay: so a look at 20,000 tags reads hardly a file.
 
+mod cached;
 mod facts;
 mod frozen;
 mod rows;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
+pub use cached::CachedInventory;
 pub use facts::{Facts, Kind};
 pub use frozen::FrozenInventory;
 pub use rows::{RepositoryRow, Row, Time};

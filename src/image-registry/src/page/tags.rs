@@ -11,7 +11,7 @@ use super::text::{count, size, time, time_or};
 use crate::inventory::{Content, Kind, Row};
 
 /// A repository in a few words.
-pub fn summary(content: &Content) -> Markup {
+pub fn summary(content: &Content, origin: Option<&str>) -> Markup {
     let summary = content.summary();
     facts([
         ("Tags", Some(html! { (super::text::number(summary.tags)) })),
@@ -24,6 +24,7 @@ pub fn summary(content: &Content) -> Markup {
             "Last pulled",
             Some(time_or(summary.pulled.map(|it| it.0), "never")),
         ),
+        ("From", origin.map(|origin| html! { (origin) })),
     ])
 }
 

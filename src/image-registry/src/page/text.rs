@@ -75,10 +75,8 @@ pub fn time(time: SystemTime) -> Markup {
 
 /// A time that need not have been.
 pub fn time_or(at: Option<SystemTime>, never: &str) -> Markup {
-    match at {
-        Some(at) => time(at),
-        None => html! { span.muted { (never) } },
-    }
+    let never = || html! { span.muted { (never) } };
+    at.map_or_else(never, time)
 }
 
 /// The start of a digest, which is enough for people to tell it from others.

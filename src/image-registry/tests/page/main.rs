@@ -7,6 +7,7 @@
 )]
 
 mod browser;
+mod cached;
 mod catalog;
 #[path = "../api/client.rs"]
 #[allow(
@@ -19,3 +20,9 @@ mod health;
 mod images;
 mod looks;
 mod metrics;
+#[path = "../cache/upstream.rs"]
+#[allow(
+    dead_code,
+    reason = "the tests of the cache need more of other registries than these"
+)]
+mod upstream;
