@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::pushing::{
     Amount, Destination, Error, Image, Names, Prefix, Pushed, Pushing, TagState, Target,
 };
-use crate::release::{Access as Open, Release, megabytes};
+use crate::release::{Access as Open, megabytes};
 use crate::source::Location;
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -140,17 +140,12 @@ fn images<'a>(
         }
     }
     if let Some(release) = release.filter(|_| arguments.images.is_empty()) {
-        let all = all(&release);
-        all.into_iter()
-            .for_each(|(name, image)| add(name, image, None));
+        for locked in release.lock().images() {
+            let name = locked.reference.familiar();
+            add(name, Image::frozen(&release, locked), None);
+        }
     }
     Ok(images)
-}
-
-fn all(release: &Release) -> Vec<(String, Result<Image, Error>)> {
-    (release.lock().images().iter())
-        .map(|locked| (locked.reference.familiar(), Image::frozen(release, locked)))
-        .collect()
 }
 
 /// Where each goes: all that is wrong with that is told before anything is sent.

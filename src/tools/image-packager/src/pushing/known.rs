@@ -12,6 +12,7 @@ type Blob = (String, Digest);
 pub struct Known(Mutex<BTreeMap<Blob, BTreeSet<String>>>);
 
 impl Known {
+    /// The repository has the blob.
     pub fn add(&self, repository: &Reference, digest: Digest) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let blob = (repository.domain().to_owned(), digest);
@@ -21,6 +22,7 @@ impl Known {
             .insert(repository.path().to_owned());
     }
 
+    /// Whether the repository is known to have the blob.
     pub fn has(&self, repository: &Reference, digest: Digest) -> bool {
         self.paths(repository, digest).contains(repository.path())
     }

@@ -5,15 +5,16 @@ pub mod destination;
 mod error;
 mod image;
 mod known;
+mod outcome;
+mod presence;
 mod temporary;
 mod workers;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use image_archive::{Descriptor, Digest, Reference};
-use registry_client::{Client, Content, Mount, OpenUpload};
-use serde::Serialize;
+use image_archive::{Descriptor, Digest};
+use registry_client::{Client, Content};
 
 use crate::progress::Progress;
 use crate::source;
@@ -21,7 +22,9 @@ use crate::source;
 pub use destination::{Destination, Names, Prefix, Target};
 pub use error::Error;
 pub use image::{Document, Held, Image};
-use known::Known;
+pub use known::Known;
+pub use outcome::{Amount, Pushed, TagState};
+use presence::Presence;
 use temporary::Temporary;
 
 /// What pushing needs.
@@ -40,52 +43,8 @@ pub struct Pushing<'a> {
     pub progress: &'a Progress,
     /// Set when somebody wants it to end.
     pub stop: &'a AtomicBool,
-    known: Known,
-}
-
-/// Blobs and their bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Amount {
-    /// How many.
-    pub blobs: usize,
-    /// Their sizes, or what was sent for them, cut connections included.
-    pub bytes: u64,
-}
-
-/// What became of the tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TagState {
-    /// It stands for this image now.
-    Pushed,
-    /// It did so before.
-    Unchanged,
-    /// The image went by its digest alone.
-    None,
-}
-
-/// An image that is in the registry now, or in a dry run would be.
-#[derive(Clone, Debug, Serialize)]
-pub struct Pushed {
-    /// The image, as it was asked for.
-    pub reference: String,
-    /// Where it is.
-    pub destination: String,
-    /// What a pull of that gives.
-    pub digest: Digest,
-    /// The index that is not there, since the registry has not all of what it names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left_out_index: Option<Digest>,
-    /// The tag.
-    pub tag: TagState,
-    /// Manifests and indexes that were put.
-    pub manifests: usize,
-    /// Blobs that were sent.
-    pub pushed: Amount,
-    /// Blobs that the repository had.
-    pub skipped: Amount,
-    /// Blobs that the registry took from another repository.
-    pub mounted: Amount,
+    /// What is known of the registries.
+    pub known: Known,
 }
 
 /// What became of a blob.
@@ -93,13 +52,6 @@ enum Fate {
     Skipped,
     Mounted,
     Sent(u64),
-}
-
-/// What is known of a blob before it is sent.
-enum Presence {
-    There,
-    Mounted,
-    Absent(Option<OpenUpload>),
 }
 
 impl<'a> Pushing<'a> {
@@ -258,70 +210,6 @@ impl<'a> Pushing<'a> {
         Ok(Fate::Sent(sent))
     }
 
-    /// Whether the blob is there, or can be had from another repository of the same registry.
-    fn presence(
-        &self,
-        image: &Image,
-        repository: &Reference,
-        digest: Digest,
-    ) -> Result<Presence, Error> {
-        if self.is_there(repository, digest)? {
-            return Ok(Presence::There);
-        }
-        let mut opened = None;
-        for from in self.candidates(image, repository, digest) {
-            if self.dry_run {
-                let there: Result<Reference, _> = format!("{}/{from}", repository.domain()).parse();
-                let Ok(there) = there else { continue };
-                if self.is_there(&there, digest)? {
-                    self.known.add(repository, digest);
-                    return Ok(Presence::Mounted);
-                }
-                continue;
-            }
-            if let Some(unused) = opened.take() {
-                // The registry forgets it by itself, only later.
-                let _ = self.client.abandon_upload(repository, &unused);
-            }
-            let mount = self.client.mount_blob(repository, digest, &from);
-            match mount.map_err(source::Error::from)? {
-                Mount::Mounted => {
-                    self.known.add(repository, digest);
-                    return Ok(Presence::Mounted);
-                }
-                Mount::Opened(upload) => opened = Some(upload),
-                Mount::Refused => {}
-            }
-        }
-        Ok(Presence::Absent(opened))
-    }
-
-    fn is_there(&self, repository: &Reference, digest: Digest) -> Result<bool, Error> {
-        if self.known.has(repository, digest) {
-            return Ok(true);
-        }
-        let is_there = self
-            .client
-            .has_blob(repository, digest)
-            .map_err(source::Error::from)?;
-        if is_there {
-            self.known.add(repository, digest);
-        }
-        Ok(is_there)
-    }
-
-    /// Other repositories of the same registry that have or may have the blob, the likeliest first.
-    fn candidates(&self, image: &Image, repository: &Reference, digest: Digest) -> Vec<String> {
-        let mut candidates = self.known.others(repository, digest);
-        let own = (image.from.iter())
-            .filter(|from| from.domain() == repository.domain())
-            .map(|from| from.path().to_owned());
-        candidates.extend(own.chain(self.mount_from.iter().cloned()));
-        let mut seen = std::collections::BTreeSet::from([repository.path().to_owned()]);
-        candidates.retain(|path| seen.insert(path.clone()));
-        candidates
-    }
-
     /// Puts manifests, then the indexes that name them, and the tag with the last.
     fn put_documents(
         &self,
@@ -362,12 +250,5 @@ impl<'a> Pushing<'a> {
             pushed.manifests += 1;
         }
         Ok(())
-    }
-}
-
-impl Amount {
-    fn add(&mut self, bytes: u64) {
-        self.blobs += 1;
-        self.bytes += bytes;
     }
 }

@@ -20,9 +20,9 @@ use crate::request::Request;
 use crate::retry::Failure;
 use crate::transport::Transport;
 
-/// Whoever takes fewer bytes a second than this has stalled.
+/// Anyone who takes fewer bytes a second than this has stalled.
 const SLOWEST: u64 = 64 << 10;
-/// Whoever reads what it was sent again, to compute its digest, reads at least this many bytes a second.
+/// Anyone who reads what it was sent again, to compute its digest, reads at least this many bytes a second.
 const SLOWEST_DISK: u64 = 16 << 20;
 
 /// What to change.

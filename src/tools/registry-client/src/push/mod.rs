@@ -235,7 +235,7 @@ impl Images {
                 answer.drain();
                 Ok(Mount::Opened(OpenUpload(place)))
             }
-            // Whoever may not read there may still push: the upload that follows tells.
+            // Anyone who may not read there may still push: the upload that follows tells.
             408 | 429 | 500.. => {
                 let what = format!("{path}@{digest}");
                 Err(answer.refusal(self.session.subject(endpoint, what)))

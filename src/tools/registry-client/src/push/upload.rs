@@ -15,8 +15,6 @@ use crate::manifest::said_digest;
 use crate::registry_session::RegistrySession;
 use crate::retry::{Attempts, Failure};
 
-/// Bytes of a chunk: what is lost at most if a connection breaks. Object stores behind registries want 5 MiB at least.
-const CHUNK: u64 = 32 << 20;
 /// What a proxy that limits bodies lets through nearly always (nginx: 1 MiB).
 const SMALLEST_CHUNK: u64 = 1 << 20;
 const OCTETS: &str = "application/octet-stream";
@@ -55,10 +53,11 @@ enum Step {
 impl Upload<'_> {
     /// Sends it all, and gives the number of bytes that were sent.
     pub(crate) fn run(&self, opened: Option<Place>, mut attempts: Attempts<'_>) -> Result<u64> {
+        let chunk = self.session.transport.settings.limits.chunk;
         let mut course = Course {
             place: opened,
-            chunk: CHUNK,
-            is_whole: self.blob.size <= CHUNK,
+            chunk,
+            is_whole: self.blob.size <= chunk,
             is_forced: false,
             best: 0,
             sent: 0,
@@ -249,7 +248,7 @@ fn shrink(course: &mut Course, refused: u64) -> bool {
     if refused <= SMALLEST_CHUNK {
         return false;
     }
-    course.chunk = (refused / 4).clamp(SMALLEST_CHUNK, CHUNK);
+    course.chunk = (refused / 4).max(SMALLEST_CHUNK);
     course.is_whole = false;
     course.place = None;
     true
