@@ -328,7 +328,8 @@ mod tests {
         assert_eq!(again.lock().used, taken_below(directory.path()).unwrap());
         assert_eq!(again.lock().blobs.len(), 1);
         let smaller = open(10_000);
-        assert_eq!((smaller.lock().used, smaller.lock().blobs.len()), (0, 0));
+        let state = smaller.lock();
+        assert_eq!((state.used, state.blobs.len()), (0, 0));
     }
 
     #[test]

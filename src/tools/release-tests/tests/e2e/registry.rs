@@ -214,12 +214,14 @@ fn docker_hosts_push_and_pull_nobody_else_does_and_a_registry_that_dies_or_hangs
     site.on("registry/0", &format!("kill -CONT {pid}")).ok();
     wait_until("it runs again", LIMIT, || site.state() == "running");
 
-    // the errand, and a reboot with the store on its disk
+    // the errands, and a reboot with the store on its disk
     let said = site.solo(&["run-errand", "collect-garbage"]).ok();
     assert!(
         said.contains("freed ") && said.contains("Exit Code  0"),
         "{said}"
     );
+    let said = site.solo(&["run-errand", "catalog"]).ok();
+    assert!(said.contains("team/app"), "{said}");
     site.solo(&["recreate", "registry/0"]).ok();
     site.assert_pulled_and_run();
     let verified = site.on(
