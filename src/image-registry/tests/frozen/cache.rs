@@ -9,7 +9,7 @@ use crate::vm::{Vm, pull};
 #[test]
 fn a_frozen_image_goes_before_the_registry_that_is_mirrored() {
     let vm = Vm::new();
-    let frozen = Files::layout(&TestImage::small(1), &["redis:7"], Packing::Gzip, true);
+    let frozen = Files::layout(&TestImage::small(1), &["redis:7"], Packing::Gzip, false);
     vm.layout("redis", &frozen);
     let upstream = Upstream::serving();
     let layers = [b"a layer".to_vec()];

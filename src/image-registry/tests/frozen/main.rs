@@ -18,6 +18,10 @@ mod places;
 mod skopeo;
 mod upgrade;
 #[path = "../cache/upstream.rs"]
-#[allow(dead_code, reason = "the tests of the cache use the rest")]
+#[allow(
+    dead_code,
+    clippy::needless_pass_by_value,
+    reason = "the tests of the cache use the rest, and have it as it is"
+)]
 mod upstream;
 mod vm;
