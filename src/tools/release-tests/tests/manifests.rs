@@ -123,6 +123,29 @@ const REGISTRY_OPERATIONS: &[Operation] = &[
         &[("/anonymous", "[{repositories: public, rights: [pull]}]")],
     ),
     (
+        "registry-cache",
+        &["registry_cache_size=50G"],
+        &[
+            ("/upstreams", "[{host: docker.io}]"),
+            ("/cache", "{max_size: 50G}"),
+        ],
+    ),
+    (
+        "registry-retention",
+        &[
+            "registry_retention_repositories=team/",
+            "registry_retention_keep_tags=10",
+            "registry_retention_keep_matching=[stable*]",
+        ],
+        &[
+            (
+                "/retention",
+                "[{repositories: team/, keep_tags: 10, keep_matching: [stable*]}]",
+            ),
+            ("/collect/retention", "true"),
+        ],
+    ),
+    (
         "registry-user",
         &["registry_user=ci", "registry_user_repositories=team"],
         &[(
