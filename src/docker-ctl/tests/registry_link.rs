@@ -68,7 +68,7 @@ fn pulls_through_the_link(store: &str) {
     let upstream = Registry::start(5002, Certificate::Signed, false);
     let link = json!({
         "address": HOST, "instances": [HOST], "port": 5001, "ca": CA,
-        "upstreams": ["docker.io", upstream.address()], "frozen": null,
+        "upstreams": [upstream.address()], "frozen": true,
     });
     let authority = json!([{"address": upstream.address(), "ca_cert": CA}]);
     render(&vm, store, &link, true, &authority);

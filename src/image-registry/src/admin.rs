@@ -5,6 +5,7 @@ mod upkeep;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -19,12 +20,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::health::Health;
 use crate::inventory::{FrozenInventory, Inventory};
 use crate::upkeep::Upkeep;
 
 /// What answers come from.
 #[derive(Clone, Debug)]
 pub struct Context {
+    /// Whether the registry works.
+    pub health: Arc<Health>,
     /// What was pushed.
     pub inventory: Inventory,
     /// What releases brought to this VM.
@@ -79,7 +83,8 @@ async fn answer(context: &Context, request: &Request<Incoming>) -> Response<Full
         (&Method::POST, "/scrub") => upkeep::scrub(context, query).await,
         (&Method::POST, "/upkeep") => done(&context.upkeep.counts()),
         (&Method::POST, "/catalog") => catalog::answer(context).await,
-        (_, "/health") => (StatusCode::OK, br#"{"status":"ok"}"#.to_vec()),
+        (_, "/health") if context.health.is_good().await => done(&json!({"status": "ok"})),
+        (_, "/health") => error(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
         (method, path) => {
             let what = format!("{method} {path}: no such question");
             error(StatusCode::NOT_FOUND, &what)

@@ -8,7 +8,9 @@ use bosh_job::{Advise as _, ExitCode};
 use serde::Deserialize;
 
 use crate::access::{Grant, User};
+use crate::cache::CacheConfig;
 use crate::upkeep::Settings;
+use crate::upstream::UpstreamConfig;
 
 /// All of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +30,11 @@ pub struct Config {
     /// What may be done without a login.
     #[serde(default)]
     pub anonymous: Vec<Grant>,
+    /// Other registries, whose images are given out.
+    #[serde(default)]
+    pub upstreams: Vec<UpstreamConfig>,
+    /// What of them is kept.
+    pub cache: Option<CacheConfig>,
     /// The images that releases bring to this VM; none are served without it.
     pub frozen: Option<FrozenImages>,
     /// Rules of which tags stay.
@@ -90,6 +97,10 @@ impl Config {
             twice.is_none(),
             "property `users`: {} is there twice",
             twice.map_or("", |pair| pair[0])
+        );
+        ensure!(
+            config.upstreams.is_empty() || config.cache.is_some(),
+            "property `cache.max_size`: the cache of `upstreams` needs one, as 10G"
         );
         let jobs = config.frozen.as_ref().map(|frozen| &frozen.jobs);
         ensure!(

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use crate::storage::Storage;
 
-/// How long the store may take: less than any monitor waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the store may take: less than the 5 s that monit waits.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The check.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod api;
+mod cache;
 mod commands;
 mod config;
 mod digest;
@@ -20,6 +21,7 @@ mod serve;
 mod server;
 mod storage;
 mod upkeep;
+mod upstream;
 
 use std::path::PathBuf;
 

@@ -10,8 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::Access;
 use crate::api::Registry;
+use crate::cache::{self, Cache};
 use crate::config::{Config, FrozenImages};
 use crate::frozen::Frozen;
+use crate::health::Health;
 use crate::images::Images;
 use crate::inventory::{FrozenInventory, Inventory};
 use crate::metrics::Metrics;
@@ -69,16 +71,28 @@ pub async fn serve(
     let inventory = Inventory::new(storage.clone());
     let upkeep = Upkeep::new(storage.clone(), inventory.clone(), settings);
     upkeep.start().context("starting upkeep")?;
-    let metrics = Metrics::new(storage.clone(), upkeep.clone());
+    let cache = config.cache.filter(|_| !config.upstreams.is_empty());
+    let cache = cache.map(|cache| {
+        let upstreams = cache::connect(&config.upstreams)?;
+        Cache::open(&config.store.join("cache"), cache, upstreams)
+    });
+    let cache = cache.transpose()?;
+    let counters = cache.as_ref().map(|cache| cache.counters().clone());
+    let metrics = Metrics::new(storage.clone(), upkeep.clone(), counters);
+    let health = Arc::new(Health::new(storage.clone()));
     let context = admin::Context {
+        health: health.clone(),
         inventory: inventory.clone(),
         frozen: FrozenInventory::new(frozen.clone(), storage.clone()),
         upkeep,
     };
     tokio::spawn(admin::serve(socket, context));
-    let page = page::Sources::new(inventory, frozen.clone(), storage.clone());
-    let images = Images::new(storage).with_frozen(frozen);
-    let registry = Arc::new(Registry::new(images, access, metrics, page));
+    let page = page::Sources::new(inventory, frozen.clone(), storage.clone(), cache.clone());
+    let mut images = Images::new(storage).with_frozen(frozen);
+    if let Some(cache) = cache {
+        images = images.with_cache(cache::hosts(&config.upstreams)?, cache);
+    }
+    let registry = Arc::new(Registry::new(images, access, health, metrics, page));
     let mut terminate = signal(SignalKind::terminate()).context("listening to signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to signals")?;
     let listener = TcpListener::from_std(sockets.public).context("taking the port")?;

@@ -244,8 +244,9 @@ fn mirrored(provider: &RegistryProvider) -> Result<BTreeSet<RegistryAddress>, Pr
             )),
         }
     }
+    // unless it says no, it has those of Docker Hub that jobs colocated with it bring
     let has_frozen = match &provider.frozen {
-        Value::Null => Some(false),
+        Value::Null => Some(true),
         value => problems.note(boolean(&of_link("frozen"), value)),
     };
     if has_frozen == Some(true) {

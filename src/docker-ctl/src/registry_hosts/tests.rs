@@ -11,7 +11,7 @@ const KEY: &str = "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\
 fn registries(upstreams: &Value, properties: &[(&str, Value)]) -> Registries {
     let mut config = rendered();
     config["links"]["registry"] = json!({
-        "address": "r", "instances": [], "port": 5000, "ca": PEM, "upstreams": upstreams, "frozen": null
+        "address": "r", "instances": [], "port": 5000, "ca": PEM, "upstreams": upstreams, "frozen": false
     });
     config["properties"]["registry_client"] =
         json!({"certificate": PEM, "private_key": KEY, "host": null});

@@ -7,7 +7,7 @@ use hyper::{Method, Request, StatusCode};
 use super::answer::{Answer, DIGEST};
 use super::error::{ApiError, Outcome};
 use super::range::{self, Asked};
-use super::{Registry, blocking, body};
+use super::{Registry, along, blocking, body, mirrored};
 use crate::digest::Digest;
 use crate::images::{Blob, Name};
 use crate::names::Repository;
@@ -24,7 +24,11 @@ pub async fn get(
     let blob = found.ok_or_else(unknown)?;
     let size = blob.size();
     let header = request.headers().get(RANGE);
-    let asked = range::asked(header.and_then(|value| value.to_str().ok()), size);
+    let asked = match &blob {
+        // what comes now can be given as it comes, and no other way
+        Blob::Through(_) => Asked::All,
+        _ => range::asked(header.and_then(|value| value.to_str().ok()), size),
+    };
     let (status, range) = match asked {
         Asked::All => (StatusCode::OK, 0..size),
         Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
@@ -47,8 +51,13 @@ pub async fn get(
     if is_head {
         return Ok(answer.body(body::empty()));
     }
-    let Blob::InFile { file, offset, .. } = blob;
-    Ok(answer.body(body::part_of_file(file, offset + range.start, length)))
+    mirrored::count(registry, name, length);
+    Ok(answer.body(match blob {
+        Blob::InFile { file, offset, .. } => body::part_of_file(file, offset + range.start, length),
+        Blob::Along(blob) => along::part(blob, range),
+        Blob::Through(download) => along::through(*download),
+        Blob::Size(_) => body::empty(),
+    }))
 }
 
 /// Takes a blob from a repository.

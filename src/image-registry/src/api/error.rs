@@ -3,11 +3,13 @@
 use std::io;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use super::body::{self, Body};
+use crate::images;
+use crate::upstream::Kind;
 
 /// An answer that refuses.
 #[derive(Debug)]
@@ -77,7 +79,11 @@ impl ApiError {
         unauthorized = UNAUTHORIZED, "UNAUTHORIZED";
         /// The login has no right to this.
         denied = FORBIDDEN, "DENIED";
-        /// Too many logins failed.
+        /// The registry that an image belongs to failed.
+        upstream_failed = BAD_GATEWAY, "UNKNOWN";
+        /// The registry that an image belongs to is silent.
+        upstream_silent = GATEWAY_TIMEOUT, "UNKNOWN";
+        /// Too many logins failed, or too much was asked of another registry.
         too_many_requests = TOO_MANY_REQUESTS, "TOOMANYREQUESTS";
         /// The client was too slow.
         too_slow = REQUEST_TIMEOUT, "UNKNOWN";
@@ -128,6 +134,27 @@ impl ApiError {
         response.headers_mut().insert(CONTENT_TYPE, json);
         response.headers_mut().extend(self.headers);
         response
+    }
+}
+
+impl From<images::Error> for ApiError {
+    fn from(error: images::Error) -> Self {
+        let failure = match error {
+            images::Error::Store(error) => return Self::store(&error),
+            images::Error::Upstream(failure) => failure,
+        };
+        let message = format!("the registry that the image belongs to did not give it: {failure}");
+        let error = match failure.kind {
+            Kind::TooMany => Self::too_many_requests(message),
+            Kind::Silent => Self::upstream_silent(message),
+            Kind::Missing | Kind::Refused | Kind::Down | Kind::Wrong => {
+                Self::upstream_failed(message)
+            }
+        };
+        match failure.retry_after {
+            Some(when) => error.with_header(RETRY_AFTER, &when),
+            None => error,
+        }
     }
 }
 

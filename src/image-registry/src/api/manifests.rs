@@ -1,7 +1,7 @@
 //! Manifests: taken in, given out, deleted. Their bytes stay as they came.
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, WARNING};
 use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, DIGEST};
@@ -9,7 +9,7 @@ use super::body;
 use super::error::{ApiError, Outcome};
 use super::query::Query;
 use super::request_body::read_short;
-use super::{Registry, blocking};
+use super::{Registry, blocking, mirrored};
 use crate::digest::{Algorithm, Digest};
 use crate::document::Document;
 use crate::images::Name;
@@ -102,6 +102,7 @@ pub async fn get(
         digest,
         bytes,
         media_type,
+        warning,
     }) = found
     else {
         return Err(unknown());
@@ -113,6 +114,10 @@ pub async fn get(
         .header(CONTENT_TYPE, &media_type)
         .header(CONTENT_LENGTH, &bytes.len().to_string());
     answer = answer.header(DIGEST, &digest.to_string());
+    mirrored::count(registry, name, bytes.len() as u64);
+    if let Some(warning) = warning {
+        answer = answer.header(WARNING, &mirrored::warning(&warning));
+    }
     Ok(answer.body(body::full(bytes.into())))
 }
 

@@ -3,11 +3,30 @@
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
+use super::Registry;
 use super::answer::Answer;
 use super::error::{ApiError, Outcome};
 use super::manifests::INDEX;
 use super::route::Resource;
 use crate::images::Name;
+
+/// Counts what a client is given of another registry.
+pub fn count(registry: &Registry, name: &Name, bytes: u64) {
+    if let (Name::Mirrored(name), Some(cache)) = (name, registry.images.cache()) {
+        cache.count_given(name, bytes);
+    }
+}
+
+/// The value of a header that says that an answer is stale (RFC 7234, 5.5.1).
+pub fn warning(text: &str) -> String {
+    let letter = |letter: char| match letter {
+        '"' | '\\' => '\'',
+        ' '..='~' => letter,
+        _ => '?',
+    };
+    let text: String = text.chars().map(letter).collect();
+    format!("110 image-registry \"{text}\"")
+}
 
 /// Answers it: there is nothing to be written.
 pub fn answer(name: &Name, resource: &Resource, method: &Method) -> Outcome {

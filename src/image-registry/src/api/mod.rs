@@ -1,5 +1,6 @@
 //! The API of the OCI distribution specification 1.1, with Docker's media types.
 
+mod along;
 mod answer;
 mod blobs;
 mod body;
@@ -17,6 +18,7 @@ mod uploads;
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::body::Incoming;
@@ -47,7 +49,7 @@ pub struct Registry {
     images: Images,
     access: Access,
     uploads: OpenUploads,
-    health: Health,
+    health: Arc<Health>,
     metrics: Metrics,
     page: page::Sources,
 }
@@ -63,12 +65,18 @@ pub struct Client {
 
 impl Registry {
     /// With these images and these logins.
-    pub fn new(images: Images, access: Access, metrics: Metrics, page: page::Sources) -> Self {
+    pub fn new(
+        images: Images,
+        access: Access,
+        health: Arc<Health>,
+        metrics: Metrics,
+        page: page::Sources,
+    ) -> Self {
         Self {
             storage: images.storage().clone(),
             access,
             uploads: OpenUploads::default(),
-            health: Health::new(images.storage().clone()),
+            health,
             metrics,
             page,
             images,
@@ -111,7 +119,7 @@ impl Registry {
                 let why = why.to_owned();
                 let refused = error.into_response();
                 if page::is_here(&path) {
-                    page::refusal(refused, &why, &method)
+                    page::refusal(&refused, &why, &method)
                 } else {
                     refused
                 }

@@ -86,11 +86,12 @@ impl Conversions {
         let metadata = tarball.metadata()?;
         let layout = self.layout(tarball, &metadata);
         let record = match fs::read(layout.join("source.json")) {
-            Ok(bytes) => serde_json::from_slice::<Record>(&bytes)?,
+            Ok(bytes) => serde_json::from_slice::<Record>(&bytes),
             Err(error) if durable::is_missing(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        Ok(Some(Conversion {
+        // one that is damaged is made again
+        Ok(record.ok().map(|record| Conversion {
             layout,
             problems: record.problems,
         }))
@@ -217,6 +218,12 @@ impl Unfinished {
         }
         let parent = place.parent().context("a conversion lies in a directory")?;
         durable::make_dir(parent)?;
+        match fs::remove_dir_all(place) {
+            Err(error) if !durable::is_missing(&error) => {
+                Err(durable::named(&error, "removing", place))?;
+            }
+            _ => {}
+        }
         fs::rename(&self.path, place)
             .map_err(|error| durable::named(&error, "renaming to", place))?;
         durable::sync_dir(parent)?;

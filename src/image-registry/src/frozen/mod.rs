@@ -182,6 +182,7 @@ impl Frozen {
             digest: manifest.digest,
             bytes,
             media_type: manifest.media_type,
+            warning: None,
         }))
     }
 

@@ -159,7 +159,9 @@ fn open_entry(
     if entry.path.is_file() {
         let found = conversions.find(&entry.path);
         if let Some(conversion) = found.map_err(|error| error.to_string())? {
-            let layout = open_layout(&conversion.layout, layouts).map_err(|error| told(&error))?;
+            // one that is damaged is made again
+            let layout = open_layout(&conversion.layout, layouts).ok().flatten();
+            let layout = layout.filter(|layout| layout.listed(&Platform::host()).is_ok());
             needed.insert(conversion.layout);
             return Ok(layout.map(|layout| (layout, conversion.problems)));
         }

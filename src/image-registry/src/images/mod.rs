@@ -10,13 +10,14 @@ use std::io;
 pub use name::{Hosts, Mirrored, Name};
 
 use crate::access::{Identity, Right};
+use crate::cache::{Along, Cache, CachedBlob};
 use crate::digest::Digest;
 use crate::frozen::Frozen;
 use crate::names::{ManifestReference, Repository};
 use crate::storage::{Storage, StoredManifest};
+use crate::upstream::{Download, Failure};
 
 /// A blob to be given out.
-#[derive(Debug)]
 pub enum Blob {
     /// A part of a file, which is all of the blob.
     InFile {
@@ -27,13 +28,42 @@ pub enum Blob {
         /// Bytes of the blob.
         size: u64,
     },
+    /// A part of the cache, which may still grow.
+    Along(Along),
+    /// What comes from its registry and goes past the cache.
+    Through(Box<Download>),
+    /// Only so many bytes are known: nobody wants them.
+    Size(u64),
+}
+
+/// Why an image cannot be given out.
+#[derive(Debug)]
+pub enum Error {
+    /// The store failed.
+    Store(io::Error),
+    /// The registry that it belongs to did.
+    Upstream(Failure),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::Upstream(failure)
+    }
 }
 
 impl Blob {
     /// How many bytes it has.
     pub fn size(&self) -> u64 {
         match self {
-            Self::InFile { size, .. } => *size,
+            Self::InFile { size, .. } | Self::Size(size) => *size,
+            Self::Along(along) => along.size(),
+            Self::Through(download) => download.size(),
         }
     }
 }
@@ -44,6 +74,7 @@ pub struct Images {
     storage: Storage,
     frozen: Frozen,
     hosts: Hosts,
+    cache: Option<Cache>,
 }
 
 impl Images {
@@ -52,6 +83,7 @@ impl Images {
         Self {
             storage,
             hosts: Hosts::default(),
+            cache: None,
             frozen: Frozen::default(),
         }
     }
@@ -74,6 +106,20 @@ impl Images {
             Name::Mirrored(mirrored) => (frozen.at(&mirrored.host, &mirrored.path))
                 .and_then(|repository| frozen.resolve(&repository)),
         }
+    }
+
+    /// The same with what is fetched from other registries.
+    pub fn with_cache(self, hosts: Hosts, cache: Cache) -> Self {
+        Self {
+            hosts,
+            cache: Some(cache),
+            ..self
+        }
+    }
+
+    /// The cache, if there is one.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
     }
 
     /// What a request's repository stands for; `registry` is the host in whose place a client asks (its `ns`). None if no images
@@ -117,7 +163,7 @@ impl Images {
         &self,
         name: &Name,
         reference: &ManifestReference,
-    ) -> io::Result<Option<StoredManifest>> {
+    ) -> Result<Option<StoredManifest>, Error> {
         if let Some(repository) = self.frozen_repository(name) {
             let (frozen, reference) = (self.frozen.clone(), reference.clone());
             let found = blocking(move || frozen.manifest(&repository, &reference)).await?;
@@ -129,9 +175,12 @@ impl Images {
             Name::Own(repository) => {
                 let (storage, repository) = (self.storage.clone(), repository.clone());
                 let reference = reference.clone();
-                blocking(move || storage.manifest(&repository, &reference)).await
+                Ok(blocking(move || storage.manifest(&repository, &reference)).await?)
             }
-            Name::Mirrored(_) => Ok(None),
+            Name::Mirrored(name) => match &self.cache {
+                Some(cache) => Ok(cache.manifest(name, reference).await?),
+                None => Ok(None),
+            },
         }
     }
 
@@ -154,7 +203,7 @@ impl Images {
         name: &Name,
         digest: &Digest,
         is_asked: bool,
-    ) -> io::Result<Option<Blob>> {
+    ) -> Result<Option<Blob>, Error> {
         if let Some(repository) = self.frozen_repository(name) {
             let (frozen, digest) = (self.frozen.clone(), digest.clone());
             let found = blocking(move || frozen.blob(&repository, &digest)).await?;
@@ -179,7 +228,18 @@ impl Images {
                 };
                 Ok(found.await?.map(in_file))
             }
-            Name::Mirrored(_) => Ok(None),
+            Name::Mirrored(name) => {
+                let Some(cache) = &self.cache else {
+                    return Ok(None);
+                };
+                if is_asked {
+                    return Ok(cache.blob_size(name, digest).await?.map(Blob::Size));
+                }
+                Ok(cache.blob(name, digest).await?.map(|blob| match blob {
+                    CachedBlob::Along(along) => Blob::Along(along),
+                    CachedBlob::Through(download) => Blob::Through(download),
+                }))
+            }
         }
     }
 }

@@ -3,15 +3,19 @@
 //! All of it is derived from the store. What manifests say is remembered by their digests, and what a repository holds for as long
 //! as the times of its directories stay: so a look at 20,000 tags reads hardly a file.
 
+mod cached;
 mod facts;
 mod frozen;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::SystemTime;
 
+pub use cached::CachedInventory;
 pub use facts::{Facts, Kind};
 pub use frozen::FrozenInventory;
 pub use rows::{RepositoryRow, Row, Time};
@@ -20,6 +24,9 @@ use crate::digest::Digest;
 use crate::names::{Repository, Tag};
 use crate::storage::{ListedManifest, ListedTag, Stamp, Storage};
 use facts::FactCache;
+
+/// Threads that look at repositories at a time.
+const MOST_THREADS: usize = 4;
 
 /// A manifest of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,13 +106,36 @@ impl Inventory {
     /// What all repositories hold, in the order of their names. It blocks.
     pub fn all(&self) -> io::Result<Vec<Content>> {
         let repositories = self.0.storage.repositories()?;
-        let contents = repositories.into_iter().map(|name| self.content(name));
-        let contents = contents.collect::<io::Result<Vec<Content>>>()?;
+        let contents = self.contents(&repositories)?;
         let listed: HashSet<&Repository> = contents.iter().map(|it| &it.repository).collect();
         self.listings().retain(|name, _| listed.contains(name));
         let manifests = contents.iter().flat_map(|it| it.listing.manifests.keys());
         self.0.facts.retain(&manifests.collect());
         Ok(contents)
+    }
+
+    fn contents(&self, repositories: &[Repository]) -> io::Result<Vec<Content>> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let share = repositories
+            .len()
+            .div_ceil(threads.min(MOST_THREADS))
+            .max(1);
+        thread::scope(|scope| {
+            let begin = |names: &'_ [Repository]| {
+                let names = names.to_vec();
+                scope.spawn(move || {
+                    let contents = names.into_iter().map(|name| self.content(name));
+                    contents.collect::<io::Result<Vec<Content>>>()
+                })
+            };
+            let shares: Vec<_> = repositories.chunks(share).map(begin).collect();
+            let mut contents = Vec::with_capacity(repositories.len());
+            for share in shares {
+                let share = share.join().unwrap_or_else(|panic| resume_unwind(panic));
+                contents.extend(share?);
+            }
+            Ok(contents)
+        })
     }
 
     /// What a repository holds, if there is such a repository. It blocks.

@@ -40,7 +40,7 @@ pub fn kind(path: &str) -> &'static str {
     match path {
         "/health" => return "health",
         "/metrics" => return "metrics",
-        "/" => return "page",
+        "/" | "/login" => return "page",
         "/v2" | "/v2/" => return "ping",
         "/v2/_catalog" => return "catalog",
         _ if path.starts_with("/ui/") || path == "/ui" => return "page",

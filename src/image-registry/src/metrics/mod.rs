@@ -2,6 +2,7 @@
 //!
 //! Counters are of this process. What can be asked for at the time of a scrape is counted nowhere (`store`).
 
+mod cache;
 mod exposition;
 mod labels;
 mod measured;
@@ -23,8 +24,10 @@ pub use exposition::Format;
 pub use traffic::Connection;
 
 use crate::api::Body;
+use crate::cache::Counters;
 use crate::storage::Storage;
 use crate::upkeep::Upkeep;
+use cache::CacheCollector;
 use labels::{Answered, OfKind, Outcome};
 use measured::Measured;
 use store::StoreCollector;
@@ -62,8 +65,8 @@ pub struct Started {
 }
 
 impl Metrics {
-    /// With nothing counted yet; `storage` and `upkeep` are asked at each scrape.
-    pub fn new(storage: Storage, upkeep: Upkeep) -> Self {
+    /// With nothing counted yet; `storage`, `upkeep` and the cache are asked at each scrape.
+    pub fn new(storage: Storage, upkeep: Upkeep, cache: Option<Arc<Counters>>) -> Self {
         let mut registry = Registry::with_prefix("image_registry");
         let (requests, answered_bytes) = (Family::default(), Family::default());
         let durations: Durations = Family::new_with_constructor(|| Histogram::new(DURATIONS));
@@ -114,6 +117,9 @@ impl Metrics {
         );
         registry.register_collector(Box::new(StoreCollector::new(storage)));
         registry.register_collector(Box::new(UpkeepCollector::new(upkeep)));
+        if let Some(counters) = cache {
+            registry.register_collector(Box::new(CacheCollector::new(counters)));
+        }
         Self(Arc::new(Inner {
             requests,
             durations,

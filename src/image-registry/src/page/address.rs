@@ -18,14 +18,21 @@ pub enum Address {
     Login,
 }
 
+/// Where those who have come without a login are asked for one: beside `/`, because browsers send a login to what is beside and
+/// below the address that asked for it (RFC 7617, 2.2), and to nothing else.
+pub const LOGIN: &str = "/login";
+
 /// Whether a path is the page's to answer.
 pub fn is_here(path: &str) -> bool {
-    path == "/" || path == "/ui" || path.starts_with("/ui/")
+    path == "/" || path == LOGIN || path == "/ui" || path.starts_with("/ui/")
 }
 
 impl Address {
     /// Reads a path; nothing if the page has none such.
     pub fn parse(path: &str) -> Option<Self> {
+        if path == LOGIN {
+            return Some(Self::Login);
+        }
         let path = path.replace("%3A", ":").replace("%3a", ":");
         let path = path.strip_prefix("/ui").unwrap_or(&path);
         let path = path.strip_prefix('/').unwrap_or(path);
@@ -33,11 +40,7 @@ impl Address {
             return Some(Self::Top);
         }
         if let Some(own) = path.strip_prefix("_/") {
-            return Some(if own == "login" {
-                Self::Login
-            } else {
-                Self::Asset(own.to_owned())
-            });
+            return Some(Self::Asset(own.to_owned()));
         }
         if let Some((name, reference)) = path.split_once("/_/") {
             return Some(Self::Image(name.parse().ok()?, reference.parse().ok()?));
@@ -87,7 +90,7 @@ mod tests {
                 of_digest("team/app", &digest).replace(':', "%3A"),
                 image(&digest.to_string()),
             ),
-            ("/ui/_/login".to_owned(), Some(Address::Login)),
+            ("/login".to_owned(), Some(Address::Login)),
             (
                 "/ui/_/style.css".to_owned(),
                 Some(Address::Asset("style.css".to_owned())),
@@ -105,7 +108,7 @@ mod tests {
             assert_eq!(Address::parse(&path), expected, "{path}");
             assert!(is_here(&path), "{path}");
         }
-        for path in ["/uix", "/v2/", "", "/favicon.ico", "/metrics"] {
+        for path in ["/uix", "/v2/", "", "/favicon.ico", "/metrics", "/login/"] {
             assert!(!is_here(path), "{path}");
         }
     }

@@ -8,14 +8,14 @@ use serde_json::Value;
 use super::address;
 use super::config::{self, Config};
 use super::layers;
-use super::layout::{Page, Visitor, command, facts, link_or_text};
+use super::layout::{MOST, Page, Visitor, command, facts, link_or_text, more};
 use super::related;
 use super::sources::Sources;
 use super::tags::{badge, platforms};
 use super::text::{short, size, time, time_or};
 use crate::digest::Digest;
 use crate::inventory::{Content, Kind, Manifest};
-use crate::names::{ManifestReference, Repository};
+use crate::names::{ManifestReference, Repository, Tag};
 
 /// What a page is put together from.
 pub(super) struct Shown<'a> {
@@ -145,7 +145,7 @@ fn overview(shown: &Shown<'_>, reference: &ManifestReference, config: Option<&Co
     let others: Vec<&str> = manifest
         .tags
         .iter()
-        .map(|tag| tag.as_str())
+        .map(Tag::as_str)
         .filter(|tag| is_other(tag))
         .collect();
     let links = |digests: &[Digest]| {
@@ -187,7 +187,7 @@ fn overview(shown: &Shown<'_>, reference: &ManifestReference, config: Option<&Co
             "Other tags",
             (!others.is_empty()).then(|| {
                 html! {
-                    @for tag in &others { a href=(address::of_tag(repository, tag)) { (tag) } " " }
+                    @for tag in others.iter().take(MOST) { a href=(address::of_tag(repository, tag)) { (tag) } " " }
                 }
             }),
         ),
@@ -269,8 +269,9 @@ fn pairs<'a>(
             section aria-labelledby=(id) {
                 h2 id=(id) { (title) }
                 dl.pairs {
-                    @for (name, value) in pairs { div { dt { (name) } dd { (link_or_text(value)) } } }
+                    @for (name, value) in pairs.iter().take(MOST) { div { dt { (name) } dd { (link_or_text(value)) } } }
                 }
+                (more(pairs.len()))
             }
         }
     }

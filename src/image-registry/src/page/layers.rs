@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::address;
 use super::config::{self, Config};
 use super::image::Shown;
+use super::layout::{MOST, more};
 use super::sharing::{NAMED, Sharers, sharers};
 use super::text::{count, short, size};
 use crate::digest::Digest;
@@ -37,7 +38,7 @@ pub(super) fn list(shown: &Shown<'_>, config: Option<&Config>) -> Markup {
                         }
                     }
                     tbody role="rowgroup" {
-                        @for (index, layer) in layers.iter().enumerate() {
+                        @for (index, layer) in layers.iter().take(MOST).enumerate() {
                             @let digest = layer["digest"].as_str().and_then(|text| text.parse::<Digest>().ok());
                             @let step = config.and_then(|config| config.steps.get(index));
                             tr role="row" {
@@ -58,6 +59,7 @@ pub(super) fn list(shown: &Shown<'_>, config: Option<&Config>) -> Markup {
                         }
                     }
                 }
+                (more(layers.len()))
             }
         }
     }

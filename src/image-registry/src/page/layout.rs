@@ -4,6 +4,18 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::address;
 
+/// Entries of an image's lists that are shown: honest images have a few dozen.
+pub const MOST: usize = 500;
+
+/// Says that there are more entries than are shown.
+pub fn more(count: usize) -> Markup {
+    html! {
+        @if count > MOST {
+            p.muted { "These are the first " (MOST) " of " (super::text::number(count)) "." }
+        }
+    }
+}
+
 /// Who looks, and how they came.
 #[derive(Clone, Debug)]
 pub struct Visitor {
@@ -73,7 +85,7 @@ fn login(visitor: &Visitor) -> Markup {
         p.login {
             @match &visitor.login {
                 Some(name) => { span.muted { "Logged in as " } strong { (name) } }
-                None => a href="/ui/_/login" { "Log in" },
+                None => a href=(address::LOGIN) { "Log in" },
             }
         }
     }

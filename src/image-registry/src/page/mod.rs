@@ -6,6 +6,7 @@
 mod address;
 mod assets;
 mod config;
+mod gauges;
 mod image;
 mod layers;
 mod layout;
@@ -31,6 +32,7 @@ use crate::api::{Answer, ApiError, Body, Outcome, blocking, empty, full};
 use address::Address;
 use layout::{Page, Visitor};
 use paging::Parameters;
+use place::Around;
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -68,10 +70,20 @@ pub async fn answer(
         let contents = sources.visible(&identity)?;
         let page: Option<Page> = match &address {
             Address::Top => {
-                let space = sources.space()?;
-                place::show(&contents, None, &parameters, &visitor, Some(space))
+                let around = Around {
+                    origin: None,
+                    cache: sources.cache_use(),
+                    space: Some(sources.space()?),
+                };
+                place::show(&contents, None, &parameters, &visitor, &around)
             }
-            Address::Place(name) => place::show(&contents, Some(name), &parameters, &visitor, None),
+            Address::Place(name) => {
+                let around = Around {
+                    origin: sources.origin(name),
+                    ..Around::default()
+                };
+                place::show(&contents, Some(name), &parameters, &visitor, &around)
+            }
             Address::Image(name, reference) => {
                 image::show(&sources, &contents, (name, reference), &visitor)?
             }
@@ -84,7 +96,7 @@ pub async fn answer(
 }
 
 /// A refusal of the API's as a page, for browsers: with its status and headers.
-pub fn refusal(refused: Response<Body>, message: &str, request: &Method) -> Response<Body> {
+pub fn refusal(refused: &Response<Body>, message: &str, request: &Method) -> Response<Body> {
     let (status, mut headers) = (refused.status(), refused.headers().clone());
     let title = match status {
         StatusCode::UNAUTHORIZED => "Log in to look",

@@ -6,8 +6,10 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 
 use super::address;
+use super::gauges;
 use super::layout::{Page, Visitor, command};
 use super::paging::Parameters;
+use super::sources::CacheUse;
 use super::tags;
 use super::text::{count, size, time_or};
 use crate::inventory::Content;
@@ -20,13 +22,24 @@ enum Entry<'a> {
     Repository(&'a Content),
 }
 
+/// What is shown beside folders and tags.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// Where a repository's images come from, if they were not pushed.
+    pub origin: Option<&'static str>,
+    /// The cache.
+    pub cache: Option<CacheUse>,
+    /// The disk.
+    pub space: Option<Space>,
+}
+
 /// Shows a folder or repository; nothing if there is none of this name. `at` is none for the top.
 pub fn show(
     contents: &[Content],
     at: Option<&Repository>,
     parameters: &Parameters,
     visitor: &Visitor,
-    space: Option<Space>,
+    around: &Around,
 ) -> Option<Page> {
     let name = at.map_or("", Repository::as_str);
     let here = contents
@@ -42,12 +55,13 @@ pub fn show(
     let title = if at.is_some() { name } else { "All images" };
     let content = html! {
         h1 { (title) }
-        @if let Some(here) = here { (tags::summary(here)) }
+        @if let Some(here) = here { (tags::summary(here, around.origin)) }
         @if at.is_none() && below.is_empty() { (nothing(visitor)) }
         @else { (search(here.is_some(), !below.is_empty(), parameters)) }
         @if let Some(here) = here { (tags::list(here, parameters)) }
         @if !below.is_empty() { (list(&below, name, here.is_some(), parameters)) }
-        @if let Some(space) = space { (disk(space)) }
+        @if let Some(cache) = &around.cache { (gauges::cache(cache)) }
+        @if let Some(space) = around.space { (gauges::disk(space)) }
     };
     Some(Page::of(name, content))
 }
@@ -217,19 +231,6 @@ fn nothing(visitor: &Visitor) -> Markup {
             (command("Log in", "c1", &format!("docker login {host}")))
             (command("Name an image after this registry", "c2", &format!("docker tag IMAGE {host}/team/app:1")))
             (command("Push it", "c3", &format!("docker push {host}/team/app:1")))
-        }
-    }
-}
-
-fn disk(space: Space) -> Markup {
-    let used = space.size.saturating_sub(space.free);
-    html! {
-        section.card aria-labelledby="disk" {
-            h2 #disk { "Disk" }
-            p.gauge {
-                meter aria-labelledby="disk" min="0" max=(space.size) value=(used) high=(space.size / 10 * 9) {}
-                span { (size(used)) " of " (size(space.size)) " used, " (size(space.free)) " free" }
-            }
         }
     }
 }

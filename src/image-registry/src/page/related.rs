@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::address;
 use super::config;
 use super::image::Shown;
+use super::layout::{MOST, more};
 use super::text::{short, size, time, time_or};
 use crate::digest::Digest;
 use crate::inventory::Manifest;
@@ -13,7 +14,9 @@ use crate::inventory::Manifest;
 /// The manifests of an index.
 pub(super) fn children(shown: &Shown<'_>) -> Markup {
     let repository = shown.content.repository.as_str();
-    let children = shown.document["manifests"].as_array().into_iter().flatten();
+    let children = shown.document["manifests"].as_array();
+    let all = children.map_or(0, Vec::len);
+    let children = children.into_iter().flatten().take(MOST);
     let children = children.filter_map(|child| {
         let digest: Digest = child["digest"].as_str()?.parse().ok()?;
         Some((
@@ -58,6 +61,7 @@ pub(super) fn children(shown: &Shown<'_>) -> Markup {
                     }
                 }
             }
+            (more(all))
         }
     }
 }
@@ -76,9 +80,10 @@ fn platform(child: &Value) -> String {
     let version = part("os.version")
         .map(|version| format!(" {version}"))
         .unwrap_or_default();
-    match parts.is_empty() {
-        true => config::text(&child["artifactType"]).unwrap_or_else(|| "any platform".to_owned()),
-        false => parts.join("/") + &version,
+    if parts.is_empty() {
+        config::text(&child["artifactType"]).unwrap_or_else(|| "any platform".to_owned())
+    } else {
+        parts.join("/") + &version
     }
 }
 
@@ -104,7 +109,7 @@ pub(super) fn referrers(shown: &Shown<'_>) -> Markup {
                         }
                     }
                     tbody role="rowgroup" {
-                        @for manifest in there {
+                        @for manifest in there.iter().take(MOST) {
                             tr role="row" {
                                 th role="rowheader" scope="row" { (manifest.facts.artifact_type.as_deref().unwrap_or("image")) }
                                 td role="cell" data-label="Manifest" {
@@ -116,6 +121,7 @@ pub(super) fn referrers(shown: &Shown<'_>) -> Markup {
                         }
                     }
                 }
+                (more(there.len()))
             }
         }
     }

@@ -11,7 +11,7 @@ use super::text::{count, size, time, time_or};
 use crate::inventory::{Content, Kind, Row};
 
 /// A repository in a few words.
-pub fn summary(content: &Content) -> Markup {
+pub fn summary(content: &Content, origin: Option<&str>) -> Markup {
     let summary = content.summary();
     facts([
         ("Tags", Some(html! { (super::text::number(summary.tags)) })),
@@ -24,6 +24,7 @@ pub fn summary(content: &Content) -> Markup {
             "Last pulled",
             Some(time_or(summary.pulled.map(|it| it.0), "never")),
         ),
+        ("From", origin.map(|origin| html! { (origin) })),
     ])
 }
 
@@ -185,7 +186,7 @@ mod tests {
         ];
         names.sort_by(|a, b| natural(a, b));
         let expected = [
-            "1.9", "1.9-rc1", "1.09-rc", "1.10", "2", "10", "latest", "v2", "v10",
+            "1.9", "1.09-rc", "1.9-rc1", "1.10", "2", "10", "latest", "v2", "v10",
         ];
         assert_eq!(names, expected);
     }

@@ -13,18 +13,17 @@ pub fn size(bytes: u64) -> String {
     if bytes < 1000 {
         return format!("{bytes} B");
     }
-    // in tenths of the unit, rounded half up
     let (mut unit, mut divisor) = (0, 1000_u128);
-    let tenths = |divisor: u128| (u128::from(bytes) * 10 + divisor / 2) / divisor;
-    while tenths(divisor) >= 10_000 && unit + 1 < UNITS.len() {
+    let rounded = |divisor: u128| (u128::from(bytes) + divisor / 2) / divisor;
+    while rounded(divisor) >= 1000 && unit + 1 < UNITS.len() {
         unit += 1;
         divisor *= 1000;
     }
-    let tenths = tenths(divisor);
+    let tenths = rounded(divisor / 10);
     if tenths < 1000 {
         format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
     } else {
-        format!("{} {}", (tenths + 5) / 10, UNITS[unit])
+        format!("{} {}", rounded(divisor), UNITS[unit])
     }
 }
 
@@ -76,10 +75,8 @@ pub fn time(time: SystemTime) -> Markup {
 
 /// A time that need not have been.
 pub fn time_or(at: Option<SystemTime>, never: &str) -> Markup {
-    match at {
-        Some(at) => time(at),
-        None => html! { span.muted { (never) } },
-    }
+    let never = || html! { span.muted { (never) } };
+    at.map_or_else(never, time)
 }
 
 /// The start of a digest, which is enough for people to tell it from others.

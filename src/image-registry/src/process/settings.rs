@@ -14,6 +14,8 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 }
 
 fn checked(config: &Config) -> anyhow::Result<()> {
+    crate::cache::hosts(&config.upstreams)?;
+    crate::cache::connect(&config.upstreams)?;
     let Some(tls) = &config.tls else {
         anyhow::bail!(
             "property `tls.certificate`: it is not set, and without TLS passwords and images are open to all"

@@ -39,6 +39,8 @@ pub struct StoredManifest {
     pub bytes: Vec<u8>,
     /// Its media type.
     pub media_type: String,
+    /// Why it may not be what it should be now.
+    pub warning: Option<String>,
 }
 
 impl Storage {
@@ -93,6 +95,7 @@ impl Storage {
             digest,
             bytes,
             media_type,
+            warning: None,
         }))
     }
 

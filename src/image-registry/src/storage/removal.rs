@@ -16,7 +16,8 @@ impl Taking {
         tag: &Tag,
         digest: &Digest,
     ) -> io::Result<bool> {
-        self.take(digest, || {
+        // a push may be giving the tag to another manifest
+        self.take_alone(digest, || {
             let is_same = self.storage.tag(repository, tag)?.as_ref() == Some(digest);
             Ok(is_same && self.storage.delete_tag(repository, tag)?)
         })

@@ -1,4 +1,4 @@
-//! What can be seen of a registry from outside: the memory that it has, and every file of its store.
+//! What can be seen of a registry from outside: the memory that it has, and the files of its store.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,12 @@ pub fn most_resident(registry: &mut Registry) -> u64 {
     kilobytes.parse::<u64>().unwrap() * 1024
 }
 
-/// Every file and directory of the store, with the digest of what is in it.
+/// Every file and directory of images and uploads in the store, with the digest of what is in it.
 pub fn store(registry: &Registry) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    let mut ahead = vec![registry.store("")];
+    let mut ahead = ["blobs", "repositories", "uploads"]
+        .map(|it| registry.store(it))
+        .to_vec();
     while let Some(directory) = ahead.pop() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -43,6 +45,15 @@ pub fn names(path: &Path) -> Vec<String> {
     entries
         .map(|entry| name(entry).into_string().unwrap())
         .collect()
+}
+
+/// Fails if anything of what was half written is there after a start.
+pub fn assert_cleared(registry: &Registry, half_written: &[String]) {
+    let there = names(&registry.store("tmp"));
+    assert!(
+        !half_written.iter().any(|name| there.contains(name)),
+        "{half_written:?}, {there:?}"
+    );
 }
 
 /// A manifest of these blobs.

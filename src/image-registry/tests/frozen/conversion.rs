@@ -153,6 +153,31 @@ fn a_compressed_tarball_with_a_layout_keeps_its_digests() {
 }
 
 #[test]
+fn a_conversion_that_is_damaged_is_made_again() {
+    let vm = Vm::new();
+    let image = TestImage::small(1);
+    let tarball = Files::old_archive(&[(&image, &["app:1"])]).tarball();
+    vm.tarball("app", "app.tar", &tarball);
+    let mut registry = vm.registry();
+    wait_for(&registry, CONVERTED);
+    let (name, _) = conversions(&registry).remove(0);
+    for file in ["source.json", "index.json"] {
+        let path = registry.store(&format!("frozen/{name}/{file}"));
+        let whole = std::fs::read(&path).unwrap();
+        for damaged in [None, Some(&whole[..whole.len() / 2])] {
+            match damaged {
+                None => std::fs::remove_file(&path).unwrap(),
+                Some(half) => std::fs::write(&path, half).unwrap(),
+            }
+            registry.die_and_start();
+            wait_for(&registry, CONVERTED);
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "{file}");
+            pull(&registry, "library/app", "1", "");
+        }
+    }
+}
+
+#[test]
 fn a_registry_that_is_killed_while_it_converts_converts_at_the_next_start() {
     let vm = Vm::new();
     // a layer that takes long to read, and not to make

@@ -11,9 +11,13 @@
 mod client;
 
 mod broken;
+mod cache;
 mod conversion;
 mod names;
 mod places;
 mod skopeo;
 mod upgrade;
+#[path = "../cache/upstream.rs"]
+#[allow(dead_code, reason = "the tests of the cache use the rest")]
+mod upstream;
 mod vm;

@@ -6,6 +6,7 @@
 )]
 
 mod catalog;
+mod catalog_size;
 #[allow(dead_code, reason = "the tests of the API need more of it")]
 #[path = "../api/client.rs"]
 mod client;
@@ -15,4 +16,5 @@ mod protected;
 mod pushed;
 mod refused;
 mod retention;
+mod schedule;
 mod scrub;

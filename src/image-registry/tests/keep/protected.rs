@@ -107,3 +107,28 @@ fn a_signature_s_tag_is_none_of_the_newest() {
         "{report}"
     );
 }
+
+#[test]
+fn what_a_kill_left_of_a_manifest_is_forgotten() {
+    let registry = with_rules(&json!([]));
+    let (image, _) = push_image(&registry, "app", Some("1"), "image");
+    let sbom = push_about(&registry, "app", None, &image);
+    let hex = |digest: &str| digest.replace("sha256:", "");
+    let below = format!("_referrers/sha256/{}/sha256", hex(&image));
+    let left = |kind: &str, digest: &str| {
+        let file = format!("repositories/app/{kind}/{}", hex(digest));
+        registry.store(&file)
+    };
+    let gone = crate::client::sha256(b"gone");
+    let (referrer, pulled) = (left(&below, &gone), left("_pulled/sha256", &gone));
+    std::fs::create_dir_all(pulled.parent().unwrap()).unwrap();
+    for file in [&referrer, &pulled] {
+        std::fs::write(file, b"").unwrap();
+    }
+    said(&registry, &["collect-garbage", "--dry-run"]);
+    assert!(referrer.exists() && pulled.exists());
+    said(&registry, &["collect-garbage"]);
+    assert!(!referrer.exists() && !pulled.exists());
+    assert!(left(&below, &sbom).exists());
+    assert_whole(&registry);
+}

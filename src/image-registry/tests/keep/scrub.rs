@@ -79,7 +79,7 @@ fn a_damaged_blob_that_is_pushed_again_is_whole_also_without_a_scrub() {
 
 /// Waits until the scrub of the schedule came to its end.
 fn scrubbed(registry: &Registry) -> Value {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let counts: Value = serde_json::from_str(&said(registry, &["upkeep"])).unwrap();
         if counts["scrubs"]["ended"] == 1 {

@@ -242,3 +242,26 @@ fn a_command_is_selected_as_a_whole_and_copied_where_the_browser_lets_it() {
         "{said}"
     );
 }
+
+#[test]
+fn one_who_may_look_without_a_login_can_log_in_and_stays_so() {
+    let registry = Registry::with(json!({
+        "users": [{"name": "ci", "password": "hunter2", "grants": [{"rights": ["pull", "push"]}]}],
+        "anonymous": [{"repositories": "public", "rights": ["pull"]}],
+    }));
+    images::push(&registry, "team/app", "1", &images::Image::default());
+    let mut browser = Browser::start();
+    let without = format!("http://{}", registry.address);
+    browser.open(&format!("{without}/"));
+    let login = "document.querySelector('.login').textContent";
+    assert_eq!(browser.evaluate(login), json!("Log in"));
+    assert_eq!(
+        browser.evaluate("document.querySelector('.login a').pathname"),
+        json!("/login")
+    );
+    browser.open(&address(&registry, "/login"));
+    for path in ["/", "/ui/team/app", "/ui/team/app/_/1"] {
+        browser.open(&format!("{without}{path}"));
+        assert_eq!(browser.evaluate(login), json!("Logged in as ci"), "{path}");
+    }
+}

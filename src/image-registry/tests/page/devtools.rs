@@ -1,4 +1,4 @@
-//! A browser that a test drives: Chromium's DevTools protocol over pipes, one document a message, each ended by a NUL.
+//! A browser that a test drives: Chromium's `DevTools` protocol over pipes, one document a message, each ended by a NUL.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long a browser may take for anything, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A browser with one page.
 pub struct Browser {
@@ -42,6 +42,7 @@ impl Browser {
                 "--headless",
                 "--no-sandbox",
                 "--disable-gpu",
+                "--disable-dev-shm-usage",
                 "--hide-scrollbars",
             ])
             .args([
@@ -102,9 +103,9 @@ impl Browser {
 
     /// What comes next.
     fn next(&mut self) -> Value {
-        let message = self.from.recv_timeout(PATIENCE).expect(
-            "the browser says nothing: is the package chromium there? ci/setup installs it",
-        );
+        let message = self.from.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            panic!("the browser says nothing ({error}): is the package chromium there? ci/setup installs it")
+        });
         if message["method"] == "Network.requestWillBeSent" {
             let url = message["params"]["request"]["url"].as_str().unwrap();
             self.requested.push(url.to_owned());

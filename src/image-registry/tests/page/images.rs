@@ -42,7 +42,7 @@ pub fn push(registry: &Registry, repository: &str, reference: &str, image: &Imag
     let history = (0..image.layers.len()).map(|index| json!({"created_by": steps[index % 3]}));
     let config = json!({
         "created": "2026-11-20T08:15:00Z",
-        "author": "Team <team@example.com>",
+        "author": "The Authors <authors@example.com>",
         "architecture": image.architecture,
         "os": "linux",
         "config": {

@@ -7,6 +7,8 @@
 )]
 
 mod browser;
+mod cached;
+mod catalog;
 #[path = "../api/client.rs"]
 #[allow(
     dead_code,
@@ -16,4 +18,11 @@ mod client;
 mod devtools;
 mod health;
 mod images;
+mod looks;
 mod metrics;
+#[path = "../cache/upstream.rs"]
+#[allow(
+    dead_code,
+    reason = "the tests of the cache need more of other registries than these"
+)]
+mod upstream;

@@ -119,15 +119,12 @@ fn it_is_a_mirror_of_docker_hub_if_it_caches_it_or_has_frozen_images_and_is_aske
         [&ours]
     );
 
-    let quay = with("upstreams", &json!(["quay.io"]));
-    assert_eq!(
-        daemon(&quay, &own).unwrap().registries.mirrors(),
-        ["https://m.example"]
-    );
-    let mut frozen = quay;
-    frozen["frozen"] = json!(true);
-    let frozen = daemon(&frozen, &[]).unwrap().registries;
+    let mut quay = with("upstreams", &json!(["quay.io"]));
+    let frozen = daemon(&quay, &[]).unwrap().registries;
     assert_eq!(frozen.mirrors(), [ours.as_str()]);
+    quay["frozen"] = json!(false);
+    let quay = daemon(&quay, &own).unwrap().registries;
+    assert_eq!(quay.mirrors(), ["https://m.example"]);
     // one that was set by hand before
     let by_hand = [("registry_mirrors", json!([ours]))];
     let once = daemon(&link(), &by_hand).unwrap().registries;

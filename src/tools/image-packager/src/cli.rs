@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::commands::freeze::Freeze;
 use crate::commands::outdated::Outdated;
+use crate::commands::push::Push;
 use crate::commands::update::Update;
 use crate::global::Global;
 use crate::release::ExportFormat;
@@ -41,6 +42,8 @@ pub enum Command {
     Remove(Remove),
     /// Write a frozen image for other tools
     Export(Export),
+    /// Put frozen images into a registry, without what it has already
+    Push(Box<Push>),
     /// Print completions for a shell
     Completions {
         /// The shell

@@ -11,6 +11,7 @@ mod global;
 pub mod image;
 mod output;
 pub mod progress;
+pub mod pushing;
 pub mod release;
 mod report;
 pub mod source;

@@ -97,6 +97,12 @@ impl Bar<'_> {
         }
     }
 
+    /// All of it was sent.
+    pub fn pushed(self) {
+        let (name, size) = (&self.name, DecimalBytes(self.size));
+        self.progress.say(&format!("pushed blob {name} ({size})"));
+    }
+
     /// All of it came.
     pub fn done(self) {
         self.progress.layers.fetch_add(1, Ordering::Relaxed);

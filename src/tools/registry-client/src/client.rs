@@ -60,6 +60,10 @@ impl Client {
         self.images.blob(repository, descriptor, part, progress)
     }
 
+    pub(crate) fn images(&self) -> &Images {
+        &self.images
+    }
+
     /// Ends whatever any clone of this client does, with [`Error::Cancelled`](crate::Error::Cancelled), and every later call.
     pub fn cancel(&self) {
         self.images.cancel();

@@ -50,7 +50,7 @@ pub enum Error {
     /// No connection, or it broke, as often as it was tried.
     #[error("{method} {url} failed after {attempts} attempts")]
     Connection {
-        /// `GET`, `HEAD` or `POST`.
+        /// `GET`, `PUT` or another.
         method: &'static str,
         /// Without its query.
         url: String,
@@ -133,7 +133,7 @@ pub enum Error {
         said(message.as_deref())
     )]
     Status {
-        /// `GET`, `HEAD` or `POST`.
+        /// `GET`, `PUT` or another.
         method: &'static str,
         /// Without its query.
         url: String,
@@ -275,6 +275,14 @@ pub enum Error {
         /// What went wrong after that, with the next mirror or the registry.
         source: Box<Error>,
     },
+    /// The registry did not take something.
+    #[error("{doing}")]
+    Push {
+        /// As a gerund, with what and where.
+        doing: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
     /// [`Client::cancel`](crate::Client::cancel) was called.
     #[error("cancelled")]
     Cancelled,
@@ -308,7 +316,7 @@ impl Error {
     #[must_use]
     pub fn is_verification(&self) -> bool {
         match self {
-            Self::Mirror { source, .. } => source.is_verification(),
+            Self::Mirror { source, .. } | Self::Push { source, .. } => source.is_verification(),
             Self::WrongDigest { .. }
             | Self::WrongSize { .. }
             | Self::TooLarge { .. }

@@ -8,6 +8,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let fixed = match self {
             Self::Mirror { source, .. } => return source.hint(),
+            Self::Push { source, .. } => return source.hint_of_push(),
             Self::Unauthorized {
                 registry,
                 anonymous: true,
@@ -67,6 +68,49 @@ impl Error {
                 "the registry, a mirror or a proxy in between serves damaged data: try again, or without the mirror"
             }
             _ => return None,
+        };
+        Some(fixed.to_owned())
+    }
+
+    /// The same for an error of a push.
+    fn hint_of_push(&self) -> Option<String> {
+        let fixed = match self {
+            Self::Unauthorized {
+                registry,
+                anonymous: true,
+                ..
+            }
+            | Self::Denied {
+                registry,
+                anonymous: true,
+                ..
+            } => {
+                return Some(format!(
+                    "log in with `docker login {registry}` or `skopeo login {registry}`, or give --username and --password-stdin"
+                ));
+            }
+            Self::Unauthorized { registry, .. } | Self::Denied { registry, .. } => {
+                return Some(format!(
+                    "check that the credentials for {registry} are right, may push to this repository, and that its project is there"
+                ));
+            }
+            Self::NotFound { .. } => {
+                "check the destination's name; some registries want a project or repository to be made before anything is pushed to it"
+            }
+            Self::RateLimited { .. } => "try again later: what has arrived is not sent again",
+            Self::Status { status: 413, .. } => {
+                "have the proxy in front of the registry let larger bodies through (nginx: client_max_body_size)"
+            }
+            Self::Status { status: 507, .. } => {
+                "the registry's disk is full: have its operator free some, then push again; what has arrived is not sent again"
+            }
+            Self::Connection { .. } | Self::Stalled { .. } | Self::Status { status: 500.., .. } => {
+                "check the registry, the network and the proxy settings, then push again: what has arrived is not sent again"
+            }
+            Self::WrongDigest { .. } => {
+                "the registry, or a proxy in between, stored other bytes than it was sent: have its operator look, then push again"
+            }
+            _ => return self.hint(),
         };
         Some(fixed.to_owned())
     }

@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use crate::transport::Transport;
 
 /// The header in which registries say a manifest's digest.
-const DIGEST: &str = "docker-content-digest";
+pub(crate) const DIGEST: &str = "docker-content-digest";
 /// A mirror is not waited for as long as the registry behind it.
 const MIRROR_ATTEMPTS: u32 = 2;
 
@@ -35,8 +35,8 @@ pub struct Resolved {
 
 /// All that a client holds.
 pub(crate) struct Images {
-    directory: Directory,
-    session: RegistrySession,
+    pub(crate) directory: Directory,
+    pub(crate) session: RegistrySession,
 }
 
 impl Images {

@@ -1,4 +1,4 @@
-//! A client for OCI registries that only reads: manifests by tag or digest, blobs by digest.
+//! A client for OCI registries: it reads and puts manifests by tag or digest, and blobs by digest.
 //!
 //! It is blocking, needs no Docker daemon, and holds no more of a blob in memory than a buffer. What comes from a
 //! registry, a mirror or a token server is taken as hostile: every byte is checked against a digest, every wait and
@@ -24,6 +24,7 @@ mod manifest;
 mod p521_signatures;
 mod part;
 mod proxy;
+mod push;
 mod rate_limit;
 mod registry_keys;
 mod registry_session;
@@ -43,5 +44,6 @@ pub mod fuzzing;
 pub use client::Client;
 pub use error::{Error, Result};
 pub use images::Resolved;
+pub use push::{Content, Mount, OpenUpload};
 pub use secret::{Credentials, Secret};
 pub use settings::{Limits, Proxies, Retry, Settings, Timeouts};

@@ -24,6 +24,9 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
     match method.as_str() {
         "HEAD" => "HEAD",
         "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
         _ => "GET",
     }
 }

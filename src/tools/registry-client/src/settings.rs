@@ -115,6 +115,9 @@ pub struct Limits {
     pub document: u64,
     /// Redirects of one request.
     pub redirects: u32,
+    /// Bytes of a blob that are sent at a time, and that are lost at most when a connection breaks. Object stores behind
+    /// registries want 5 MiB at least.
+    pub chunk: u64,
 }
 
 impl Default for Limits {
@@ -122,6 +125,7 @@ impl Default for Limits {
         Self {
             document: 4 << 20,
             redirects: 5,
+            chunk: 32 << 20,
         }
     }
 }

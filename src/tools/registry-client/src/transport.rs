@@ -141,7 +141,7 @@ impl Transport {
         Ok(Answer::new(request, url, response.map_err(failed)?))
     }
 
-    fn agent(&self, url: &Uri) -> &Agent {
+    pub(crate) fn agent(&self, url: &Uri) -> &Agent {
         let route = self.routes.route(url);
         let verified = !url
             .authority()
@@ -195,7 +195,7 @@ impl Transport {
     }
 
     /// What an exchange without an answer means.
-    fn failure(method: &Method, url: &Uri, error: ureq::Error) -> Failure {
+    pub(crate) fn failure(method: &Method, url: &Uri, error: ureq::Error) -> Failure {
         let source = error.into_io();
         if let Some(certificate) = certificate_error(&source) {
             return Failure::from(Error::Certificate {

@@ -70,7 +70,11 @@ pub struct Failed {
 impl Failed {
     /// For a list in a report.
     pub fn new(failure: &Failure) -> Self {
-        let error: &dyn std::error::Error = failure.error.as_ref();
+        Self::of(&failure.image, failure.error.as_ref(), failure.error.hint())
+    }
+
+    /// The same for an error of another kind.
+    pub fn of(image: &str, error: &dyn std::error::Error, hint: Option<String>) -> Self {
         let mut text = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -81,9 +85,9 @@ impl Failed {
             cause = error.source();
         }
         Self {
-            image: failure.image.clone(),
+            image: image.to_owned(),
             error: text,
-            hint: failure.error.hint(),
+            hint,
         }
     }
 

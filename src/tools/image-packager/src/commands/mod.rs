@@ -10,6 +10,7 @@ mod list;
 pub mod named_images;
 mod new;
 pub mod outdated;
+pub mod push;
 mod remove;
 pub mod update;
 mod verify;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Verify => verify::run(global),
         Command::Remove(arguments) => remove::run(global, arguments),
         Command::Export(arguments) => export::run(global, arguments),
+        Command::Push(arguments) => push::run(global, arguments),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

@@ -211,7 +211,7 @@ impl Asked {
     }
 }
 
-fn location(text: &str) -> Result<Location, String> {
+pub fn location(text: &str) -> Result<Location, String> {
     text.parse()
         .map_err(|error: source::Error| match error.hint() {
             Some(hint) => format!("{error}; {hint}"),

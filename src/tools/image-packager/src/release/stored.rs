@@ -1,6 +1,6 @@
 //! A stored image as a whole again: its documents from `src/images`, its layers from the blobs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image_archive::{
     Descriptor, Digest, Image, Index, Layouts, Limits, Manifest, Piece, Pieces, Source,
@@ -99,11 +99,27 @@ fn described(media_type: Option<String>, digest: Digest, bytes: &[u8]) -> Descri
     }
 }
 
+impl Release {
+    /// The tarball of an image that is stored as one.
+    #[must_use]
+    pub fn archive_path(&self, image: &LockedImage) -> Option<PathBuf> {
+        let blob = tree::archive_blob(image)?;
+        Some(self.root.join(blobs::DIRECTORY).join(blob))
+    }
+
+    /// Documents and config of an image, checked against the lock; the bytes of its layers are not.
+    ///
+    /// # Errors
+    /// When one is missing or damaged.
+    pub fn documents(&self, image: &LockedImage) -> Result<Frozen> {
+        read_documents(self, image)
+    }
+}
+
 impl Stored {
     /// Opens and verifies an image: every digest, size and diff ID.
     pub(crate) fn open(release: &Release, image: &LockedImage) -> Result<Self> {
-        let found = if let Some(blob) = tree::archive_blob(image) {
-            let path = release.root.join(blobs::DIRECTORY).join(blob);
+        let found = if let Some(path) = release.archive_path(image) {
             let layouts = Layouts::default();
             let source = Source::open(&path, &layouts, &image.platform, Limits::DEFAULT)?;
             only_image(source, image)?

@@ -78,6 +78,11 @@ impl Layout {
         copy(&mut file, &path, fetch, progress, stop)
     }
 
+    /// The file of a blob.
+    pub fn blob_file(&self, digest: &Digest) -> Result<PathBuf> {
+        self.inside(&digest.blob_path())
+    }
+
     /// The entry of `index.json` that is asked for.
     fn select(
         &self,

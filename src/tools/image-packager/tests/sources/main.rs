@@ -9,6 +9,7 @@
 mod archives;
 mod choosing;
 mod common;
+mod counting;
 mod daemon;
 mod gate;
 mod interruption;
@@ -17,6 +18,8 @@ mod logins;
 mod named;
 mod pins;
 mod platforms;
+mod push_refusals;
+mod pushing;
 mod recipes;
 mod recompression;
 mod refusals;

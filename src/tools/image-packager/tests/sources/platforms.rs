@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::common::{INDEX, MANIFEST, Place, image, push, push_files};
 
 /// An index of images for these platforms, and an attestation.
-fn index(registry: &Registry, platforms: &[(&str, Option<&str>)]) -> Pushed {
+pub fn index(registry: &Registry, platforms: &[(&str, Option<&str>)]) -> Pushed {
     let mut manifests = Vec::new();
     for (number, (architecture, variant)) in platforms.iter().enumerate() {
         let mut image: TestImage = image(&[(number as u64, 1000)]);

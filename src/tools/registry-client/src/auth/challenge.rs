@@ -18,6 +18,20 @@ pub(crate) struct Bearer {
     pub(crate) scope: Option<String>,
 }
 
+impl Challenge {
+    /// With the scope that a request which changes something needs, where the registry does not say it.
+    pub(crate) fn for_request(self, method: &str, repository: &str) -> Self {
+        match self {
+            Self::Bearer(mut bearer) if !matches!(method, "GET" | "HEAD") => {
+                let scope = || format!("repository:{repository}:pull,push");
+                bearer.scope = Some(bearer.scope.unwrap_or_else(scope));
+                Self::Bearer(bearer)
+            }
+            other => other,
+        }
+    }
+}
+
 /// A token before a password: it may do less.
 pub(crate) fn preferred(challenges: Vec<Challenge>) -> Option<Challenge> {
     let bearer = |challenge: &Challenge| matches!(challenge, Challenge::Bearer(_));

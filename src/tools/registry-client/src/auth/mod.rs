@@ -125,6 +125,7 @@ impl AuthCache {
         let Some(challenge) = challenge::preferred(challenges) else {
             return Ok(None);
         };
+        let challenge = challenge.for_request(refusal.method, repository);
         let header = self.answer(transport, endpoint, repository, &challenge)?;
         session.challenge = Some(challenge);
         // The same again would be refused again.

@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod server;
 pub mod site;
 pub mod trial;
+pub mod upload;
 
 use std::fmt::Write as _;
 use std::time::Duration;
