@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bosh_job::Secret;
 use hyper::Uri;
-use hyper::http::uri::Scheme;
+use hyper::http::uri::{PathAndQuery, Scheme};
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Address {
             port,
             path: uri
                 .path_and_query()
-                .map_or("/", |path| path.as_str())
+                .map_or("/", PathAndQuery::as_str)
                 .to_owned(),
         })
     }
