@@ -89,10 +89,16 @@ const OPERATIONS: &[Operation] = &[
     (
         "registry-client-certificate",
         &[],
-        &[(
-            "/registry_client",
-            "{certificate: ((registry_client.certificate)), private_key: ((registry_client.private_key))}",
-        )],
+        &[
+            (
+                "/registry_client/certificate",
+                "((registry_client.certificate))",
+            ),
+            (
+                "/registry_client/private_key",
+                "((registry_client.private_key))",
+            ),
+        ],
     ),
     (
         "registry-login",

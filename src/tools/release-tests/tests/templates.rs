@@ -313,14 +313,15 @@ fn the_smoke_test_accepts_its_defaults_and_examples_and_refuses_each_bad_propert
 /// What the registry says to what its templates render of properties.
 fn check_registry(set: &Value) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
-    let job = directory.path().join("registry");
+    let jobs = directory.path().join("jobs");
+    let job = jobs.join("registry");
     fs::create_dir_all(job.join("config/tls")).unwrap();
     let templates = repository().join("jobs/registry/templates");
     for (template, rendered) in spec("registry")["templates"].as_object().unwrap() {
         let rendered = rendered.as_str().unwrap();
         if rendered.starts_with("config/") {
             let text = render("registry", set, &templates.join(template)).unwrap();
-            let here = text.replace("/var/vcap/jobs", &directory.path().to_string_lossy());
+            let here = text.replace("/var/vcap/jobs", &jobs.to_string_lossy());
             fs::write(job.join(rendered), here).unwrap();
         }
     }
