@@ -23,13 +23,12 @@ use prometheus_client::registry::{Registry, Unit};
 pub use exposition::Format;
 pub use traffic::Connection;
 
-use crate::api::Body;
 use crate::cache::Counters;
 use crate::storage::Storage;
 use crate::upkeep::Upkeep;
 use cache::CacheCollector;
 use labels::{Answered, OfKind, Outcome};
-use measured::Measured;
+use measured::{Body, Measured};
 use store::StoreCollector;
 use upkeep::UpkeepCollector;
 

@@ -111,9 +111,9 @@ mod tests {
 
     #[test]
     fn a_config_of_any_form_is_read_as_far_as_it_goes() {
-        let config = br##"{"created":"2026-01-02T03:04:05Z","config":{"Entrypoint":["a","b c"],"Cmd":null,"User":"",
+        let config = br#"{"created":"2026-01-02T03:04:05Z","config":{"Entrypoint":["a","b c"],"Cmd":null,"User":"",
             "ExposedPorts":{"80/tcp":{}},"Labels":{"x":"1","y":2},"Env":["A=1",3]},
-            "history":[{"created_by":"/bin/sh -c #(nop) ADD x"},{"empty_layer":true},{"created_by":"RUN y # buildkit"}]}"##;
+            "history":[{"created_by":"/bin/sh -c #(nop) ADD x"},{"empty_layer":true},{"created_by":"RUN y # buildkit"}]}"#;
         let parsed = Config::parse(config, 2).unwrap();
         assert_eq!(parsed.entrypoint, ["a", "b c"]);
         assert_eq!(

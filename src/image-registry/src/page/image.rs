@@ -3,27 +3,19 @@
 use std::io;
 
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::address;
 use super::config::{self, Config};
 use super::layers;
 use super::layout::{MOST, Page, Visitor, command, facts, link_or_text, more};
 use super::related;
+use super::shown::Shown;
 use super::sources::Sources;
 use super::tags::{badge, platforms};
 use super::text::{short, size, time, time_or};
 use crate::digest::Digest;
 use crate::inventory::{Content, Kind, Manifest};
 use crate::names::{ManifestReference, Repository, Tag};
-
-/// What a page is put together from.
-pub(super) struct Shown<'a> {
-    pub contents: &'a [Content],
-    pub content: &'a Content,
-    pub manifest: &'a Manifest,
-    pub document: Value,
-}
 
 /// Shows it; nothing if a login sees no such image.
 pub fn show(

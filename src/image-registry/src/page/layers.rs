@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::address;
 use super::config::{self, Config};
-use super::image::Shown;
 use super::layout::{MOST, more};
 use super::sharing::{NAMED, Sharers, sharers};
+use super::shown::Shown;
 use super::text::{count, short, size};
 use crate::digest::Digest;
 use crate::inventory::Kind;

@@ -14,6 +14,7 @@ mod paging;
 mod place;
 mod related;
 mod sharing;
+mod shown;
 mod sources;
 mod tags;
 mod text;
@@ -28,6 +29,7 @@ pub use address::is_here;
 pub use sources::Sources;
 
 use crate::access::Identity;
+// circle: the page is one of the API's answers: it is behind the same login, and refused by the API's errors
 use crate::api::{Answer, ApiError, Body, Outcome, blocking, empty, full};
 use address::Address;
 use layout::{Page, Visitor};

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::address;
 use super::config;
-use super::image::Shown;
 use super::layout::{MOST, more};
+use super::shown::Shown;
 use super::text::{short, size, time, time_or};
 use crate::digest::Digest;
 use crate::inventory::Manifest;
