@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 
+/// An index, of OCI and of Docker.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// A manifest or index.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

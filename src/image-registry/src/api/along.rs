@@ -11,8 +11,8 @@ use http_body_util::combinators::BoxBody;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::body::Body;
 use crate::cache::Along;
+use crate::http::Body;
 use crate::upstream::Download;
 
 /// Pieces that wait for a slow client.

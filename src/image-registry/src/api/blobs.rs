@@ -4,11 +4,12 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use hyper::{Method, Request, StatusCode};
 
-use super::answer::{Answer, DIGEST};
-use super::error::{ApiError, Outcome};
 use super::range::{self, Asked};
-use super::{Registry, along, blocking, body, mirrored};
+use super::{Registry, along, mirrored};
 use crate::digest::Digest;
+use crate::http::{Answer, DIGEST};
+use crate::http::{ApiError, Outcome};
+use crate::http::{blocking, body};
 use crate::images::{Blob, Name};
 use crate::names::Repository;
 

@@ -4,14 +4,15 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, WARNING};
 use hyper::{Request, StatusCode};
 
-use super::answer::{Answer, DIGEST};
-use super::body;
-use super::error::{ApiError, Outcome};
 use super::query::Query;
 use super::request_body::read_short;
-use super::{Registry, blocking, mirrored};
+use super::{Registry, mirrored};
 use crate::digest::{Algorithm, Digest};
-use crate::document::Document;
+use crate::document::{Document, INDEX};
+use crate::http::blocking;
+use crate::http::body;
+use crate::http::{Answer, DIGEST};
+use crate::http::{ApiError, Outcome};
 use crate::images::Name;
 use crate::names::{ManifestReference, Repository, Tag};
 use crate::storage::{NewManifest, StoredManifest};
@@ -21,8 +22,6 @@ pub const LONGEST: usize = 4 << 20;
 /// Tags that one push may give.
 const MOST_TAGS: usize = 10;
 
-/// An index, of OCI and of Docker.
-pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const TAKEN: [&str; 4] = [
     "application/vnd.oci.image.manifest.v1+json",
     INDEX,

@@ -4,10 +4,10 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 
 use super::Registry;
-use super::answer::Answer;
-use super::error::{ApiError, Outcome};
-use super::manifests::INDEX;
 use super::route::Resource;
+use crate::document::INDEX;
+use crate::http::Answer;
+use crate::http::{ApiError, Outcome};
 use crate::images::Name;
 
 /// Counts what a client is given of another registry.

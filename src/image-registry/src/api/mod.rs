@@ -1,10 +1,7 @@
 //! The API of the OCI distribution specification 1.1, with Docker's media types.
 
 mod along;
-mod answer;
 mod blobs;
-mod body;
-mod error;
 mod lists;
 mod manifests;
 mod mirrored;
@@ -16,24 +13,21 @@ mod request_body;
 mod route;
 mod uploads;
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response};
 
-pub use answer::Answer;
-pub use body::{Body, empty, full, while_answered};
-pub use error::{ApiError, Outcome};
 use open_uploads::OpenUploads;
 use query::Query;
 use route::{Resource, Route};
 
 use crate::access::{Access, Identity, Login, Refusal, Right};
 use crate::health::Health;
+use crate::http::{self, ApiError, Body, Outcome, challenge};
 use crate::images::{Images, Name};
 use crate::metrics::Metrics;
 use crate::names::Repository;
@@ -41,7 +35,6 @@ use crate::page;
 use crate::storage::Storage;
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
-const CHALLENGE: &str = "Basic realm=\"registry\", charset=\"UTF-8\"";
 
 /// The registry that requests are answered from.
 pub struct Registry {
@@ -155,7 +148,7 @@ impl Registry {
         }
         let (repository, resource) = match route {
             Route::Ping => {
-                return Ok(answer::Answer::new(hyper::StatusCode::OK)
+                return Ok(http::Answer::new(hyper::StatusCode::OK)
                     .json("application/json", &serde_json::json!({})));
             }
             Route::Catalog => return lists::catalog(self, &identity, request.uri()).await,
@@ -186,7 +179,7 @@ impl Registry {
             }
             (Resource::Manifest(reference), &Method::HEAD) => {
                 let response = manifests::get(self, &name, &reference, false).await?;
-                Ok(response.map(|_| body::empty()))
+                Ok(response.map(|_| http::empty()))
             }
             (Resource::Blob(digest), &Method::GET | &Method::HEAD) => {
                 blobs::get(self, &name, digest, &request).await
@@ -279,19 +272,4 @@ fn refused(identity: &Identity, right: Right) -> ApiError {
         return challenge("a login is needed");
     };
     ApiError::denied(format!("{name} may not {} here", right.as_str()))
-}
-
-/// Asks for a login.
-pub fn challenge(what: &str) -> ApiError {
-    ApiError::unauthorized(what).with_header(WWW_AUTHENTICATE, CHALLENGE)
-}
-
-/// Does what blocks, where that does no harm.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }

@@ -5,10 +5,11 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::{Method, Request, StatusCode};
 
-use super::answer::Answer;
-use super::error::{ApiError, Outcome};
-use super::{Registry, body, challenge};
+use super::Registry;
 use crate::access::Identity;
+use crate::http::Answer;
+use crate::http::{ApiError, Outcome};
+use crate::http::{blocking, body, challenge};
 use crate::metrics::Format;
 
 /// Where it says whether it works.
@@ -52,7 +53,7 @@ pub async fn metrics(
     }
     let format = Format::accepted(request.headers());
     let metrics = registry.metrics.clone();
-    let text = super::blocking(move || metrics.expose(format).map_err(std::io::Error::other));
+    let text = blocking(move || metrics.expose(format).map_err(std::io::Error::other));
     Ok(text_answer(
         StatusCode::OK,
         format.content_type(),

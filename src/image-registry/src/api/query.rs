@@ -2,7 +2,7 @@
 
 use hyper::Uri;
 
-use super::error::ApiError;
+use crate::http::ApiError;
 
 /// The parameters behind an address's `?`.
 pub struct Query(Vec<(String, String)>);

@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
 
-use super::error::ApiError;
+use crate::http::ApiError;
 
 /// Bytes of a request that are written to the store at a time.
 const WRITTEN: usize = 128 << 10;

@@ -2,9 +2,9 @@
 
 use hyper::Method;
 
-use super::error::ApiError;
 use crate::access::Right;
 use crate::digest::Digest;
+use crate::http::ApiError;
 use crate::names::{ManifestReference, Repository};
 
 /// What an address stands for.

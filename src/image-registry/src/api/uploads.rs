@@ -5,15 +5,16 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, RANGE};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use tokio::task::spawn_blocking;
 
-use super::answer::{Answer, DIGEST};
-use super::error::{ApiError, Outcome};
+use super::Registry;
 use super::open_uploads::Held;
 use super::query::Query;
 use super::range;
 use super::request_body::Pieces;
-use super::{Registry, blocking};
 use crate::access::{Identity, Right};
 use crate::digest::Digest;
+use crate::http::blocking;
+use crate::http::{self, ApiError, Outcome};
+use crate::http::{Answer, DIGEST};
 use crate::names::Repository;
 use crate::storage::{MOST_UPLOADS, Storage};
 
@@ -92,7 +93,7 @@ pub async fn answer(
     match *request.method() {
         Method::DELETE => {
             cancel(registry, held).await?;
-            Ok(Answer::new(StatusCode::NO_CONTENT).body(super::body::empty()))
+            Ok(Answer::new(StatusCode::NO_CONTENT).body(http::empty()))
         }
         Method::PATCH => {
             check_piece(request.headers(), &repository, &held)?;
@@ -121,7 +122,7 @@ pub async fn answer(
             .location(&location(&repository, held.upload.id()))
             .header(RANGE, &came(held.upload.size()))
             .header(UPLOAD, held.upload.id())
-            .body(super::body::empty())),
+            .body(http::empty())),
     }
 }
 
@@ -309,14 +310,14 @@ fn parse(text: &str) -> Result<Digest, ApiError> {
     })
 }
 
-fn created(repository: &Repository, digest: &Digest) -> hyper::Response<super::body::Body> {
+fn created(repository: &Repository, digest: &Digest) -> hyper::Response<http::Body> {
     Answer::new(StatusCode::CREATED)
         .location(&format!("/v2/{repository}/blobs/{digest}"))
         .header(DIGEST, &digest.to_string())
         .empty()
 }
 
-fn accepted(repository: &Repository, held: &Held) -> hyper::Response<super::body::Body> {
+fn accepted(repository: &Repository, held: &Held) -> hyper::Response<http::Body> {
     Answer::new(StatusCode::ACCEPTED)
         .location(&location(repository, held.upload.id()))
         .header(RANGE, &came(held.upload.size()))

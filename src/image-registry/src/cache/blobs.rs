@@ -7,7 +7,7 @@ use super::counters::add;
 use super::growing::{Along, Growing};
 use super::{Cache, CachedBlob, Inner, blocking};
 use crate::digest::Digest;
-use crate::images::Mirrored;
+use crate::mirrored::Mirrored;
 use crate::names::Repository;
 use crate::storage::durable::Temporary;
 use crate::upstream::{Download, Failure, Kind};

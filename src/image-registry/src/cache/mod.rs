@@ -38,7 +38,7 @@ use manifests::Manifests;
 use room::Room;
 
 use crate::digest::Digest;
-use crate::images::{Hosts, Mirrored};
+use crate::mirrored::{Hosts, Mirrored};
 use crate::names::Repository;
 use crate::storage::{StoredManifest, durable};
 use crate::upstream::{Download, Failure, Kind, Upstream, UpstreamConfig};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::counters::add;
 use super::{Cache, Inner, blocking};
 use crate::digest::Digest;
-use crate::images::Mirrored;
+use crate::mirrored::Mirrored;
 use crate::names::{ManifestReference, Tag};
 use crate::storage::StoredManifest;
 use crate::upstream::{Failure, Kind};

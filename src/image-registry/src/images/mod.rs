@@ -7,12 +7,13 @@ mod name;
 use std::fs::File;
 use std::io;
 
-pub use name::{Hosts, Mirrored, Name};
+pub use name::Name;
 
 use crate::access::{Identity, Right};
 use crate::cache::{Along, Cache, CachedBlob};
 use crate::digest::Digest;
 use crate::frozen::Frozen;
+use crate::mirrored::Hosts;
 use crate::names::{ManifestReference, Repository};
 use crate::storage::{Storage, StoredManifest};
 use crate::upstream::{Download, Failure};

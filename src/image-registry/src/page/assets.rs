@@ -6,7 +6,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::protect;
-use crate::api::{Answer, Body, empty, full};
+use crate::http::{Answer, Body, empty, full};
 
 const ASSETS: [(&str, &str, &str); 3] = [
     (

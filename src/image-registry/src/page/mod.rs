@@ -30,7 +30,7 @@ pub use sources::Sources;
 
 use crate::access::Identity;
 // circle: the page is one of the API's answers: it is behind the same login, and refused by the API's errors
-use crate::api::{Answer, ApiError, Body, Outcome, blocking, empty, full};
+use crate::http::{Answer, ApiError, Body, Outcome, blocking, empty, full};
 use address::Address;
 use layout::{Page, Visitor};
 use paging::Parameters;
@@ -57,7 +57,7 @@ pub async fn answer(
         return assets::answer(name, request).ok_or_else(not_found);
     }
     if identity.name().is_none() && (!is_open || address == Address::Login) {
-        return Err(crate::api::challenge("a login is needed"));
+        return Err(crate::http::challenge("a login is needed"));
     }
     if address == Address::Login {
         return Ok(Answer::new(StatusCode::SEE_OTHER).location("/").empty());

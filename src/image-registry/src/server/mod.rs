@@ -19,7 +19,8 @@ use tokio::time::timeout;
 
 pub use tls::{Acceptor, certificates};
 
-use crate::api::{Client, Registry, while_answered};
+use crate::api::{Client, Registry};
+use crate::http::while_answered;
 use stalled::Stalled;
 use waiting::{Connection, Waiting};
 
