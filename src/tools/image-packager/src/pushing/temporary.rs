@@ -1,22 +1,17 @@
 //! Where the layers of a tarball lie while they are pushed: a registry may want to have one a second time.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use image_archive::Digest;
+use tempfile::{Builder, TempDir};
 
 use super::Error;
 use crate::source::{self, Fetch, Layer, docker_archive::Archive};
 
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-/// A directory that is gone with this value.
+/// A directory for this user alone, which is gone with this value.
 #[derive(Debug)]
-pub struct Temporary {
-    path: PathBuf,
-}
+pub struct Temporary(TempDir);
 
 /// A tarball, and the layers that it has.
 #[derive(Clone, Debug)]
@@ -28,16 +23,11 @@ pub struct Packed {
 }
 
 impl Temporary {
-    /// In the directory that `TMPDIR` names, for this user alone.
+    /// In the directory that `TMPDIR` names.
     pub fn new() -> Result<Self, Error> {
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("image-packager-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(source::Error::file("making", &path))?;
-        Ok(Self { path })
+        let made = Builder::new().prefix("image-packager-").tempdir();
+        let place = std::path::Path::new("a temporary directory");
+        Ok(Self(made.map_err(source::Error::file("making", place))?))
     }
 
     /// Unpacks these layers, and verifies them.
@@ -67,25 +57,13 @@ impl Temporary {
 
     /// The file of a layer.
     pub fn file(&self, digest: &Digest) -> PathBuf {
-        self.path.join(digest.hex())
-    }
-
-    /// The directory.
-    #[cfg(test)]
-    fn path(&self) -> &std::path::Path {
-        &self.path
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Nothing is lost if it stays, and nobody is left to be told.
-        let _ = fs::remove_dir_all(&self.path);
+        self.0.path().join(digest.hex())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -93,7 +71,7 @@ mod tests {
     #[test]
     fn is_for_this_user_alone_and_goes() {
         let temporary = Temporary::new().unwrap();
-        let path = temporary.path().to_owned();
+        let path = temporary.0.path().to_owned();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         drop(temporary);

@@ -53,7 +53,7 @@ impl Site {
         }
     }
 
-    fn solo(&self, arguments: &[&str]) -> Outcome {
+    fn solo(arguments: &[&str]) -> Outcome {
         let mut command = Command::new(program("bosh-solo"));
         Outcome::of(command.args(["-n", "-d", NAME]).args(arguments))
     }
@@ -63,7 +63,7 @@ impl Site {
         let (manifest, store) = (manifest.to_string_lossy(), self.store.to_string_lossy());
         let mut arguments = vec!["deploy", &*manifest, "--vars-store", &*store];
         arguments.extend(self.operations.iter().map(String::as_str));
-        let outcome = self.solo(&arguments);
+        let outcome = Self::solo(&arguments);
         let log = "tail -n 50 /var/vcap/sys/log/registry/*";
         assert_eq!(
             outcome.code,
@@ -76,7 +76,7 @@ impl Site {
     }
 
     fn on(&self, instance: &str, command: &str) -> Outcome {
-        self.solo(&["ssh", instance, "-c", command])
+        Self::solo(&["ssh", instance, "-c", command])
     }
 
     fn docker(&self, index: usize, arguments: &str) -> Outcome {
@@ -101,7 +101,7 @@ impl Site {
 
     /// The states that `bosh instances` shows of the registry's instance.
     fn state(&self) -> String {
-        let text = self.solo(&["instances", "--json"]).ok();
+        let text = Self::solo(&["instances", "--json"]).ok();
         let table: Value = serde_json::from_str(&text).unwrap();
         let rows = table["Tables"][0]["Rows"].as_array().unwrap().clone();
         let of_registry = |row: &&Value| row["instance"].as_str().unwrap().starts_with("registry/");
@@ -132,7 +132,7 @@ impl Drop for Site {
         if std::env::var_os("CONTAINERS_TEST_KEEP_DEPLOYMENTS").is_some() {
             return;
         }
-        let outcome = self.solo(&["delete-deployment"]);
+        let outcome = Self::solo(&["delete-deployment"]);
         assert!(
             outcome.code == 0 || std::thread::panicking(),
             "{}",
@@ -211,14 +211,14 @@ fn docker_hosts_push_and_pull_nobody_else_does_and_a_registry_that_dies_or_hangs
     wait_until("it runs again", LIMIT, || site.state() == "running");
 
     // the errands, and a reboot with the store on its disk
-    let said = site.solo(&["run-errand", "collect-garbage"]).ok();
+    let said = Site::solo(&["run-errand", "collect-garbage"]).ok();
     assert!(
         said.contains("freed ") && said.contains("Exit Code  0"),
         "{said}"
     );
-    let said = site.solo(&["run-errand", "catalog"]).ok();
+    let said = Site::solo(&["run-errand", "catalog"]).ok();
     assert!(said.contains("team/app"), "{said}");
-    site.solo(&["recreate", "registry/0"]).ok();
+    Site::solo(&["recreate", "registry/0"]).ok();
     site.assert_pulled_and_run();
     let verify = "/var/vcap/packages/image-registry/bin/image-registry verify";
     let verified = site.on("registry/0", verify).ok();
