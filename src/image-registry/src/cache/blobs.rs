@@ -168,7 +168,7 @@ impl Inner {
             self.growing().remove(&key);
             match fetched {
                 Ok(()) => {
-                    tracing::info!(upstream = name.host, digest = %key.1, bytes = size, "a blob was fetched")
+                    tracing::info!(upstream = name.host, digest = %key.1, bytes = size, "a blob was fetched");
                 }
                 Err(failure) => self.failed(&name, &failure),
             }

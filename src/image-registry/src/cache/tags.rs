@@ -162,7 +162,7 @@ impl Inner {
         self.count(&name.host, |counters| add(&counters.misses, 1));
         let manifest = upstream.manifest(&name.path, reference).await?;
         self.count(&name.host, |counters| {
-            add(&counters.from_upstream, manifest.bytes.len() as u64)
+            add(&counters.from_upstream, manifest.bytes.len() as u64);
         });
         let (inner, repository, kept) = (self.clone(), name.repository.clone(), manifest.clone());
         blocking(move || {

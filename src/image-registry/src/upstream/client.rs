@@ -41,7 +41,7 @@ pub struct Client {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct Granted {
     token: Option<String>,
     /// The same, by the name that OAuth has for it.
     access_token: Option<String>,
@@ -238,7 +238,7 @@ impl Client {
             .and_then(Result::ok)
             .ok_or_else(|| wrong("its token server's answer broke off"))?;
         let bad = || wrong("its token server's answer is no token");
-        let answer: Token = serde_json::from_slice(&body.to_bytes()).map_err(|_| bad())?;
+        let answer: Granted = serde_json::from_slice(&body.to_bytes()).map_err(|_| bad())?;
         let token_seconds = answer.expires_in.unwrap_or(TOKEN_SECONDS);
         let text = answer.token.or(answer.access_token).ok_or_else(bad)?;
         let token = Secret::new(format!("Bearer {text}"));

@@ -44,7 +44,7 @@ fn the_cap_is_never_passed_while_twenty_clients_pull_three_times_as_much() {
     let (most, samples, is_over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let cache = registry.store("cache");
     std::thread::scope(|scope| {
-        let sampler = scope.spawn(|| {
+        let watcher = scope.spawn(|| {
             while !is_over.load(Ordering::SeqCst) {
                 most.fetch_max(taken(&cache), Ordering::SeqCst);
                 samples.fetch_add(1, Ordering::SeqCst);
@@ -68,7 +68,7 @@ fn the_cap_is_never_passed_while_twenty_clients_pull_three_times_as_much() {
             .map(std::thread::ScopedJoinHandle::join)
             .collect();
         is_over.store(true, Ordering::SeqCst);
-        sampler.join().unwrap();
+        watcher.join().unwrap();
         assert!(ended.iter().all(Result::is_ok));
     });
     let total: usize = layers.iter().map(Vec::len).sum();
