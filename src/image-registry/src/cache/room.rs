@@ -298,28 +298,29 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::many_single_char_names, reason = "blobs, by their content")]
     fn the_least_recently_used_goes_first_and_what_is_read_stays() {
         let directory = tempfile::tempdir().unwrap();
         let open = |max| Room::open(directory.path(), max, Arc::default()).unwrap();
         let room = open(70_000);
-        let [a, b, c] = [b'a', b'b', b'c'].map(|letter| put(&room, &[letter; 20_480]).unwrap());
+        let [a, b, c] = [b'a', b'b', b'c'].map(|letter| put(&room, &vec![letter; 20_480]).unwrap());
         let lease = room.read(&a).unwrap().unwrap();
         drop(room.read(&b).unwrap());
-        let d = put(&room, &[b'd'; 20_480]).unwrap();
+        let d = put(&room, &vec![b'd'; 20_480]).unwrap();
         assert_eq!(
             [&a, &b, &c, &d].map(|blob| room.size(blob).is_some()),
             [true, true, false, true]
         );
-        let e = put(&room, &[b'e'; 30_000]).unwrap();
+        let e = put(&room, &vec![b'e'; 30_000]).unwrap();
         assert_eq!(
             [&a, &b, &d, &e].map(|blob| room.size(blob).is_some()),
             [true, false, false, true]
         );
-        assert_eq!(put(&room, &[b'f'; 60_000]), None);
+        assert_eq!(put(&room, &vec![b'f'; 60_000]), None);
         assert!(room.size(&e).is_some(), "what does not help is not taken");
         drop(lease);
-        assert_eq!(put(&room, &[b'g'; 70_000]), None);
-        assert!(put(&room, &[b'f'; 60_000]).is_some());
+        assert_eq!(put(&room, &vec![b'g'; 70_000]), None);
+        assert!(put(&room, &vec![b'f'; 60_000]).is_some());
         assert_eq!(taken_below(directory.path()).unwrap(), room.lock().used);
         assert_eq!(room.counters.evictions.load(Ordering::Relaxed), 5);
         drop(room);

@@ -70,27 +70,27 @@ impl Site {
             0,
             "{}\n{}",
             outcome.text(),
-            self.on("registry/0", log).text()
+            Self::on("registry/0", log).text()
         );
         outcome.text()
     }
 
-    fn on(&self, instance: &str, command: &str) -> Outcome {
+    fn on(instance: &str, command: &str) -> Outcome {
         Self::solo(&["ssh", instance, "-c", command])
     }
 
-    fn docker(&self, index: usize, arguments: &str) -> Outcome {
+    fn docker(index: usize, arguments: &str) -> Outcome {
         let command = format!(". /var/vcap/jobs/docker/envrc && docker {arguments}");
-        self.on(&format!("docker/{index}"), &command)
+        Self::on(&format!("docker/{index}"), &command)
     }
 
     /// What the registry answers to a docker host that shows no certificate: with a login, or without one.
-    fn status(&self, login: &str, method: &str, path: &str) -> String {
+    fn status(login: &str, method: &str, path: &str) -> String {
         let ca = "$(ls /etc/docker/certs.d/registry.internal:5000/*.crt | head -n 1)";
         let command = format!(
             "curl --silent --output /dev/null --write-out '%{{http_code}}' --cacert {ca} {login} --request {method} https://registry.internal:5000{path}"
         );
-        self.on("docker/0", &command).ok()
+        Self::on("docker/0", &command).ok()
     }
 
     fn secret(&self, variable: &str) -> String {
@@ -100,7 +100,7 @@ impl Site {
     }
 
     /// The states that `bosh instances` shows of the registry's instance.
-    fn state(&self) -> String {
+    fn state() -> String {
         let text = Self::solo(&["instances", "--json"]).ok();
         let table: Value = serde_json::from_str(&text).unwrap();
         let rows = table["Tables"][0]["Rows"].as_array().unwrap().clone();
@@ -112,14 +112,14 @@ impl Site {
         row["process_state"].as_str().unwrap().to_owned()
     }
 
-    fn pid(&self) -> String {
-        self.on("registry/0", &format!("cat {PIDFILE}")).ok()
+    fn pid() -> String {
+        Self::on("registry/0", &format!("cat {PIDFILE}")).ok()
     }
 
     /// Pulls the image on the second host, where it was not, and runs it.
-    fn assert_pulled_and_run(&self) {
-        self.docker(1, &format!("image rm --force {IMAGE}")).ok();
-        self.docker(1, &format!("pull {IMAGE}")).ok();
+    fn assert_pulled_and_run() {
+        Self::docker(1, &format!("image rm --force {IMAGE}")).ok();
+        Self::docker(1, &format!("pull {IMAGE}")).ok();
         let said = self
             .docker(1, &format!("run --rm {IMAGE} cat /pushed"))
             .ok();
@@ -145,16 +145,16 @@ impl Drop for Site {
 fn docker_hosts_push_and_pull_nobody_else_does_and_a_registry_that_dies_or_hangs_loses_nothing() {
     let mut site = Site::new();
     site.deploy();
-    assert_eq!(site.state(), "running");
+    assert_eq!(Site::state(), "running");
     let owner = "stat --format '%U' /var/vcap/store/registry; ps -o user= -p $(cat /var/vcap/sys/run/registry/registry.pid)";
-    assert_eq!(site.on("registry/0", owner).ok(), "vcap\nvcap");
+    assert_eq!(Site::on("registry/0", owner).ok(), "vcap\nvcap");
 
     // a new layer, pushed and pulled with the certificate that BOSH gave the hosts
     let make = "run --name made fixture/busybox:1 sh -c 'echo by docker/0 >/pushed'";
-    site.docker(0, make).ok();
-    site.docker(0, &format!("commit made {IMAGE}")).ok();
-    site.docker(0, &format!("push {IMAGE}")).ok();
-    site.assert_pulled_and_run();
+    Site::docker(0, make).ok();
+    Site::docker(0, &format!("commit made {IMAGE}")).ok();
+    Site::docker(0, &format!("push {IMAGE}")).ok();
+    Site::assert_pulled_and_run();
 
     // nobody
     for (login, method, path, expected) in [
@@ -164,21 +164,26 @@ fn docker_hosts_push_and_pull_nobody_else_does_and_a_registry_that_dies_or_hangs
         ("--user ci:wrong", "GET", "/v2/team/app/manifests/1", "401"),
     ] {
         assert_eq!(
-            site.status(login, method, path),
+            Site::status(login, method, path),
             expected,
             "{login} {method} {path}"
         );
     }
     let password = site.secret("registry_user_password");
     let user = format!("--user ci:{password}");
-    assert_eq!(site.status(&user, "GET", "/v2/team/app/manifests/1"), "200");
     assert_eq!(
-        site.status(&user, "POST", "/v2/other/blobs/uploads/"),
+        Site::status(&user, "GET", "/v2/team/app/manifests/1"),
+        "200"
+    );
+    assert_eq!(
+        Site::status(&user, "POST", "/v2/other/blobs/uploads/"),
         "403"
     );
-    let found = site.on(
+    let found = Site::on(
         "registry/0",
-        &format!("grep -rlF '{password}' /var/vcap/sys/log; ps axww | grep -F '{password}' | grep -v grep"),
+        &format!(
+            "grep -rlF '{password}' /var/vcap/sys/log; ps axww | grep -F '{password}' | grep -v grep"
+        ),
     );
     assert_eq!(
         found.stdout.trim(),
@@ -187,28 +192,28 @@ fn docker_hosts_push_and_pull_nobody_else_does_and_a_registry_that_dies_or_hangs
     );
 
     // nothing changes
-    let before = site.pid();
+    let before = Site::pid();
     let said = site.deploy();
     assert!(!said.contains("Updating instance"), "{said}");
-    assert_eq!(site.pid(), before);
+    assert_eq!(Site::pid(), before);
 
     // it dies
-    site.on("registry/0", &format!("kill -9 {before}")).ok();
+    Site::on("registry/0", &format!("kill -9 {before}")).ok();
     wait_until("monit starts it again", LIMIT, || {
         // wakes monit, which looks every ten seconds
-        drop(site.on("registry/0", "monit"));
-        let now = site.on("registry/0", &format!("cat {PIDFILE}"));
+        drop(Site::on("registry/0", "monit"));
+        let now = Site::on("registry/0", &format!("cat {PIDFILE}"));
         now.code == 0 && now.stdout.trim() != before
     });
-    wait_until("it runs", LIMIT, || site.state() == "running");
-    site.assert_pulled_and_run();
+    wait_until("it runs", LIMIT, || Site::state() == "running");
+    Site::assert_pulled_and_run();
 
     // it hangs
-    let pid = site.pid();
-    site.on("registry/0", &format!("kill -STOP {pid}")).ok();
-    wait_until("it shows", LIMIT, || site.state() == "failing");
-    site.on("registry/0", &format!("kill -CONT {pid}")).ok();
-    wait_until("it runs again", LIMIT, || site.state() == "running");
+    let pid = Site::pid();
+    Site::on("registry/0", &format!("kill -STOP {pid}")).ok();
+    wait_until("it shows", LIMIT, || Site::state() == "failing");
+    Site::on("registry/0", &format!("kill -CONT {pid}")).ok();
+    wait_until("it runs again", LIMIT, || Site::state() == "running");
 
     // the errands, and a reboot with the store on its disk
     let said = Site::solo(&["run-errand", "collect-garbage"]).ok();
@@ -219,9 +224,9 @@ fn docker_hosts_push_and_pull_nobody_else_does_and_a_registry_that_dies_or_hangs
     let said = Site::solo(&["run-errand", "catalog"]).ok();
     assert!(said.contains("team/app"), "{said}");
     Site::solo(&["recreate", "registry/0"]).ok();
-    site.assert_pulled_and_run();
+    Site::assert_pulled_and_run();
     let verify = "/var/vcap/packages/image-registry/bin/image-registry verify";
-    let verified = site.on("registry/0", verify).ok();
+    let verified = Site::on("registry/0", verify).ok();
     let mut lines = verified.lines();
     assert!(lines.all(|line| line.ends_with(" 0 faults")), "{verified}");
 
@@ -231,9 +236,9 @@ fn docker_hosts_push_and_pull_nobody_else_does_and_a_registry_that_dies_or_hangs
         &["registry_anonymous_repositories=team"],
     );
     site.deploy();
-    assert_eq!(site.status("", "GET", "/v2/team/app/manifests/1"), "200");
+    assert_eq!(Site::status("", "GET", "/v2/team/app/manifests/1"), "200");
     assert_eq!(
-        site.status("", "POST", "/v2/team/app/blobs/uploads/"),
+        Site::status("", "POST", "/v2/team/app/blobs/uploads/"),
         "401"
     );
 }
