@@ -120,9 +120,7 @@ impl Site {
     fn assert_pulled_and_run() {
         Self::docker(1, &format!("image rm --force {IMAGE}")).ok();
         Self::docker(1, &format!("pull {IMAGE}")).ok();
-        let said = self
-            .docker(1, &format!("run --rm {IMAGE} cat /pushed"))
-            .ok();
+        let said = Self::docker(1, &format!("run --rm {IMAGE} cat /pushed")).ok();
         assert_eq!(said, "by docker/0");
     }
 }
