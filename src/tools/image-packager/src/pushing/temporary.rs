@@ -1,5 +1,7 @@
 //! Where the layers of a tarball lie while they are pushed: a registry may want to have one a second time.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -25,7 +27,10 @@ pub struct Packed {
 impl Temporary {
     /// In the directory that `TMPDIR` names.
     pub fn new() -> Result<Self, Error> {
-        let made = Builder::new().prefix("image-packager-").tempdir();
+        let made = Builder::new()
+            .prefix("image-packager-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir();
         let place = std::path::Path::new("a temporary directory");
         Ok(Self(made.map_err(source::Error::file("making", place))?))
     }
@@ -64,7 +69,6 @@ impl Temporary {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
