@@ -111,6 +111,17 @@ impl Storage {
 
     /// Takes a manifest from a repository, with the tags that stand for it. Whether it was there.
     pub fn delete_manifest(&self, repository: &Repository, digest: &Digest) -> io::Result<bool> {
+        // a push may be giving the tags to another one
+        let _alone = self.pushes.alone();
+        self.unlink_manifest(repository, digest)
+    }
+
+    /// The same while nobody pushes.
+    pub(super) fn unlink_manifest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> io::Result<bool> {
         let link = self.link(repository, LINKS, digest);
         if !self.has_manifest(repository, digest)? {
             return Ok(false);

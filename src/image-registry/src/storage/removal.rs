@@ -41,7 +41,7 @@ impl Taking {
                     return Ok(false);
                 }
             }
-            storage.delete_manifest(repository, digest)
+            storage.unlink_manifest(repository, digest)
         })
     }
 }

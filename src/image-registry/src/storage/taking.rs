@@ -67,7 +67,7 @@ impl Pushes {
     }
 
     /// Waits until nobody links, and lets nobody begin before this is dropped.
-    fn alone(&self) -> Alone<'_> {
+    pub(super) fn alone(&self) -> Alone<'_> {
         self.state_unless(|state| state.is_alone).is_alone = true;
         let alone = Alone(self);
         drop(self.state_unless(|state| !state.linking.is_empty()));
@@ -76,7 +76,7 @@ impl Pushes {
 }
 
 /// Nobody links until this is dropped.
-struct Alone<'a>(&'a Pushes);
+pub(super) struct Alone<'a>(&'a Pushes);
 
 impl Drop for Alone<'_> {
     fn drop(&mut self) {

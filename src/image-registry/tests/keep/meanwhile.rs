@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::client::Registry;
 use crate::pushed::{
-    INDEX, MANIFEST, assert_whole, descriptor, is_there, push, push_about, push_image, with,
+    INDEX, MANIFEST, assert_whole, descriptor, image, is_there, push, push_about, push_image, with,
 };
 
 /// Pushes images, indexes and referrers under tags that move, and looks for each at once. How many there were.
@@ -70,5 +70,40 @@ fn what_is_pushed_while_tags_and_content_go_is_there() {
         assert!(rounds > 10, "{rounds}");
     }
     assert!(removed > 0, "nothing went meanwhile");
+    assert_whole(&registry);
+}
+
+#[test]
+fn a_tag_that_moves_on_while_what_it_stood_for_is_deleted_is_there() {
+    let registry = Arc::new(with(json!({})));
+    let (stays, _) = push_image(&registry, "app", None, "stays");
+    let goes = crate::client::sha256(image("goes").to_string().as_bytes());
+    let ends = Arc::new(AtomicBool::new(false));
+    let deleters: Vec<_> = (0..2)
+        .map(|_| {
+            let (registry, ends, goes) = (registry.clone(), ends.clone(), goes.clone());
+            std::thread::spawn(move || {
+                let path = format!("/v2/app/manifests/{goes}");
+                let mut deleted = 0;
+                while !ends.load(Ordering::SeqCst) {
+                    deleted += u32::from(registry.ask("DELETE", &path, &[], b"").status == 202);
+                }
+                deleted
+            })
+        })
+        .collect();
+    for round in 0..200 {
+        push(&registry, "app", Some("1"), &image("goes"));
+        push(&registry, "app", Some("1"), &image("stays"));
+        let found = registry.ask("HEAD", "/v2/app/manifests/1", &[], b"");
+        assert_eq!(
+            found.assert(200).header("docker-content-digest"),
+            stays,
+            "{round}"
+        );
+    }
+    ends.store(true, Ordering::SeqCst);
+    let deleted: u32 = deleters.into_iter().map(|it| it.join().unwrap()).sum();
+    assert!(deleted > 10, "{deleted}");
     assert_whole(&registry);
 }

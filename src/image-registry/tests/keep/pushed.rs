@@ -29,6 +29,22 @@ pub fn descriptor(media_type: &str, digest: &str, size: usize) -> Value {
     json!({"mediaType": media_type, "digest": digest, "size": size})
 }
 
+fn config(layer: &str) -> String {
+    json!({"os": "linux", "architecture": "amd64", "about": layer}).to_string()
+}
+
+/// The manifest of an image of one layer.
+pub fn image(layer: &str) -> Value {
+    let config = config(layer);
+    let digest = |bytes: &str| crate::client::sha256(bytes.as_bytes());
+    let tar = "application/vnd.oci.image.layer.v1.tar";
+    json!({
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": descriptor(CONFIG, &digest(&config), config.len()),
+        "layers": [descriptor(tar, &digest(layer), layer.len())],
+    })
+}
+
 /// Pushes an image of one layer under a tag or by digest, and gives its digest and that of the layer.
 pub fn push_image(
     registry: &Registry,
@@ -36,15 +52,10 @@ pub fn push_image(
     tag: Option<&str>,
     layer: &str,
 ) -> (String, String) {
-    let config = json!({"os": "linux", "architecture": "amd64", "about": layer}).to_string();
-    let config_digest = registry.push_blob(repository, config.as_bytes());
+    registry.push_blob(repository, config(layer).as_bytes());
     let layer_digest = registry.push_blob(repository, layer.as_bytes());
-    let image = json!({
-        "schemaVersion": 2, "mediaType": MANIFEST,
-        "config": descriptor(CONFIG, &config_digest, config.len()),
-        "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer_digest, layer.len())],
-    });
-    (push(registry, repository, tag, &image), layer_digest)
+    let digest = push(registry, repository, tag, &image(layer));
+    (digest, layer_digest)
 }
 
 /// Pushes a manifest under a tag or by digest.
