@@ -12,7 +12,7 @@ use crate::pushing::{
 };
 use crate::release::{Access as Open, megabytes};
 use crate::source::Location;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde::Serialize;
 
@@ -143,6 +143,11 @@ fn images<'a>(
         for locked in release.lock().images() {
             let name = locked.reference.familiar();
             add(name, Image::frozen(&release, locked), None);
+        }
+        if images.is_empty() && failures.is_empty() {
+            bail!(
+                "the release has no frozen images, and none are named: freeze some with `image-packager freeze`, or name a layout (oci:DIRECTORY) or a tarball (docker-archive:FILE)"
+            );
         }
     }
     Ok(images)

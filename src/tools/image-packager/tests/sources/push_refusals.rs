@@ -4,7 +4,7 @@ use image_fixture::Packing;
 use registry_fixture::Registry;
 use serde_json::{Value, json};
 
-use crate::common::{image, push};
+use crate::common::{Place, image, push};
 use crate::counting::Counting;
 use crate::pushing::{changes, frozen, pulled, tagged};
 
@@ -41,6 +41,9 @@ fn what_is_wrong_with_destinations_is_told_before_anything_is_sent() {
         place.run(&arguments).bad(2, &[says]);
     }
     let other = format!("sha256:{}", "0".repeat(64));
+    let empty = Place::new();
+    let ran = empty.run(&["push", "--to", to]);
+    ran.bad(1, &["the release has no frozen images"]);
     let ran = place.run(&["push", &format!("{reference}={to}/a:1@{other}")]);
     ran.bad(4, &[&digest, &other, "nothing was sent"]);
     place
