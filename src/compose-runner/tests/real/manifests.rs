@@ -31,6 +31,7 @@ fn recipes() -> Vec<(String, Value)> {
             let name = file.file_name().to_string_lossy().into_owned();
             (name, properties(&file.path()))
         })
+        .filter(|(_, properties)| !properties["recipe"].is_null())
         .filter(|(_, properties)| !properties.to_string().contains("fixture/"))
         .collect();
     recipes.sort_by(|(a, _), (b, _)| a.cmp(b));
