@@ -1,5 +1,7 @@
 //! Whether it works, as monit and load balancers ask.
 
+use std::time::{Duration, Instant};
+
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
@@ -48,6 +50,11 @@ fn a_store_that_is_gone_shows_and_so_does_one_that_is_back() {
     registry
         .ask_as_it_is("GET", "/health", &[], b"")
         .assert(200);
+    // the answer may be here before the line is
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !registry.log().contains("the store answers again") && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let log = registry.log();
     assert_eq!(log.matches("the store does not answer").count(), 1, "{log}");
     assert_eq!(log.matches("the store answers again").count(), 1, "{log}");
