@@ -1,9 +1,8 @@
 //! Whether it works, as monit and load balancers ask.
 
-use std::time::{Duration, Instant};
-
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use crate::client::Registry;
 
