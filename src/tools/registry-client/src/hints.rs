@@ -6,28 +6,20 @@ impl Error {
     /// What the reader of the message can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        if let Some((registry, is_anonymous)) = self.refused() {
+            return Some(if is_anonymous {
+                format!(
+                    "check the name; if the repository is private, run `docker login {registry}` or give credentials"
+                )
+            } else {
+                format!(
+                    "check the name and whether the credentials for {registry} are right and may read this repository"
+                )
+            });
+        }
         let fixed = match self {
             Self::Mirror { source, .. } => return source.hint(),
             Self::Push { source, .. } => return source.hint_of_push(),
-            Self::Unauthorized {
-                registry,
-                anonymous: true,
-                ..
-            }
-            | Self::Denied {
-                registry,
-                anonymous: true,
-                ..
-            } => {
-                return Some(format!(
-                    "check the name; if the repository is private, run `docker login {registry}` or give credentials"
-                ));
-            }
-            Self::Unauthorized { registry, .. } | Self::Denied { registry, .. } => {
-                return Some(format!(
-                    "check the name and whether the credentials for {registry} are right and may read this repository"
-                ));
-            }
             Self::RateLimited {
                 registry,
                 anonymous: true,
@@ -72,28 +64,37 @@ impl Error {
         Some(fixed.to_owned())
     }
 
-    /// The same for an error of a push.
-    fn hint_of_push(&self) -> Option<String> {
-        let fixed = match self {
+    /// The registry that refused access, and whether it was asked without a login.
+    fn refused(&self) -> Option<(&str, bool)> {
+        match self {
             Self::Unauthorized {
                 registry,
-                anonymous: true,
+                anonymous,
                 ..
             }
             | Self::Denied {
                 registry,
-                anonymous: true,
+                anonymous,
                 ..
-            } => {
-                return Some(format!(
+            } => Some((registry, *anonymous)),
+            _ => None,
+        }
+    }
+
+    /// What the reader can do about an error of a push.
+    fn hint_of_push(&self) -> Option<String> {
+        if let Some((registry, is_anonymous)) = self.refused() {
+            return Some(if is_anonymous {
+                format!(
                     "log in with `docker login {registry}` or `skopeo login {registry}`, or give --username and --password-stdin"
-                ));
-            }
-            Self::Unauthorized { registry, .. } | Self::Denied { registry, .. } => {
-                return Some(format!(
+                )
+            } else {
+                format!(
                     "check that the credentials for {registry} are right, may push to this repository, and that its project is there"
-                ));
-            }
+                )
+            });
+        }
+        let fixed = match self {
             Self::NotFound { .. } => {
                 "check the destination's name; some registries want a project or repository to be made before anything is pushed to it"
             }
