@@ -133,14 +133,6 @@ fn seconds(query: Option<&str>, name: &str) -> Result<Duration, Answer> {
     })
 }
 
-/// Does what blocks, where that does no harm.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(io::Error::other).flatten()
-}
-
 /// The threads of a command that asks.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let mut threads = tokio::runtime::Builder::new_current_thread();

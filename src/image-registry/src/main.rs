@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod api;
+mod blocking;
 mod cache;
 mod commands;
 mod config;

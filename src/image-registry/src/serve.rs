@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::Access;
 use crate::api::Registry;
+use crate::blocking::blocking;
 use crate::cache::{self, Cache};
 use crate::config::{Config, FrozenImages};
 use crate::frozen::Frozen;
@@ -32,8 +33,7 @@ const LOOK: Duration = Duration::from_hours(1);
 async fn forget_abandoned(storage: Storage) {
     loop {
         let storage = storage.clone();
-        let forgotten = tokio::task::spawn_blocking(move || storage.forget_abandoned(ABANDONED));
-        match forgotten.await.map_err(std::io::Error::other).flatten() {
+        match blocking(move || storage.forget_abandoned(ABANDONED)).await {
             Ok(0) => {}
             Ok(uploads) => tracing::info!(uploads, "uploads that were given up are forgotten"),
             Err(error) => tracing::warn!(why = %error, "uploads that were given up stay"),

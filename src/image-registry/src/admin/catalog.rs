@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Answer, Context, blocking, done, failed};
+use super::{Answer, Context, done, failed};
+use crate::blocking::blocking;
 use crate::inventory::{Content, RepositoryRow, Row};
 
 #[derive(Serialize)]

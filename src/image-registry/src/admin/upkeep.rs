@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Context, blocking, done, failed, seconds, value};
+use super::{Answer, Context, done, failed, seconds, value};
+use crate::blocking::blocking;
 use crate::storage::Collected;
 
 /// Frees the disk, or says what it would be.

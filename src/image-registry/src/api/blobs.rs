@@ -6,10 +6,11 @@ use hyper::{Method, Request, StatusCode};
 
 use super::range::{self, Asked};
 use super::{Registry, along, mirrored};
+use crate::blocking::blocking;
 use crate::digest::Digest;
+use crate::http::body;
 use crate::http::{Answer, DIGEST};
 use crate::http::{ApiError, Outcome};
-use crate::http::{blocking, body};
 use crate::images::{Blob, Name};
 use crate::names::Repository;
 

@@ -7,9 +7,10 @@ use hyper::{Method, Request, StatusCode};
 
 use super::Registry;
 use crate::access::Identity;
+use crate::blocking::blocking;
 use crate::http::Answer;
 use crate::http::{ApiError, Outcome};
-use crate::http::{blocking, body, challenge};
+use crate::http::{body, challenge};
 use crate::metrics::Format;
 
 /// Where it says whether it works.

@@ -11,8 +11,8 @@ use super::query::Query;
 use super::range;
 use super::request_body::Pieces;
 use crate::access::{Identity, Right};
+use crate::blocking::blocking;
 use crate::digest::Digest;
-use crate::http::blocking;
 use crate::http::{self, ApiError, Outcome};
 use crate::http::{Answer, DIGEST};
 use crate::names::Repository;
@@ -274,14 +274,14 @@ async fn mount(
 ) -> Result<bool, ApiError> {
     let storage = registry.storage.clone();
     let (into, digest, identity) = (into.clone(), digest.clone(), identity.clone());
-    blocking(move || {
+    let linked = blocking(move || {
         let source = match from {
             Some(from) => may_pull_from(&storage, &identity, &from, &digest)?,
             None => any_source(&storage, &identity, &digest)?,
         };
         Ok(source && storage.link_blob(&into, &digest)?)
-    })
-    .await
+    });
+    Ok(linked.await?)
 }
 
 fn may_pull_from(

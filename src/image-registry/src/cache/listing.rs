@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::Cache;
 use crate::digest::{Algorithm, Digest};
 use crate::names::Repository;
-use crate::storage::{ListedManifest, ListedTag, StoredManifest, durable};
+use crate::storage::{ListedManifest, ListedTag, StoredManifest, durable, files};
 
 /// Bytes of a media type that are read.
 const LONGEST_TYPE: u64 = 1 << 10;
@@ -20,7 +20,7 @@ impl Cache {
         let mut found = Vec::new();
         let mut ahead = vec![String::new()];
         while let Some(name) = ahead.pop() {
-            for entry in names(&top.join(&name))? {
+            for entry in files::entries(&top.join(&name))? {
                 let below = if name.is_empty() {
                     entry
                 } else {
@@ -46,9 +46,9 @@ impl Cache {
     ) -> io::Result<(Vec<ListedTag>, Vec<ListedManifest>)> {
         let directory = self.0.manifests.directory().join(repository.as_str());
         let mut tags = Vec::new();
-        for name in names(&directory.join("_tags"))? {
+        for name in files::entries(&directory.join("_tags"))? {
             let path = directory.join("_tags").join(&name);
-            let (Ok(tag), Some(pushed)) = (name.parse(), changed(&path)?) else {
+            let (Ok(tag), Some(pushed)) = (name.parse(), files::changed(&path)?) else {
                 continue;
             };
             let digest = fs::read_to_string(&path)
@@ -64,10 +64,10 @@ impl Cache {
         let mut manifests = Vec::new();
         for algorithm in Algorithm::ALL {
             let below = directory.join("_manifests").join(algorithm.as_str());
-            for name in names(&below)? {
+            for name in files::entries(&below)? {
                 let path = below.join(&name);
                 let digest = Digest::from_parts(algorithm.as_str(), &name);
-                let (Some(digest), Some(pushed)) = (digest, changed(&path)?) else {
+                let (Some(digest), Some(pushed)) = (digest, files::changed(&path)?) else {
                     continue;
                 };
                 // it may go while it is looked at
@@ -95,44 +95,12 @@ impl Cache {
 
     /// A blob and its size, if all of it is here. It blocks.
     pub fn held_blob(&self, digest: &Digest) -> io::Result<Option<(File, u64)>> {
-        let path = self.0.room.place(digest);
-        match File::open(&path) {
-            Ok(file) => {
-                let size = file.metadata()?.len();
-                Ok(Some((file, size)))
-            }
-            Err(error) if durable::is_missing(&error) => Ok(None),
-            Err(error) => Err(durable::named(&error, "reading", &path)),
-        }
+        files::open(&self.0.room.place(digest))
     }
 
     /// When a blob was last used, to a minute, if it is here. It blocks.
     pub fn last_used(&self, digest: &Digest) -> io::Result<Option<SystemTime>> {
-        changed(&self.0.room.place(digest))
-    }
-}
-
-/// The names of a directory's entries; none if there is no directory.
-fn names(directory: &Path) -> io::Result<Vec<String>> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if durable::is_missing(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(durable::named(&error, "listing", directory)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|error| durable::named(&error, "listing", directory))?;
-        names.extend(entry.file_name().into_string());
-    }
-    Ok(names)
-}
-
-/// When a file was last changed; nothing if it is not there.
-fn changed(path: &Path) -> io::Result<Option<SystemTime>> {
-    match fs::metadata(path).and_then(|file| file.modified()) {
-        Ok(time) => Ok(Some(time)),
-        Err(error) if durable::is_missing(&error) => Ok(None),
-        Err(error) => Err(durable::named(&error, "reading", path)),
+        files::changed(&self.0.room.place(digest))
     }
 }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::room::{Room, allocated};
 use crate::digest::{Algorithm, Digest};
 use crate::names::{Repository, Tag};
-use crate::storage::{StoredManifest, durable};
+use crate::storage::{StoredManifest, durable, files};
 
 /// Repositories whose blobs are remembered.
 const REMEMBERED: usize = 64;
@@ -172,14 +172,8 @@ impl Manifests {
         let mut sizes = HashMap::new();
         for algorithm in Algorithm::ALL {
             let manifests = self.directory.join(repository.as_str()).join("_manifests");
-            let found = match fs::read_dir(manifests.join(algorithm.as_str())) {
-                Ok(found) => found,
-                Err(error) if durable::is_missing(&error) => continue,
-                Err(error) => return Err(error),
-            };
-            for entry in found {
-                let name = entry?.file_name();
-                let digest = Digest::from_parts(algorithm.as_str(), &name.to_string_lossy());
+            for name in files::entries(&manifests.join(algorithm.as_str()))? {
+                let digest = Digest::from_parts(algorithm.as_str(), &name);
                 let manifest = digest
                     .map(|digest| self.get(repository, &digest))
                     .transpose()?;

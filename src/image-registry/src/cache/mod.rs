@@ -177,12 +177,9 @@ impl Inner {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<Option<T>> + Send + 'static,
 ) -> Option<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(done)) => done,
-        Ok(Err(error)) => {
-            tracing::error!(why = %error, "the cache failed");
-            None
-        }
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    let done = crate::blocking::blocking(work).await;
+    done.unwrap_or_else(|error| {
+        tracing::error!(why = %error, "the cache failed");
+        None
+    })
 }

@@ -10,6 +10,7 @@ use std::io;
 pub use name::Name;
 
 use crate::access::{Identity, Right};
+use crate::blocking::blocking;
 use crate::cache::{Along, Cache, CachedBlob};
 use crate::digest::Digest;
 use crate::frozen::Frozen;
@@ -242,15 +243,5 @@ impl Images {
                 }))
             }
         }
-    }
-}
-
-/// Does what blocks, where that does no harm.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

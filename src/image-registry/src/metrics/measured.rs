@@ -5,14 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::Started;
 use super::labels::OfKind;
-
-/// The content of an answer.
-pub type Body = BoxBody<Bytes, io::Error>;
+use crate::http::Body;
 
 /// Content, and the request that it answers: what has left of it, and how long it took, is noted when it ends or breaks off.
 pub(super) struct Measured {

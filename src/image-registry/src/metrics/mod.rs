@@ -24,11 +24,12 @@ pub use exposition::Format;
 pub use traffic::Connection;
 
 use crate::cache::Counters;
+use crate::http::Body;
 use crate::storage::Storage;
 use crate::upkeep::Upkeep;
 use cache::CacheCollector;
 use labels::{Answered, OfKind, Outcome};
-use measured::{Body, Measured};
+use measured::Measured;
 use store::StoreCollector;
 use upkeep::UpkeepCollector;
 

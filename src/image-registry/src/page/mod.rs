@@ -29,8 +29,8 @@ pub use address::is_here;
 pub use sources::Sources;
 
 use crate::access::Identity;
-// circle: the page is one of the API's answers: it is behind the same login, and refused by the API's errors
-use crate::http::{Answer, ApiError, Body, Outcome, blocking, empty, full};
+use crate::blocking::blocking;
+use crate::http::{Answer, ApiError, Body, Outcome, empty, full};
 use address::Address;
 use layout::{Page, Visitor};
 use paging::Parameters;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use super::files::open;
 use super::repositories::digests;
 use super::{Storage, durable};
 use crate::digest::Digest;
@@ -71,18 +72,7 @@ impl Storage {
     }
 
     pub(super) fn open_content(&self, digest: &Digest) -> io::Result<Option<(File, u64)>> {
-        let path = self.content(digest);
-        match File::open(&path) {
-            Ok(file) => {
-                let size = file
-                    .metadata()
-                    .map_err(|error| durable::named(&error, "reading", &path))?
-                    .len();
-                Ok(Some((file, size)))
-            }
-            Err(error) if durable::is_missing(&error) => Ok(None),
-            Err(error) => Err(durable::named(&error, "opening", &path)),
-        }
+        open(&self.content(digest))
     }
 
     /// Gives a repository a blob whose content is there. Whether it is.

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::pulls::changed;
+use super::files::changed;
 use super::repositories::digests_below;
 use super::{Storage, Taking, durable};
 use crate::digest::Digest;

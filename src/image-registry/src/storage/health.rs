@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use super::repositories::entries;
+use super::files::entries;
 use super::{Storage, durable};
 
 /// The disk that the store lies on.

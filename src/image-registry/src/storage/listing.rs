@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use super::pulls::changed;
+use super::files::changed;
 use super::{Storage, manifests};
 use crate::digest::Digest;
 use crate::names::{Repository, Tag};

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 
-use super::repositories::{digests, entries};
+use super::files::entries;
+use super::repositories::digests;
 use super::{Storage, by_digest, durable};
 use crate::digest::Digest;
 use crate::names::{ManifestReference, Repository, Tag};

@@ -22,6 +22,7 @@
 mod blobs;
 mod collection;
 pub mod durable;
+pub mod files;
 mod health;
 mod listing;
 mod manifests;
@@ -82,7 +83,7 @@ impl Storage {
         let temporary = storage.temporary();
         // the directory itself stays: a full disk may not give it back
         durable::make_dir(&temporary)?;
-        for name in repositories::entries(&temporary)? {
+        for name in files::entries(&temporary)? {
             let path = temporary.join(name);
             if path.is_dir() {
                 fs::remove_dir_all(&path)

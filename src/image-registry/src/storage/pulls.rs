@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::files::changed;
 use super::repositories::digests;
 use super::{Storage, durable};
 use crate::digest::Digest;
@@ -43,15 +44,6 @@ impl Storage {
 
     pub(super) fn pulled_file(&self, repository: &Repository, digest: &Digest) -> PathBuf {
         self.link(repository, PULLED, digest)
-    }
-}
-
-/// When a file was last changed; nothing if it is not there.
-pub(super) fn changed(path: &Path) -> io::Result<Option<SystemTime>> {
-    match fs::metadata(path).and_then(|file| file.modified()) {
-        Ok(time) => Ok(Some(time)),
-        Err(error) if durable::is_missing(&error) => Ok(None),
-        Err(error) => Err(durable::named(&error, "reading", path)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::SystemTime;
 
-use super::pulls::changed;
+use super::files::changed;
 use super::{Taking, durable};
 use crate::digest::Digest;
 use crate::names::{Repository, Tag};

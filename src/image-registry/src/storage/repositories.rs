@@ -1,10 +1,10 @@
 //! The repositories that there are.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Storage, durable};
+use super::Storage;
+use super::files::entries;
 use crate::digest::{Algorithm, Digest};
 use crate::names::Repository;
 
@@ -44,22 +44,6 @@ fn is_repository(directory: &Path) -> bool {
     ["_blobs", "_manifests"]
         .iter()
         .any(|kind| directory.join(kind).is_dir())
-}
-
-/// The names of a directory's entries; none if there is no directory.
-pub(super) fn entries(directory: &Path) -> io::Result<Vec<String>> {
-    let read = match fs::read_dir(directory) {
-        Ok(read) => read,
-        Err(error) if durable::is_missing(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(durable::named(&error, "listing", directory)),
-    };
-    let mut names = Vec::new();
-    for entry in read {
-        let entry = entry.map_err(|error| durable::named(&error, "listing", directory))?;
-        // names of the store are ASCII
-        names.extend(entry.file_name().into_string());
-    }
-    Ok(names)
 }
 
 /// The digests of the files `ALGORITHM/PREFIX/HEX` below a directory.

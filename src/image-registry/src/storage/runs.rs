@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use super::files::changed;
 use super::manifests::read;
-use super::pulls::changed;
 use super::{Storage, durable};
 
 /// Work that comes back.

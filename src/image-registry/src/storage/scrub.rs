@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::repositories::entries;
+use super::files::entries;
 use super::{Storage, by_digest, durable};
 use crate::digest::{Algorithm, Digest, Hasher};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::repositories::entries;
+use super::files::entries;
 use super::{Storage, durable};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::names::Repository;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use super::repositories::entries;
+use super::files::entries;
 use super::uploads::digest_of;
 use super::{Storage, durable};
 use crate::digest::{Algorithm, Digest};
